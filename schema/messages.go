@@ -1,0 +1,165 @@
+// Package schema holds every message of the bridge: as Go types, as JSON Schema
+// (2020-12) and as an AsyncAPI 3 document. The three say the same; tests hold
+// them to each other. It uses the standard library only.
+package schema
+
+import "time"
+
+// Names that a status can have before the provider said anything.
+const (
+	// StatusCreated answers commands while nothing has been published yet. It
+	// is never published itself.
+	StatusCreated = "created"
+	// StatusUnresolved is the bridge's own: it gave the session up, and what
+	// became of the payment must be looked up at the provider. Final, and
+	// nothing follows it.
+	StatusUnresolved = "unresolved"
+)
+
+// Where the news of a status came from.
+const (
+	// SourceStream: an event of the payment's event stream.
+	SourceStream = "stream"
+	// SourceReconcile: the order was asked for, after a gap or a silence.
+	SourceReconcile = "reconcile"
+	// SourceBridge: the bridge itself, on giving up.
+	SourceBridge = "bridge"
+)
+
+// CloudEventType is the ce-type header of every status event.
+const CloudEventType = "com.multisafepay.session.order"
+
+// StartRequest asks for a payment on a terminal.
+type StartRequest struct {
+	// OrderID is unique for the site, see subjects.CheckOrder.
+	OrderID string `json:"order_id"`
+	// TerminalID may be left out on a subject that is bound to a terminal.
+	TerminalID string `json:"terminal_id,omitempty"`
+	// Amount in the currency's smallest unit, 1 to 999999999.
+	Amount int64 `json:"amount"`
+	// Currency is an active ISO 4217 code in capitals.
+	Currency string `json:"currency"`
+	// Description defaults to the order id; at most 200 characters.
+	Description string `json:"description,omitempty"`
+	// Customer is passed on to the provider.
+	Customer *Customer `json:"customer,omitempty"`
+	// NotificationURL is the provider's webhook target; at most 150 characters.
+	NotificationURL string `json:"notification_url,omitempty"`
+	// CustomInfo is passed on to the provider.
+	CustomInfo *CustomInfo `json:"custom_info,omitempty"`
+}
+
+// Customer is what the provider may be told about the payer.
+type Customer struct {
+	// Locale like nl_NL.
+	Locale    string `json:"locale,omitempty"`
+	Email     string `json:"email,omitempty"`
+	Phone     string `json:"phone,omitempty"`
+	FirstName string `json:"first_name,omitempty"`
+	LastName  string `json:"last_name,omitempty"`
+}
+
+// CustomInfo is the requester's own, passed through to the provider.
+type CustomInfo struct {
+	Custom1 string `json:"custom_1,omitempty"`
+	Custom2 string `json:"custom_2,omitempty"`
+	Custom3 string `json:"custom_3,omitempty"`
+}
+
+// StartReply says that the order exists at the provider and that the session
+// would survive the replica that answered.
+type StartReply struct {
+	OrderID    string `json:"order_id"`
+	TerminalID string `json:"terminal_id"`
+	// SessionID is the provider's; absent while it is not known.
+	SessionID string `json:"session_id,omitempty"`
+	// Status is the last one published, StatusCreated while there is none.
+	Status string `json:"status"`
+	// StatusSubject is where the order's status events are published.
+	StatusSubject string `json:"status_subject"`
+	// Created is false when the order was there already.
+	Created bool `json:"created"`
+}
+
+// OrderRequest names one order: the request of cancel and get.
+type OrderRequest struct {
+	TerminalID string `json:"terminal_id,omitempty"`
+	OrderID    string `json:"order_id"`
+}
+
+// CancelReply carries the status that the order has now.
+type CancelReply struct {
+	OrderID    string `json:"order_id"`
+	TerminalID string `json:"terminal_id"`
+	Status     string `json:"status"`
+}
+
+// Session is what get and list tell of one order.
+type Session struct {
+	OrderID    string `json:"order_id"`
+	TerminalID string `json:"terminal_id"`
+	// SessionID is the provider's; absent while it is not known.
+	SessionID string `json:"session_id,omitempty"`
+	// Status is the last one published, StatusCreated while there is none.
+	Status          string `json:"status"`
+	FinancialStatus string `json:"financial_status"`
+	TransactionID   string `json:"transaction_id"`
+	// Final is true once no change of the payment itself is expected.
+	Final bool `json:"final"`
+	// Sequence of the last status event; 0 while there is none.
+	Sequence uint64 `json:"sequence"`
+	// Active is true while the session is followed and holds its terminal.
+	Active   bool   `json:"active"`
+	Amount   int64  `json:"amount"`
+	Currency string `json:"currency"`
+	// Replica that follows, or last followed, the session.
+	Replica   string    `json:"replica"`
+	StartedAt time.Time `json:"started_at"`
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// ListRequest is empty.
+type ListRequest struct{}
+
+// ListReply holds the active sessions.
+type ListReply struct {
+	Sessions []Session `json:"sessions"`
+}
+
+// StatusEvent is one change of an order's status.
+type StatusEvent struct {
+	OrderID    string `json:"order_id"`
+	TerminalID string `json:"terminal_id"`
+	// SessionID is the provider's; absent while it is not known.
+	SessionID string `json:"session_id,omitempty"`
+	// TransactionID is empty when there is none yet.
+	TransactionID string `json:"transaction_id"`
+	// Status in lower case, as the provider spells it, or StatusUnresolved.
+	Status          string `json:"status"`
+	FinancialStatus string `json:"financial_status"`
+	// PreviousStatus is empty on the first event.
+	PreviousStatus string `json:"previous_status"`
+	Final          bool   `json:"final"`
+	// Sequence counts 1, 2, 3… per order, without gaps.
+	Sequence uint64 `json:"sequence"`
+	// Source is SourceStream, SourceReconcile or SourceBridge.
+	Source   string `json:"source"`
+	Amount   int64  `json:"amount"`
+	Currency string `json:"currency"`
+	// ObservedAt is when the bridge learnt it, by its own clock, in UTC.
+	ObservedAt time.Time `json:"observed_at"`
+}
+
+// InvalidEvent is an event of the provider's that could not be understood.
+type InvalidEvent struct {
+	OrderID    string `json:"order_id"`
+	TerminalID string `json:"terminal_id"`
+	SessionID  string `json:"session_id,omitempty"`
+	// Reason in words.
+	Reason string `json:"reason"`
+	// Event is the event's type as the provider sent it.
+	Event string `json:"event"`
+	// Data is at most 4 KiB, with secrets and card numbers removed.
+	Data       string    `json:"data"`
+	ObservedAt time.Time `json:"observed_at"`
+}

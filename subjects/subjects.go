@@ -1,0 +1,243 @@
+// Package subjects builds and parses the NATS subjects of the bridge.
+//
+// A subject never carries an id from outside as it came: terminals and orders
+// are checked first, and an order is written as one token. Everything here is
+// pure and uses the standard library only, so that any Go user of the bus can
+// import it.
+package subjects
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// DefaultPrefix is the first token of every subject unless the bridge was
+// started with another BRIDGE_SUBJECT_PREFIX.
+const DefaultPrefix = "pos"
+
+// Longest ids that are accepted, in characters. The order's limit is the
+// provider's; the terminal's is the bridge's own.
+const (
+	MaxTerminalLength = 32
+	MaxOrderLength    = 50
+)
+
+// Kind is the last token of a subject that belongs to one order.
+type Kind string
+
+// The kinds of message that are published per order.
+const (
+	// Status is what everybody subscribes to.
+	Status Kind = "status"
+	// Invalid carries an event of the provider's that could not be understood.
+	Invalid Kind = "invalid"
+	// Journal is where the bridge publishes a status; the stream stores it as
+	// Status. Nobody else may publish there, and nobody needs to subscribe.
+	Journal Kind = "journal"
+)
+
+// Command is the last token of a command's subject.
+type Command string
+
+// The commands of the bridge.
+const (
+	Start  Command = "start"
+	Cancel Command = "cancel"
+	Get    Command = "get"
+	List   Command = "list"
+)
+
+// Errors of this package. They are wrapped with the shape of the refused
+// value, never with the value itself, for it may be anything.
+var (
+	ErrTerminal = errors.New("terminal: want 1 to 32 characters of A-Z a-z 0-9 _ -")
+	ErrOrder    = errors.New("order: want 1 to 50 characters of A-Z a-z 0-9 . _ / -")
+	ErrPrefix   = errors.New("prefix: want tokens of A-Z a-z 0-9 _ - separated by single dots, at most 64 characters")
+	ErrSubject  = errors.New("subject: not one of the bridge's")
+)
+
+// CheckTerminal reports whether id may be used as a terminal id.
+func CheckTerminal(id string) error {
+	if len(id) == 0 || len(id) > MaxTerminalLength || !all(id, isTokenByte) {
+		return ErrTerminal
+	}
+	return nil
+}
+
+// CheckOrder reports whether id may be used as an order id.
+func CheckOrder(id string) error {
+	if len(id) == 0 || len(id) > MaxOrderLength || !all(id, isOrderByte) {
+		return ErrOrder
+	}
+	return nil
+}
+
+// CheckPrefix reports whether p may stand before every subject.
+func CheckPrefix(p string) error {
+	if len(p) == 0 || len(p) > 64 {
+		return ErrPrefix
+	}
+	for token := range strings.SplitSeq(p, ".") {
+		if token == "" || !all(token, isTokenByte) {
+			return ErrPrefix
+		}
+	}
+	return nil
+}
+
+// OrderToken writes an order id as one subject token: letters, digits, "-" and
+// "_" stand for themselves, "." is written "%2E" and "/" is written "%2F".
+// The id must have passed CheckOrder.
+func OrderToken(order string) string {
+	return orderEscaper.Replace(order)
+}
+
+// ParseOrderToken is the inverse of OrderToken. It accepts nothing that
+// OrderToken would not have written.
+func ParseOrderToken(token string) (string, error) {
+	order := orderUnescaper.Replace(token)
+	if err := CheckOrder(order); err != nil {
+		return "", fmt.Errorf("order token of %d bytes: %w", len(token), err)
+	}
+	if OrderToken(order) != token {
+		return "", fmt.Errorf("order token of %d bytes is not in its one written form: %w", len(token), ErrOrder)
+	}
+	return order, nil
+}
+
+var (
+	orderEscaper   = strings.NewReplacer(".", "%2E", "/", "%2F")
+	orderUnescaper = strings.NewReplacer("%2E", ".", "%2F", "/")
+)
+
+// Space is the set of subjects below one prefix. The zero value is not usable;
+// make one with New.
+type Space struct{ prefix string }
+
+// New returns the subjects below prefix.
+func New(prefix string) (Space, error) {
+	if err := CheckPrefix(prefix); err != nil {
+		return Space{}, err
+	}
+	return Space{prefix: prefix}, nil
+}
+
+// Default is the space below DefaultPrefix.
+func Default() Space { return Space{prefix: DefaultPrefix} }
+
+// Prefix returns the first token(s) of every subject of the space.
+func (s Space) Prefix() string { return s.prefix }
+
+// Of returns the subject of one order's messages of a kind, for example
+// "pos.T1.INV%2F7.status". Terminal and order are checked.
+func (s Space) Of(terminal, order string, kind Kind) (string, error) {
+	if err := CheckTerminal(terminal); err != nil {
+		return "", err
+	}
+	if err := CheckOrder(order); err != nil {
+		return "", err
+	}
+	return s.prefix + "." + terminal + "." + OrderToken(order) + "." + string(kind), nil
+}
+
+// Parse takes a subject of one order apart. It fails with ErrSubject, ErrTerminal
+// or ErrOrder for anything that Of would not have built.
+func (s Space) Parse(subject string) (terminal, order string, kind Kind, err error) {
+	rest, ok := strings.CutPrefix(subject, s.prefix+".")
+	tokens := strings.Split(rest, ".")
+	if !ok || len(tokens) != 3 {
+		return "", "", "", ErrSubject
+	}
+	switch kind = Kind(tokens[2]); kind {
+	case Status, Invalid, Journal:
+	default:
+		return "", "", "", ErrSubject
+	}
+	if err := CheckTerminal(tokens[0]); err != nil {
+		return "", "", "", err
+	}
+	order, err = ParseOrderToken(tokens[1])
+	if err != nil {
+		return "", "", "", err
+	}
+	return tokens[0], order, kind, nil
+}
+
+// All returns the wildcard subject of every order's messages of a kind.
+func (s Space) All(kind Kind) string { return s.prefix + ".*.*." + string(kind) }
+
+// OfTerminal returns the wildcard subject of one terminal's messages of a kind.
+func (s Space) OfTerminal(terminal string, kind Kind) (string, error) {
+	if err := CheckTerminal(terminal); err != nil {
+		return "", err
+	}
+	return s.prefix + "." + terminal + ".*." + string(kind), nil
+}
+
+// Command returns the subject on which any replica answers a command.
+func (s Space) Command(c Command) string { return s.prefix + ".payment." + string(c) }
+
+// TerminalCommand returns the subject of a command that is bound to one terminal.
+func (s Space) TerminalCommand(terminal string, c Command) (string, error) {
+	if err := CheckTerminal(terminal); err != nil {
+		return "", err
+	}
+	return s.prefix + "." + terminal + ".payment." + string(c), nil
+}
+
+// AllTerminalCommands returns the wildcard subject of a command on every terminal.
+func (s Space) AllTerminalCommands(c Command) string { return s.prefix + ".*.payment." + string(c) }
+
+// CommandTerminal returns the terminal that a command's subject is bound to;
+// bound is false for the subjects of Command.
+func (s Space) CommandTerminal(subject string) (terminal string, bound bool, err error) {
+	rest, ok := strings.CutPrefix(subject, s.prefix+".")
+	tokens := strings.Split(rest, ".")
+	switch {
+	case ok && len(tokens) == 2 && tokens[0] == "payment":
+		return "", false, nil
+	case ok && len(tokens) == 3 && tokens[1] == "payment":
+		return tokens[0], true, CheckTerminal(tokens[0])
+	}
+	return "", false, ErrSubject
+}
+
+// Session returns the subject under which a terminal's open session is queued.
+func (s Space) Session(terminal string) (string, error) {
+	if err := CheckTerminal(terminal); err != nil {
+		return "", err
+	}
+	return s.prefix + "." + terminal + ".session", nil
+}
+
+// AllSessions returns the wildcard subject of the session queue.
+func (s Space) AllSessions() string { return s.prefix + ".*.session" }
+
+// Names of the JetStream objects that belong to the space.
+
+// StatusStream is the stream that stores every status, POS_STATUS by default.
+func (s Space) StatusStream() string { return strings.ToUpper(s.flat()) + "_STATUS" }
+
+// SessionStream is the work queue of open sessions, POS_SESSIONS by default.
+func (s Space) SessionStream() string { return strings.ToUpper(s.flat()) + "_SESSIONS" }
+
+// SessionBucket is the key-value bucket of open sessions, pos_sessions by default.
+func (s Space) SessionBucket() string { return s.flat() + "_sessions" }
+
+func (s Space) flat() string { return strings.ReplaceAll(s.prefix, ".", "_") }
+
+func isTokenByte(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_' || c == '-'
+}
+
+func isOrderByte(c byte) bool { return isTokenByte(c) || c == '.' || c == '/' }
+
+func all(s string, ok func(byte) bool) bool {
+	for i := range len(s) {
+		if !ok(s[i]) {
+			return false
+		}
+	}
+	return true
+}
