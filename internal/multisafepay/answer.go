@@ -1,0 +1,171 @@
+package multisafepay
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// envelope is what every answer of the API is wrapped in. Fields of the wrong
+// type count as absent: the provider is lenient with types, and so are we.
+type envelope struct {
+	// ok is false when the body is no JSON object.
+	ok bool
+	// success is nil when the answer does not say.
+	success *bool
+	data    json.RawMessage
+	code    int
+	// info is the explanation, not yet scrubbed.
+	info string
+	// attributes is true when the answer lists what is wrong attribute by
+	// attribute, as a 422 does.
+	attributes bool
+}
+
+// parseEnvelope reads an answer's body, whatever it is.
+func parseEnvelope(body []byte) envelope {
+	var raw struct {
+		Success   json.RawMessage `json:"success"`
+		Data      json.RawMessage `json:"data"`
+		ErrorCode json.RawMessage `json:"error_code"`
+		ErrorInfo json.RawMessage `json:"error_info"`
+		Message   json.RawMessage `json:"message"`
+		Errors    json.RawMessage `json:"errors"`
+	}
+	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
+	if trimmed := bytes.TrimLeft(body, " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '{' {
+		return envelope{}
+	}
+	if json.Unmarshal(body, &raw) != nil {
+		return envelope{}
+	}
+	e := envelope{ok: true, data: raw.Data}
+	switch string(raw.Success) {
+	case "true":
+		e.success = new(true)
+	case "false":
+		e.success = new(false)
+	}
+	if code, ok := integer(raw.ErrorCode); ok && code > 0 && code < 1_000_000 {
+		e.code = int(code)
+	}
+	e.info, _ = text(raw.ErrorInfo)
+	if e.info == "" {
+		e.info, _ = text(raw.Message)
+	}
+	var attributes []struct {
+		Attribute json.RawMessage `json:"attribute"`
+		Message   json.RawMessage `json:"message"`
+	}
+	if json.Unmarshal(raw.Errors, &attributes) == nil {
+		e.attributes = len(attributes) > 0
+		for i, a := range attributes {
+			if i == 10 {
+				break
+			}
+			name, _ := text(a.Attribute)
+			message, _ := text(a.Message)
+			e.info = strings.Trim(e.info+"; "+strings.Trim(name+": "+message, ": "), "; ")
+		}
+	}
+	return e
+}
+
+// text returns a JSON string, or a JSON integer in its own digits; nothing and
+// null are "". ok is false for anything else.
+func text(raw json.RawMessage) (s string, ok bool) {
+	switch {
+	case len(raw) == 0 || string(raw) == "null":
+		return "", true
+	case raw[0] == '"':
+		return s, json.Unmarshal(raw, &s) == nil
+	case isInteger(raw):
+		return string(raw), true
+	}
+	// 8.9e7 and 89000000.0 are integers too, as long as no digit is lost.
+	f, err := strconv.ParseFloat(string(raw), 64)
+	const exact = 1 << 53
+	if err != nil || f < -exact || f > exact || f != float64(int64(f)) {
+		return "", false
+	}
+	return strconv.FormatInt(int64(f), 10), true
+}
+
+// isInteger tells whether raw is digits, with a minus sign or without.
+func isInteger(raw []byte) bool {
+	raw = bytes.TrimPrefix(raw, []byte("-"))
+	for _, c := range raw {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return len(raw) > 0
+}
+
+// integer returns a JSON integer, also one in a string.
+func integer(raw json.RawMessage) (int64, bool) {
+	s, ok := text(raw)
+	if !ok {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	return n, err == nil
+}
+
+// normalStatus returns a status in lower case, without blanks around it. ok is
+// false for what cannot be one: want 1 to 64 of a-z 0-9 _ - and blanks.
+func normalStatus(s string) (status string, ok bool) {
+	s = strings.Trim(s, " ")
+	if len(s) == 0 || len(s) > 64 {
+		return "", false
+	}
+	b := []byte(s)
+	for i, c := range b {
+		switch {
+		case c >= 'A' && c <= 'Z':
+			b[i] = c + 'a' - 'A'
+		case c >= 'a' && c <= 'z', c >= '0' && c <= '9', c == '_', c == ' ', c == '-':
+		default:
+			return "", false
+		}
+	}
+	return string(b), true
+}
+
+// label returns s if it is a plain id of at most limit visible ASCII
+// characters, else "".
+func label(s string, limit int) string {
+	if len(s) > limit {
+		return ""
+	}
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] > '~' {
+			return ""
+		}
+	}
+	return s
+}
+
+// maxRetryAfter bounds what the provider may ask us to wait.
+const maxRetryAfter = time.Hour
+
+// retryAfter reads the header of that name: seconds, or a date.
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	value := strings.TrimSpace(h.Get("Retry-After"))
+	if value == "" {
+		return 0
+	}
+	var wait time.Duration
+	if seconds, err := strconv.ParseFloat(value, 64); err == nil {
+		if !(seconds > 0) { // neither negative nor NaN
+			return 0
+		}
+		wait = time.Duration(min(seconds, maxRetryAfter.Seconds()) * float64(time.Second))
+	} else if date, err := http.ParseTime(value); err == nil {
+		wait = date.Sub(now)
+	}
+	return min(max(wait, 0), maxRetryAfter)
+}

@@ -1,0 +1,215 @@
+package multisafepay
+
+import (
+	"context"
+	"io"
+	"sync"
+	"time"
+)
+
+// settleAfter is how long a data line may lie there before whoever follows the
+// stream is told that no event came of it.
+const settleAfter = time.Second
+
+// streamReader lies between a stream's body and the parser of server-sent
+// events, and does what that parser cannot:
+//
+//   - it gives up a stream without a byte for the idle limit; only the time
+//     spent waiting for bytes counts, not the time a handler blocks;
+//   - it takes out comments and blank lines that end nothing, so that
+//     heartbeats can never pile up in the parser's buffer;
+//   - it notices a data line that no blank line follows.
+//
+// It also serialises the calls of the handler.
+type streamReader struct {
+	body io.Reader
+	idle time.Duration
+	// silence fires after idle without a byte; it runs only during a Read of body.
+	silence *time.Timer
+	// settle fires settleAfter after a data line began.
+	settle    *time.Timer
+	unsettled func()
+
+	// mu guards what follows, and is held while the handler is called.
+	mu      sync.Mutex
+	lines   lineFilter
+	stopped bool
+}
+
+// newStreamReader reads body; onIdle must make a Read of it return.
+func newStreamReader(body io.Reader, idle time.Duration, onIdle, unsettled func()) *streamReader {
+	r := &streamReader{body: body, idle: idle, unsettled: unsettled}
+	r.silence = time.AfterFunc(idle, onIdle)
+	r.silence.Stop()
+	r.settle = time.AfterFunc(settleAfter, r.onSettle)
+	r.settle.Stop()
+	return r
+}
+
+// Read implements io.Reader. It never returns 0 bytes without an error.
+func (r *streamReader) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	for {
+		r.silence.Reset(r.idle)
+		n, err := r.body.Read(p)
+		r.silence.Stop()
+		n = r.filter(p[:n])
+		if n > 0 || err != nil {
+			return n, err
+		}
+	}
+}
+
+// filter takes out what the parser need not see and keeps the settle timer.
+func (r *streamReader) filter(p []byte) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	began := r.lines.began
+	n := r.lines.filter(p)
+	switch {
+	case !r.lines.data:
+		r.settle.Stop()
+	case r.lines.began != began:
+		// A timer that runs for an earlier line of the same event is left
+		// alone, so that a steady drip of lines cannot put it off for ever.
+		if r.lines.armed {
+			break
+		}
+		r.lines.armed = true
+		r.settle.Reset(settleAfter)
+	}
+	return n
+}
+
+// onSettle runs on the timer's goroutine.
+func (r *streamReader) onSettle() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.stopped || !r.lines.data || !r.lines.armed {
+		return
+	}
+	r.lines.armed = false
+	if r.unsettled != nil {
+		r.unsettled()
+	}
+}
+
+// call runs a function of the handler, unless the stream is over: then it
+// returns false.
+func (r *streamReader) call(ctx context.Context, f func()) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if ctx.Err() != nil {
+		return false
+	}
+	if f != nil {
+		f()
+	}
+	return true
+}
+
+// stop ends the timers; when it has returned the handler is not called any more.
+func (r *streamReader) stop() {
+	r.silence.Stop()
+	r.settle.Stop()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stopped = true
+}
+
+// lineFilter follows the lines of an event stream byte by byte, across reads.
+type lineFilter struct {
+	// inLine is true after the first byte of a line.
+	inLine bool
+	// comment is true within a line that begins with a colon.
+	comment bool
+	// name counts the bytes of "data" that the line began with so far; -1 when
+	// it began otherwise.
+	name int
+	// pending is true when the event has a line that is not a comment.
+	pending bool
+	// data is true when the event has the beginning of a data line.
+	data bool
+	// began counts data lines; armed is true while the settle timer runs for one
+	// of the present event.
+	began uint64
+	armed bool
+	// after is what becomes of a line feed that comes next: it belongs to the
+	// carriage return before it.
+	after afterCR
+}
+
+type afterCR uint8
+
+const (
+	notAfterCR afterCR = iota
+	keptCR
+	droppedCR
+)
+
+const dataField = "data"
+
+// filter moves what stays to the front of p and returns its length.
+func (f *lineFilter) filter(p []byte) int {
+	n := 0
+	for _, c := range p {
+		if f.keep(c) {
+			p[n] = c
+			n++
+		}
+	}
+	return n
+}
+
+// keep tells whether a byte stays.
+func (f *lineFilter) keep(c byte) bool {
+	after := f.after
+	f.after = notAfterCR
+	if c == '\n' && after != notAfterCR {
+		return after == keptCR
+	}
+	if c == '\n' || c == '\r' {
+		kept := f.endLine()
+		if c == '\r' {
+			f.after = droppedCR
+			if kept {
+				f.after = keptCR
+			}
+		}
+		return kept
+	}
+	if !f.inLine {
+		f.inLine, f.name = true, 0
+		f.comment = c == ':'
+		f.pending = f.pending || !f.comment
+	}
+	if f.comment {
+		return false
+	}
+	if f.name >= 0 && f.name < len(dataField) {
+		if c != dataField[f.name] {
+			f.name = -1
+		} else if f.name++; f.name == len(dataField) {
+			f.data = true
+			f.began++
+		}
+	}
+	return true
+}
+
+// endLine tells whether the line's end stays.
+func (f *lineFilter) endLine() bool {
+	wasLine, wasComment := f.inLine, f.comment
+	f.inLine, f.comment = false, false
+	switch {
+	case wasComment:
+		return false
+	case wasLine:
+		return true
+	}
+	ends := f.pending // a blank line: the event's end, if there is one
+	f.pending, f.data, f.armed = false, false, false
+	return ends
+}

@@ -1,0 +1,145 @@
+package multisafepay
+
+import (
+	"encoding/json"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// Bounds of text that people may read.
+const (
+	// maxInfo is the longest Error.Info, in characters.
+	maxInfo = 300
+	// maxInvalidData is the longest InvalidEvent.Data, in bytes.
+	maxInvalidData = 4 << 10
+	// minExact is the shortest secret that is searched for literally.
+	minExact = 4
+)
+
+// scrubber removes secrets and card numbers from text of the provider's. The
+// zero value knows no secret by heart and removes what looks like one.
+type scrubber struct {
+	exact []string
+}
+
+// newScrubber knows the given secrets, also as they look within JSON and URLs.
+func newScrubber(secrets ...Secret) scrubber {
+	var s scrubber
+	for _, secret := range secrets {
+		value := secret.Reveal()
+		if len(value) < minExact {
+			continue
+		}
+		s.exact = append(s.exact, value, url.QueryEscape(value), url.PathEscape(value))
+		if quoted, err := json.Marshal(value); err == nil {
+			s.exact = append(s.exact, string(quoted[1:len(quoted)-1]))
+		}
+	}
+	slices.Sort(s.exact)
+	s.exact = slices.Compact(s.exact)
+	return s
+}
+
+// patterns find what looks like a secret. A group named "v" is removed, else
+// the whole match.
+var patterns = []*regexp.Regexp{
+	// JSON web tokens, whole or cut.
+	regexp.MustCompile(`[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}`),
+	regexp.MustCompile(`eyJ[A-Za-z0-9_.-]{8,}`),
+	// Whatever follows an authentication scheme.
+	regexp.MustCompile(`(?i)\b(?:bearer|basic|token)[ \t]+(?P<v>[^\s"',;]{6,})`),
+	// Long opaque strings: API keys have 40 characters, tokens hundreds. Session
+	// ids (39) and UUIDs (36) stay readable.
+	regexp.MustCompile(`[A-Za-z0-9_+/=.:~-]{40,}`),
+	// Members and parameters whose names say that nobody should read them.
+	regexp.MustCompile(`(?i)(?:api[_-]?key|token|authorization|secret|password|signature|card_number|card_expiry_date|card_holder(?:_name)?|last4|last_4|cvv|cvc|emv|pan|track[12]?)\\*["']?\s*[:=]\s*(?P<v>\\*"(?:\\.|[^"\\])*"?|'[^']*'?|\{[^}]*\}?|\[[^\]]*\]?|[^\s,;&}\])]+)`),
+}
+
+// text returns s with everything that looks secret replaced by "[redacted]",
+// as valid UTF-8.
+func (c scrubber) text(s string) string {
+	s = strings.ToValidUTF8(s, "�")
+	var found spans
+	for _, secret := range c.exact {
+		for at := 0; ; {
+			i := strings.Index(s[at:], secret)
+			if i < 0 {
+				break
+			}
+			found = append(found, span{at + i, at + i + len(secret)})
+			at += i + 1
+		}
+	}
+	for _, pattern := range patterns {
+		group := 2 * max(pattern.SubexpIndex("v"), 0)
+		for _, m := range pattern.FindAllStringSubmatchIndex(s, -1) {
+			found = append(found, span{m[group], m[group+1]})
+		}
+	}
+	return found.remove(s, cardNumbers(s))
+}
+
+// line is text for one line of at most limit characters.
+func (c scrubber) line(s string, limit int) string {
+	const reach = 16 << 10 // far more than any limit: what is removed needs room
+	s = c.text(cut(s, reach))
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r == '\u2028' || r == '\u2029' || (r >= 0x80 && r < 0xa0) {
+			return ' '
+		}
+		return r
+	}, s)
+	s = strings.TrimSpace(s)
+	if utf8.RuneCountInString(s) <= limit {
+		return s
+	}
+	n := 0
+	for i := range s {
+		if n == limit-1 {
+			return s[:i] + "…"
+		}
+		n++
+	}
+	return s
+}
+
+// cut returns the first limit bytes of s, not splitting a character.
+func cut(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	for limit > 0 && !utf8.RuneStart(s[limit]) {
+		limit--
+	}
+	return s[:limit]
+}
+
+// span is the part of a text from byte from up to byte to.
+type span struct{ from, to int }
+
+type spans []span
+
+// remove replaces all spans, joined where they touch, by "[redacted]".
+func (f spans) remove(s string, more spans) string {
+	f = append(f, more...)
+	if len(f) == 0 {
+		return s
+	}
+	slices.SortFunc(f, func(a, b span) int { return a.from - b.from })
+	var b strings.Builder
+	done := 0
+	for i := 0; i < len(f); {
+		from, to := f[i].from, f[i].to
+		for i++; i < len(f) && f[i].from <= to; i++ {
+			to = max(to, f[i].to)
+		}
+		b.WriteString(s[done:from])
+		b.WriteString(redacted)
+		done = to
+	}
+	b.WriteString(s[done:])
+	return b.String()
+}

@@ -1,0 +1,198 @@
+package multisafepay
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/tmaxmax/go-sse"
+)
+
+// Bounds of a stream.
+const (
+	// MaxEventSize is the longest event that is read, in bytes as it stands on
+	// the wire, comments not counted.
+	MaxEventSize = 64 << 10
+	// maxToken and maxStreamURL are the longest of each that are taken for usable.
+	maxToken     = 8 << 10
+	maxStreamURL = 2 << 10
+)
+
+// Stream is where an order's events come from. The zero value is no stream.
+type Stream struct {
+	// URL is the same for every order.
+	URL string
+	// Token says whose events come. It expires.
+	Token Secret
+}
+
+// IsZero tells whether there is no stream to follow.
+func (s Stream) IsZero() bool { return s.URL == "" || s.Token.IsZero() }
+
+// newStream returns the zero Stream when URL or token cannot be used.
+func newStream(rawURL, token string) Stream {
+	u, err := url.Parse(rawURL)
+	if err != nil || u.Host == "" || len(rawURL) > maxStreamURL || !sendable(token) {
+		return Stream{}
+	}
+	return Stream{URL: rawURL, Token: NewSecret(token)}
+}
+
+// sendable tells whether a token can stand in a header: visible ASCII, blanks
+// and tabs within, not too long.
+func sendable(token string) bool {
+	if token == "" || len(token) > maxToken || strings.Trim(token, " \t") != token {
+		return false
+	}
+	for i := range len(token) {
+		if c := token[i]; c != '\t' && (c < ' ' || c > '~') {
+			return false
+		}
+	}
+	return true
+}
+
+// StreamHandler is told what happens on a stream. Its functions are called one
+// after the other, never two at once, and never after Follow has returned; any
+// of them may be nil. While one blocks nothing more is read: that is the
+// back-pressure. They must return when the context that Follow was
+// given ends.
+type StreamHandler struct {
+	// Opened is called when 200 and an event stream's header have arrived.
+	Opened func()
+	// Event is called for every JSON document; one server-sent event may hold several.
+	Event func(StreamEvent)
+	// Unsettled is called when a data line has arrived and no event came of it
+	// for about a second, as when the server forgets the blank line: whoever
+	// follows should ask for the order. At most once per data line, at most once
+	// a second.
+	Unsettled func()
+}
+
+// Follow makes one attempt to connect to a stream and reads it to its end. It
+// never returns nil: the error wraps one of the ErrStream sentinels, or what the
+// transport reported, in an *Error. The token is sent to allowed hosts only.
+func (c *Client) Follow(ctx context.Context, s Stream, h StreamHandler) error {
+	target, err := c.hosts.check(s.URL)
+	if err != nil {
+		return &Error{Op: OpStream, Kind: KindNonsense, Err: err}
+	}
+	token := s.Token.Reveal()
+	if !sendable(token) {
+		return &Error{Op: OpStream, Kind: KindRejected, Err: ErrStreamRefused}
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	resp, failed := c.open(ctx, target, token)
+	if failed != nil {
+		return failed
+	}
+	defer resp.Body.Close()
+	if failed := checkStream(resp); failed != nil {
+		return failed
+	}
+	r := newStreamReader(resp.Body, c.idle, func() { cancel(ErrStreamIdle) }, h.Unsettled)
+	defer r.stop()
+	return c.read(ctx, r, newScrubber(s.Token), h)
+}
+
+// open sends the request and waits for the header of the answer.
+func (c *Client) open(ctx context.Context, target *url.URL, token string) (*http.Response, *Error) {
+	header := http.Header{
+		"Authorization": {token},
+		"Accept":        {"text/event-stream"},
+		"Cache-Control": {"no-store"},
+		"User-Agent":    {c.userAgent},
+	}
+	if c.bearer {
+		header.Set("Authorization", "Bearer "+token)
+	}
+	var sent atomic.Bool
+	req := (&http.Request{
+		Method: http.MethodGet, URL: target, Host: target.Host, Header: header,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}).WithContext(withSent(ctx, &sent))
+	start := time.Now()
+	resp, err := c.streams.RoundTrip(req)
+	if err != nil {
+		c.observe(OpStream, "error", time.Since(start))
+		return nil, transportError(ctx, OpStream, err, sent.Load(), newScrubber(NewSecret(token)))
+	}
+	c.observe(OpStream, strconv.Itoa(resp.StatusCode), time.Since(start))
+	return resp, nil
+}
+
+// checkStream returns nil when the answer is an event stream.
+func checkStream(resp *http.Response) *Error {
+	e := &Error{Op: OpStream, Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header, time.Now()), Sent: true}
+	switch status := resp.StatusCode; {
+	case status == http.StatusOK:
+		media, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+		encoding := strings.ToLower(resp.Header.Get("Content-Encoding"))
+		if err == nil && media == "text/event-stream" && (encoding == "" || encoding == "identity") {
+			return nil
+		}
+		e.Kind, e.Err, e.reason = KindNonsense, ErrStreamAnswer, ReasonContentType
+	case status == http.StatusNoContent:
+		e.Kind, e.Err = KindLost, ErrStreamEnded
+	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusGone:
+		e.Kind, e.Err = KindRejected, ErrStreamRefused
+	case status >= 300 && status < 400:
+		e.Kind, e.Err, e.reason = KindNonsense, ErrStreamAnswer, ReasonRedirect
+	case status == http.StatusTooManyRequests:
+		e.Kind, e.Err, e.reason = KindLimited, ErrStreamAnswer, ReasonStatus
+	case status == http.StatusRequestTimeout, status == http.StatusGatewayTimeout:
+		e.Kind, e.Err, e.reason = KindTimeout, ErrStreamAnswer, ReasonStatus
+	case status >= 500:
+		e.Kind, e.Err, e.reason = KindUnavailable, ErrStreamAnswer, ReasonStatus
+	default:
+		e.Kind, e.Err, e.reason = KindNonsense, ErrStreamAnswer, ReasonStatus
+	}
+	return e
+}
+
+// read hands every event to h until the stream ends, one way or another.
+func (c *Client) read(ctx context.Context, r *streamReader, s scrubber, h StreamHandler) error {
+	r.call(ctx, h.Opened)
+	for event, err := range sse.Read(r, &sse.ReadConfig{MaxEventSize: MaxEventSize}) {
+		if err != nil {
+			return streamError(ctx, err, s)
+		}
+		if h.Event == nil || event.Type != orderEventType {
+			continue
+		}
+		for e := range orderEvents(event.Data, s) {
+			if !r.call(ctx, func() { h.Event(e) }) {
+				return streamError(ctx, ctx.Err(), s)
+			}
+		}
+	}
+	return streamError(ctx, io.EOF, s)
+}
+
+// streamError says why reading a stream ended. ctx is the connection's: its
+// cause tells our own idle limit from the caller's end.
+func streamError(ctx context.Context, err error, s scrubber) *Error {
+	e := &Error{Op: OpStream, Kind: KindLost, Status: http.StatusOK, Sent: true}
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, ErrStreamIdle):
+		e.Kind, e.Err = KindTimeout, ErrStreamIdle
+	case cause != nil:
+		e.Kind, e.Err, e.reason = KindCancelled, newCause(ctx.Err(), s), ReasonCancelled
+	case errors.Is(err, bufio.ErrTooLong):
+		e.Kind, e.Err = KindNonsense, ErrStreamTooLarge
+	case err == io.EOF: //nolint:errorlint // only the bare one is an orderly end
+		e.Err = ErrStreamEnded
+	default:
+		e.Err, e.reason = newCause(err, s), ReasonTransport
+	}
+	return e
+}
