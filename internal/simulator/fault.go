@@ -1,0 +1,167 @@
+package simulator
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// FaultName names something that can go wrong. FaultKinds describes each.
+type FaultName string
+
+// The faults of the event stream.
+const (
+	FaultDropStream         FaultName = "drop_stream"
+	FaultRefuseStream       FaultName = "refuse_stream"
+	FaultHangStream         FaultName = "hang_stream"
+	FaultSilentStream       FaultName = "silent_stream"
+	FaultLoseEvents         FaultName = "lose_events"
+	FaultDuplicateEvents    FaultName = "duplicate_events"
+	FaultOutOfOrderEvents   FaultName = "out_of_order_events"
+	FaultJoinedEvents       FaultName = "joined_events"
+	FaultOtherOrderEvent    FaultName = "other_order_event"
+	FaultOtherEventType     FaultName = "other_event_type"
+	FaultGarbageEvent       FaultName = "garbage_event"
+	FaultHugeEvent          FaultName = "huge_event"
+	FaultOddFraming         FaultName = "odd_framing"
+	FaultUnterminatedEvent  FaultName = "unterminated_event"
+	FaultExpiredToken       FaultName = "expired_token"
+	FaultOtherHostStreamURL FaultName = "other_host_stream_url"
+)
+
+// The faults of the order API and of the terminal.
+const (
+	FaultLoseCreateAnswer FaultName = "lose_create_answer"
+	FaultLoseAnswer       FaultName = "lose_answer"
+	FaultFailAPI          FaultName = "fail_api"
+	FaultSlowAPI          FaultName = "slow_api"
+	FaultRedirect         FaultName = "redirect"
+	FaultStaleGet         FaultName = "stale_get"
+	FaultErrorsWith200    FaultName = "errors_with_200"
+	FaultEagerTerminal    FaultName = "eager_terminal"
+)
+
+// What a fault does when its fields are left out.
+const (
+	DefaultDelay     = 3 * time.Second
+	DefaultEventSize = 1 << 20 // bytes of a huge event
+	maxEventSize     = 16 << 20
+	maxBodySize      = 64 << 20 // bytes of an endless or huge answer
+	maxFaultCount    = 1_000_000
+	maxDelay         = 10 * time.Minute
+)
+
+// Always is the Count of a fault that stays until it is taken back.
+const Always = -1
+
+// Ways to lose an answer: the Mode of lose_answer and lose_create_answer.
+const (
+	LoseByCut     = "cut"     // the connection is cut (default)
+	LoseByBroken  = "broken"  // 200 and half of the JSON
+	LoseByEmpty   = "empty"   // 200 and nothing
+	LoseByHTML    = "html"    // 200 and a web page
+	LoseByHuge    = "huge"    // 200 and Size bytes of JSON, 16 MiB unless told
+	LoseByEndless = "endless" // 200 and a body that does not stop before 64 MiB
+	LoseByHang    = "hang"    // nothing at all until the client leaves
+	LoseByStatus  = "status"  // Status, with Retry-After when given
+)
+
+// Fault is something that shall go wrong. The zero values of its fields stand
+// for what FaultKinds says.
+type Fault struct {
+	// ID names the fault in the control API; made up when empty.
+	ID   string
+	Name FaultName
+	// Order, Terminal and Operation narrow it down; empty is any.
+	Order     string
+	Terminal  string
+	Operation Operation
+	// Count is how often it happens before it is spent: 0 is once, Always is
+	// until it is taken back.
+	Count int
+	// After lets so many occasions pass first. For drop_stream: how many events
+	// go out on a connection before it is cut.
+	After int
+	// Status is the HTTP status of an answer.
+	Status int
+	// ErrorCode and ErrorInfo of a provider-shaped error.
+	ErrorCode int
+	ErrorInfo string
+	// RetryAfter is sent as header as it is: seconds, or an HTTP date.
+	RetryAfter string
+	// Delay of slow_api; life of the token of expired_token.
+	Delay time.Duration
+	// Mode of lose_answer, lose_create_answer (LoseBy…) and odd_framing (Framing…).
+	Mode string
+	// NotMade loses the answer without doing what was asked.
+	NotMade bool
+	// Clean ends a dropped stream properly instead of cutting the connection.
+	Clean bool
+	// Late delays the answer after the work instead of the work.
+	Late bool
+	// URL of redirect and other_host_stream_url.
+	URL string
+	// Data of garbage_event.
+	Data string
+	// Size in bytes of huge_event and of a huge answer.
+	Size int
+}
+
+// faultJSON is a Fault as the control API writes it.
+type faultJSON struct {
+	ID         string    `json:"id,omitempty"`
+	Name       FaultName `json:"fault"`
+	Order      string    `json:"order_id,omitempty"`
+	Terminal   string    `json:"terminal_id,omitempty"`
+	Operation  Operation `json:"operation,omitempty"`
+	Count      int       `json:"count,omitempty"`
+	After      int       `json:"after,omitempty"`
+	Status     int       `json:"status,omitempty"`
+	ErrorCode  int       `json:"error_code,omitempty"`
+	ErrorInfo  string    `json:"error_info,omitempty"`
+	RetryAfter string    `json:"retry_after,omitempty"`
+	Delay      string    `json:"delay,omitempty"` // as time.ParseDuration reads it
+	Mode       string    `json:"mode,omitempty"`
+	NotMade    bool      `json:"not_made,omitempty"`
+	Clean      bool      `json:"clean,omitempty"`
+	Late       bool      `json:"late,omitempty"`
+	URL        string    `json:"url,omitempty"`
+	Data       string    `json:"data,omitempty"`
+	Size       int       `json:"size,omitempty"`
+}
+
+// MarshalJSON writes the fault as the control API shows it: the delay as text.
+func (f Fault) MarshalJSON() ([]byte, error) {
+	j := faultJSON{
+		f.ID, f.Name, f.Order, f.Terminal, f.Operation, f.Count, f.After, f.Status, f.ErrorCode,
+		f.ErrorInfo, f.RetryAfter, "", f.Mode, f.NotMade, f.Clean, f.Late, f.URL, f.Data, f.Size,
+	}
+	if f.Delay != 0 {
+		j.Delay = f.Delay.String()
+	}
+	return json.Marshal(j)
+}
+
+// UnmarshalJSON reads what MarshalJSON writes and refuses unknown fields.
+func (f *Fault) UnmarshalJSON(b []byte) error {
+	var j faultJSON
+	decoder := json.NewDecoder(strings.NewReader(string(b)))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&j); err != nil {
+		return fmt.Errorf("read fault: %w", err)
+	}
+	*f = Fault{
+		j.ID, j.Name, j.Order, j.Terminal, j.Operation, j.Count, j.After, j.Status, j.ErrorCode,
+		j.ErrorInfo, j.RetryAfter, 0, j.Mode, j.NotMade, j.Clean, j.Late, j.URL, j.Data, j.Size,
+	}
+	if j.Delay != "" {
+		d, err := time.ParseDuration(j.Delay)
+		if err != nil {
+			return errors.New(`read fault: delay: want a duration like "250ms"`)
+		}
+		f.Delay = d
+	}
+	return nil
+}

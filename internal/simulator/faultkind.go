@@ -1,0 +1,68 @@
+package simulator
+
+import "slices"
+
+// FaultInfo describes a kind of fault to people and programs.
+type FaultInfo struct {
+	Name FaultName `json:"name"`
+	// Where it befalls a client: stream, api or terminal.
+	Where string `json:"where"`
+	// Does says what happens and what it imitates, in a sentence.
+	Does string `json:"does"`
+	// Fields that it takes, besides id, order_id, terminal_id, count and after.
+	Fields []string `json:"fields,omitempty"`
+	// Modes that it knows, the one meant by none first.
+	Modes []string `json:"modes,omitempty"`
+}
+
+// faultKinds in the order in which they are shown.
+var faultKinds = []FaultInfo{
+	{FaultDropStream, "stream", "Cuts the event stream after so many events (after), at once by default; clean ends it properly instead. A proxy or a network that gives up.", []string{"clean"}, nil},
+	{FaultRefuseStream, "stream", "Answers the opening of a stream with a status, 500 unless told. An overloaded or restarting event server.", []string{"status", "error_code", "error_info", "retry_after"}, nil},
+	{FaultHangStream, "stream", "Takes the opening of a stream and never answers. A stalled load balancer.", nil, nil},
+	{FaultSilentStream, "stream", "Leaves a stream open, but nothing goes out on it any more, no heartbeat either. A connection that died without a word.", nil, nil},
+	{FaultLoseEvents, "stream", "An event is not sent; only asking for the order tells. A gap on the provider's side.", nil, nil},
+	{FaultDuplicateEvents, "stream", "An event is sent twice. At-least-once delivery.", nil, nil},
+	{FaultOutOfOrderEvents, "stream", "An event is sent after the one that follows it. Two event servers that race.", nil, nil},
+	{FaultJoinedEvents, "stream", "Two events are sent with no blank line between them, as the provider's own page prints them.", nil, nil},
+	{FaultOtherOrderEvent, "stream", "An event of another order comes first. A mix-up between sessions.", nil, nil},
+	{FaultOtherEventType, "stream", "An event of the type session.qr comes first. The stream's other users.", nil, nil},
+	{FaultGarbageEvent, "stream", "An event comes first whose data is no JSON and holds a card number and the events token; or data, if given.", []string{"data"}, nil},
+	{FaultHugeEvent, "stream", "An event has a line of size bytes, 1 MiB unless told, 16 MiB at most.", []string{"size"}, nil},
+	{FaultOddFraming, "stream", "A stream is written in another way that the standard allows.", []string{"mode"}, framings},
+	{FaultUnterminatedEvent, "stream", "The final event lacks its blank line and the stream ends after it: a strict reader must not see it.", nil, nil},
+	{FaultExpiredToken, "stream", "The events token of a new order has expired, or will after delay.", []string{"delay"}, nil},
+	{FaultOtherHostStreamURL, "stream", "The create answer names another host for the event stream: url, or the same server under another name. Nobody may send a token there.", []string{"url"}, nil},
+	{
+		FaultLoseCreateAnswer, "api",
+		"An order is made (not with not_made) and the answer is lost in one of the modes.",
+		[]string{"mode", "status", "error_code", "error_info", "retry_after", "not_made", "size"}, loseModes,
+	},
+	{
+		FaultLoseAnswer, "api",
+		"The same for any operation.",
+		[]string{"operation", "mode", "status", "error_code", "error_info", "retry_after", "not_made", "size"}, loseModes,
+	},
+	{FaultFailAPI, "api", "A call is answered with a status, 500 unless told, and nothing is done.", []string{"operation", "status", "error_code", "error_info", "retry_after"}, nil},
+	{FaultSlowAPI, "api", "A call is done after delay, 3 s unless told; late does it at once and delays the answer.", []string{"operation", "delay", "late"}, nil},
+	{FaultRedirect, "api", "A call or a stream is redirected with a status, 307 unless told, to url or to a trap under another host name that notices who follows.", []string{"operation", "status", "url"}, nil},
+	{FaultStaleGet, "api", "An order that is asked for is shown as it was before its last change. A read replica that lags.", nil, nil},
+	{FaultErrorsWith200, "api", "An error is sent with HTTP status 200, as the provider sometimes does.", []string{"operation"}, nil},
+	{FaultEagerTerminal, "terminal", "The customer acts at once, before anybody can have opened the stream.", nil, nil},
+}
+
+var loseModes = []string{
+	LoseByCut, LoseByBroken, LoseByEmpty, LoseByHTML, LoseByHuge, LoseByEndless, LoseByHang, LoseByStatus,
+}
+
+// FaultKinds lists every kind of fault in the order in which they are documented.
+func FaultKinds() []FaultInfo { return slices.Clone(faultKinds) }
+
+func faultKind(name FaultName) (FaultInfo, bool) {
+	for _, k := range faultKinds {
+		if k.Name == name {
+			return k, true
+		}
+	}
+	return FaultInfo{}, false
+}

@@ -1,0 +1,130 @@
+package simulator
+
+import (
+	"bytes"
+	"encoding/json"
+	"strconv"
+	"strings"
+)
+
+// Ways to write an event stream that are all within the standard, and all
+// unlike the provider's: the Mode of odd_framing.
+const (
+	FramingCR        = "cr"        // lines end with CR
+	FramingCRLF      = "crlf"      // lines end with CR LF
+	FramingBOM       = "bom"       // a byte order mark comes first
+	FramingComments  = "comments"  // a comment in every event; heartbeats without a blank line
+	FramingID        = "id"        // an id in every event
+	FramingRetry     = "retry"     // a retry field in every event
+	FramingMultiline = "multiline" // the data in two data lines
+	FramingNoSpace   = "nospace"   // no blank after the colon
+	FramingDribble   = "dribble"   // one byte at a time
+	FramingMixed     = "mixed"     // BOM, CR LF, comments, id and retry together (default)
+)
+
+// framings lists every mode of odd_framing.
+var framings = []string{
+	FramingMixed, FramingCR, FramingCRLF, FramingBOM, FramingComments, FramingID,
+	FramingRetry, FramingMultiline, FramingNoSpace, FramingDribble,
+}
+
+// Types of events on the stream.
+const (
+	orderEvent = "session.order"
+	qrEvent    = "session.qr"
+)
+
+// framing writes events in one of the ways; empty is the provider's own.
+type framing string
+
+func (f framing) is(mode string) bool {
+	if string(f) == mode {
+		return true
+	}
+	switch mode {
+	case FramingBOM, FramingCRLF, FramingComments, FramingID, FramingRetry:
+		return f == FramingMixed
+	}
+	return false
+}
+
+func (f framing) eol() string {
+	switch {
+	case f.is(FramingCR):
+		return "\r"
+	case f.is(FramingCRLF):
+		return "\r\n"
+	}
+	return "\n"
+}
+
+// preamble opens the stream.
+func (f framing) preamble() []byte {
+	if f.is(FramingBOM) {
+		return []byte("\ufeff")
+	}
+	return nil
+}
+
+// heartbeat is a comment.
+func (f framing) heartbeat() []byte {
+	if f.is(FramingComments) {
+		return []byte(": keep-alive" + f.eol())
+	}
+	return []byte(": keep-alive" + f.eol() + f.eol())
+}
+
+// lines writes an event without the blank line that ends it. number is its id.
+func (f framing) lines(name, data string, number int) []byte {
+	var b bytes.Buffer
+	colon := ": "
+	if f.is(FramingNoSpace) {
+		colon = ":"
+	}
+	field := func(name, value string) {
+		b.WriteString(name + colon + value + f.eol())
+	}
+	if f.is(FramingComments) {
+		b.WriteString(": simulated" + f.eol())
+	}
+	if f.is(FramingID) {
+		field("id", strconv.Itoa(number))
+	}
+	if f.is(FramingRetry) {
+		field("retry", "10000")
+	}
+	field("event", name)
+	if first, rest, ok := strings.Cut(data, ","); ok && f.is(FramingMultiline) {
+		field("data", first+",")
+		field("data", rest)
+	} else {
+		field("data", data)
+	}
+	return b.Bytes()
+}
+
+// eventData is what the stream says of an order: in the order of the provider's
+// example, the transaction id as text.
+type eventData struct {
+	FinancialStatus string `json:"financial_status"`
+	OrderID         string `json:"order_id"`
+	Padding         string `json:"padding,omitempty"` // of a huge event
+	SessionID       string `json:"session_id"`
+	Status          string `json:"status"`
+	TransactionID   string `json:"transaction_id"`
+}
+
+func (o *order) eventData(status, financial string) eventData {
+	return eventData{
+		FinancialStatus: financial, OrderID: o.create.OrderID, SessionID: o.session,
+		Status: status, TransactionID: strconv.FormatInt(o.number, 10),
+	}
+}
+
+func (d eventData) String() string {
+	b, err := json.Marshal(d)
+	if err != nil { // strings only
+		panic(err)
+	}
+	return string(b)
+}

@@ -1,0 +1,365 @@
+package simulator
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Mode says who acts on a terminal.
+type Mode string
+
+// The modes of a terminal.
+const (
+	// Auto lets a virtual customer follow the order's scenario.
+	Auto Mode = "auto"
+	// Manual waits for somebody to act.
+	Manual Mode = "manual"
+)
+
+// Screen is what a terminal shows.
+type Screen string
+
+// The screens of a terminal.
+const (
+	ScreenIdle       Screen = "idle"
+	ScreenAmountDue  Screen = "amount_due"
+	ScreenPIN        Screen = "pin"
+	ScreenProcessing Screen = "processing"
+	ScreenApproved   Screen = "approved"
+	ScreenDeclined   Screen = "declined"
+	ScreenCancelled  Screen = "cancelled"
+	ScreenReversed   Screen = "reversed"
+)
+
+// How long a terminal shows how it went, at Pace 1, before it goes back to the
+// payment screen or to rest.
+const resultScreenTime = 3 * time.Second
+
+// Action is something done at a terminal.
+type Action string
+
+// The actions.
+const (
+	// ActTap holds a card to the terminal: initialized.
+	ActTap Action = "tap"
+	// ActInsert puts a card in; the terminal asks for the PIN.
+	ActInsert Action = "insert"
+	// ActPIN enters the PIN: initialized.
+	ActPIN Action = "pin"
+	// ActApprove is the issuer's yes: completed; with no card shown, a tap comes first.
+	ActApprove Action = "approve"
+	// ActDecline is the issuer's no: declined; with no card shown, a tap comes first.
+	ActDecline Action = "decline"
+	// ActCancel is the red button: cancelled.
+	ActCancel Action = "cancel"
+	// ActWalkAway ends the virtual customer's part; the inactivity time runs on.
+	ActWalkAway Action = "walk_away"
+	// ActReverse takes the terminal's last completed payment back: reversed.
+	ActReverse Action = "reverse"
+)
+
+// Actions lists every action.
+func Actions() []Action {
+	return []Action{ActTap, ActInsert, ActPIN, ActApprove, ActDecline, ActCancel, ActWalkAway, ActReverse}
+}
+
+// Errors of acting by hand.
+var (
+	ErrUnknownTerminal = errors.New("unknown terminal")
+	ErrUnknownOrder    = errors.New("unknown order")
+	ErrUnknownAction   = errors.New("unknown action")
+	// ErrNoPayment: nothing is open on the terminal that the action could be done to.
+	ErrNoPayment = errors.New("no such payment on the terminal")
+	// ErrOrderFull: the order has had more status changes than the simulator keeps.
+	ErrOrderFull = errors.New("order has too many status changes")
+)
+
+// Terminal is what a terminal shows, at one moment.
+type Terminal struct {
+	ID    string `json:"terminal_id"`
+	Group string `json:"group_id"`
+	Mode  Mode   `json:"mode"`
+	// Scenario of payments that ask for none.
+	Scenario Scenario `json:"scenario"`
+	Screen   Screen   `json:"screen"`
+	// Order that is open, or was last; empty while there was none.
+	Order    string `json:"order_id,omitempty"`
+	Amount   int64  `json:"amount,omitempty"`
+	Currency string `json:"currency,omitempty"`
+	Status   string `json:"status,omitempty"`
+	// Busy is true while a payment is open: another one is refused.
+	Busy bool `json:"busy"`
+	// Since when the terminal shows this screen.
+	Since time.Time `json:"since"`
+	// Deadline is when the open payment is cancelled unless something is done.
+	Deadline *time.Time `json:"deadline,omitempty"`
+}
+
+// terminal is one virtual terminal. The simulator's lock guards it.
+type terminal struct {
+	id       string
+	group    *group
+	mode     Mode
+	scenario Scenario
+	screen   Screen
+	since    time.Time
+	deadline time.Time
+	order    *order // open payment, nil when free
+	last     *order // the open or the latest payment
+	revert   *alarm // takes a result off the screen
+}
+
+func newTerminal(id string, g *group, o Options) *terminal {
+	t := &terminal{id: id, group: g, mode: Auto, scenario: Approve, screen: ScreenIdle, since: o.Now().UTC()}
+	if o.Manual {
+		t.mode = Manual
+	}
+	return t
+}
+
+// terminalSnapshot copies t for others. The caller holds mu.
+func (s *Simulator) terminalSnapshot(t *terminal) Terminal {
+	view := Terminal{
+		ID: t.id, Group: t.group.id, Mode: t.mode, Scenario: t.scenario,
+		Screen: t.screen, Since: t.since, Busy: t.order != nil,
+	}
+	if o := t.last; o != nil {
+		view.Order, view.Amount, view.Currency, view.Status = o.create.OrderID, o.create.Amount, o.create.Currency, o.status
+	}
+	if t.order != nil && t.order.idle != nil {
+		deadline := t.deadline
+		view.Deadline = &deadline
+	}
+	return view
+}
+
+// Terminals returns every terminal, in the order of Options.Groups.
+func (s *Simulator) Terminals() []Terminal {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]Terminal, len(s.listed))
+	for i, t := range s.listed {
+		list[i] = s.terminalSnapshot(t)
+	}
+	return list
+}
+
+// Terminal returns one terminal, or ErrUnknownTerminal.
+func (s *Simulator) Terminal(id string) (Terminal, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.terminals[id]
+	if t == nil {
+		return Terminal{}, fmt.Errorf("%w %.64q", ErrUnknownTerminal, id)
+	}
+	return s.terminalSnapshot(t), nil
+}
+
+// Configure sets who acts on a terminal from its next payment on, and the
+// scenario of payments that ask for none. Empty values leave what is there.
+func (s *Simulator) Configure(id string, mode Mode, scenario Scenario) error {
+	if mode != "" && mode != Auto && mode != Manual {
+		return fmt.Errorf("unknown mode %.64q: want %s or %s", mode, Auto, Manual)
+	}
+	if scenario != "" {
+		if _, err := scenarioByName(scenario); err != nil {
+			return err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.terminals[id]
+	if t == nil {
+		return fmt.Errorf("%w %.64q", ErrUnknownTerminal, id)
+	}
+	if mode != "" {
+		t.mode = mode
+	}
+	if scenario != "" {
+		t.scenario = scenario
+	}
+	s.note(Entry{Kind: KindTerminal, Terminal: id, Text: "mode " + string(t.mode) + ", scenario " + string(t.scenario)})
+	return nil
+}
+
+// Act does something at a terminal by hand and returns the order it was done
+// to. A virtual customer who was at it leaves. After an error nothing has
+// changed.
+func (s *Simulator) Act(terminalID string, action Action) (Order, error) {
+	if !slices.Contains(Actions(), action) {
+		return Order{}, fmt.Errorf("%w %.64q", ErrUnknownAction, action)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return Order{}, ErrClosed
+	}
+	t := s.terminals[terminalID]
+	if t == nil {
+		return Order{}, fmt.Errorf("%w %.64q", ErrUnknownTerminal, terminalID)
+	}
+	o := t.order
+	if action == ActReverse {
+		o = t.last
+	}
+	if o == nil {
+		return Order{}, fmt.Errorf("%s on %s: %w", action, terminalID, ErrNoPayment)
+	}
+	s.stopSteps(o)
+	if err := s.perform(o, action); err != nil {
+		return Order{}, fmt.Errorf("%s on %s: %w", action, terminalID, err)
+	}
+	return s.snapshot(o), nil
+}
+
+// SetStatus gives an order any status, as the provider's back office would: a
+// refund, a chargeback, one that nobody knows yet. An empty financial status is
+// the same as the status.
+func (s *Simulator) SetStatus(orderID, status, financial string) (Order, error) {
+	if status == "" || len(status) > 64 || len(financial) > 64 {
+		return Order{}, errors.New("status: want 1 to 64 characters")
+	}
+	if financial == "" {
+		financial = status
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return Order{}, ErrClosed
+	}
+	o := s.orders[orderID]
+	if o == nil {
+		return Order{}, fmt.Errorf("%w %.64q", ErrUnknownOrder, orderID)
+	}
+	if len(o.events) >= maxEventsPerOrder {
+		return Order{}, ErrOrderFull
+	}
+	s.stopSteps(o)
+	o.stuck = false
+	switch {
+	case status == statusCompleted:
+		s.showResult(o, ScreenApproved)
+	case isFinal(status):
+		s.showResult(o, ScreenCancelled)
+	}
+	s.change(o, status, financial)
+	return s.snapshot(o), nil
+}
+
+// perform does one action to an order. The caller holds mu.
+func (s *Simulator) perform(o *order, action Action) error {
+	if len(o.events) >= maxEventsPerOrder {
+		return ErrOrderFull
+	}
+	if action == ActReverse {
+		if o.status != statusCompleted {
+			return ErrNoPayment
+		}
+		s.showResult(o, ScreenReversed)
+		s.change(o, statusReversed, statusReversed)
+		return nil
+	}
+	t := o.terminal
+	if t.order != o || o.stuck {
+		return ErrNoPayment
+	}
+	switch action {
+	case ActTap, ActPIN:
+		s.showCard(o)
+	case ActInsert:
+		s.show(t, ScreenPIN)
+	case ActApprove:
+		s.showCard(o)
+		s.show(t, ScreenApproved)
+		s.change(o, statusCompleted, statusCompleted)
+		return nil
+	case ActDecline:
+		s.showCard(o)
+		s.show(t, ScreenDeclined)
+		s.change(o, statusDeclined, statusDeclined)
+	case ActCancel:
+		s.show(t, ScreenCancelled)
+		s.change(o, statusCancelled, statusCancelled)
+		return nil
+	case ActWalkAway:
+		return nil
+	}
+	s.restartIdle(o)
+	return nil
+}
+
+// showCard begins the processing of a card unless it has begun. The caller
+// holds mu.
+func (s *Simulator) showCard(o *order) {
+	if o.terminal.screen == ScreenProcessing {
+		return
+	}
+	o.cardShown = true
+	s.show(o.terminal, ScreenProcessing)
+	s.change(o, statusInitialized, statusInitialized)
+}
+
+// showResult shows how an order went, unless its terminal is busy with another.
+// The caller holds mu.
+func (s *Simulator) showResult(o *order, screen Screen) {
+	if t := o.terminal; t.last == o {
+		s.show(t, screen)
+	}
+}
+
+// show puts a screen on a terminal. Results go away by themselves. The caller
+// holds mu.
+func (s *Simulator) show(t *terminal, screen Screen) {
+	s.stopAlarm(t.revert)
+	t.revert = nil
+	t.screen, t.since = screen, s.now()
+	next := ScreenIdle
+	switch screen {
+	case ScreenDeclined:
+		next = ScreenAmountDue
+	case ScreenApproved, ScreenCancelled, ScreenReversed:
+	default:
+		s.note(Entry{Kind: KindTerminal, Terminal: t.id, Text: "screen " + string(screen)})
+		return
+	}
+	s.note(Entry{Kind: KindTerminal, Terminal: t.id, Text: "screen " + string(screen)})
+	t.revert = s.setAlarm(s.scaled(resultScreenTime), func() { s.show(t, next) })
+}
+
+// scaled is d at the chosen pace.
+func (s *Simulator) scaled(d time.Duration) time.Duration {
+	return time.Duration(float64(d) / s.opts.Pace)
+}
+
+// stepTime is the pause between two steps of a virtual customer.
+func (s *Simulator) stepTime() time.Duration { return s.scaled(time.Second) }
+
+// customerComes lets a held-back customer begin. The caller holds mu.
+func (s *Simulator) customerComes(o *order) {
+	o.waiting = false
+	s.stopAlarm(o.step)
+	s.scheduleStep(o, s.stepTime())
+}
+
+// scheduleStep plans the customer's next step. The caller holds mu.
+func (s *Simulator) scheduleStep(o *order, after time.Duration) {
+	o.step = s.setAlarm(after, func() {
+		action := o.steps[0]
+		o.steps = o.steps[1:]
+		if err := s.perform(o, action); err != nil {
+			o.steps = nil // somebody else has ended the payment
+			o.wakeStreams()
+		}
+		if len(o.steps) > 0 {
+			s.scheduleStep(o, s.stepTime())
+		}
+	})
+}
+
+// stopSteps sends the virtual customer away. The caller holds mu.
+func (s *Simulator) stopSteps(o *order) {
+	s.stopAlarm(o.step)
+	o.step, o.steps, o.waiting = nil, nil, false
+}

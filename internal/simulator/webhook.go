@@ -1,0 +1,201 @@
+package simulator
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha512"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// Bounds of the webhooks.
+const (
+	webhookWorkers  = 4
+	webhookQueue    = 256 // per worker; what does not fit is given up
+	webhookTimeout  = 5 * time.Second
+	webhookAttempts = 4 // the first one and three more, as the provider does
+	webhookOKWithin = 100
+)
+
+var errNotLoopback = errors.New("webhooks go to loopback addresses only, unless that is switched off")
+
+// webhooks sends notifications. One order's always go through the same worker,
+// so they leave in order.
+type webhooks struct {
+	s      *Simulator
+	client *http.Client
+
+	// Guarded by the simulator's lock.
+	queues  []chan webhook // nil until the first webhook
+	ended   bool
+	waiting int // retries that are due later
+}
+
+// webhook is one notification, written down when the order changed.
+type webhook struct {
+	order, terminal, key, url string
+	body                      []byte
+	attempt                   int
+}
+
+func newWebhooks(s *Simulator) *webhooks {
+	dialer := &net.Dialer{Timeout: webhookTimeout}
+	if !s.opts.WebhooksAnywhere {
+		dialer.Control = func(_, address string, _ syscall.RawConn) error {
+			to, err := netip.ParseAddrPort(address)
+			if err != nil || !to.Addr().Unmap().IsLoopback() {
+				return errNotLoopback
+			}
+			return nil
+		}
+	}
+	return &webhooks{s: s, client: &http.Client{
+		Timeout: webhookTimeout,
+		Transport: &http.Transport{
+			DialContext: dialer.DialContext, MaxIdleConnsPerHost: webhookWorkers, IdleConnTimeout: time.Minute,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+}
+
+// send tells the order's notification_url about its present state. The caller
+// holds the simulator's lock.
+func (h *webhooks) send(o *order) {
+	to := o.create.PaymentOptions.NotificationURL
+	if to == "" || h.ended {
+		return
+	}
+	body, err := json.Marshal(o.data())
+	if err != nil { // plain values
+		panic(err)
+	}
+	h.enqueue(webhook{
+		order: o.create.OrderID, terminal: o.terminal.id, key: o.group.key, url: to, body: body, attempt: 1,
+	})
+}
+
+// enqueue hands w to its worker. The caller holds the simulator's lock.
+func (h *webhooks) enqueue(w webhook) {
+	if h.ended {
+		return
+	}
+	if h.queues == nil {
+		for range webhookWorkers {
+			queue := make(chan webhook, webhookQueue)
+			h.queues = append(h.queues, queue)
+			h.s.background.Go(func() { h.work(queue) })
+		}
+	}
+	sum := fnv.New32a()
+	io.WriteString(sum, w.order) //nolint:errcheck // a hash takes everything
+	select {
+	case h.queues[sum.Sum32()%webhookWorkers] <- w:
+	default:
+		h.s.note(Entry{Kind: KindWebhook, Order: w.order, Terminal: w.terminal, Text: "webhook given up: too many are waiting"})
+	}
+}
+
+// stop ends the workers once they have seen the simulator's context end. The
+// caller holds the simulator's lock.
+func (h *webhooks) stop() {
+	if h.ended {
+		return
+	}
+	h.ended = true
+	for _, queue := range h.queues {
+		close(queue)
+	}
+}
+
+func (h *webhooks) work(queue <-chan webhook) {
+	for w := range queue {
+		if h.s.ctx.Err() != nil {
+			continue // closed: let the rest go
+		}
+		status, err := h.post(w)
+		h.record(w, status, err)
+	}
+	h.client.CloseIdleConnections()
+}
+
+// post sends w once. A nil error means that the receiver took it.
+func (h *webhooks) post(w webhook) (status int, err error) {
+	u, err := url.Parse(w.url)
+	if err != nil {
+		return 0, errors.New("parse notification_url")
+	}
+	stamp := strconv.FormatInt(h.s.now().Unix(), 10)
+	query := u.Query()
+	query.Set("transactionid", w.order)
+	query.Set("timestamp", stamp)
+	u.RawQuery = query.Encode()
+	ctx, cancel := context.WithTimeout(h.s.ctx, webhookTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), bytes.NewReader(w.body))
+	if err != nil {
+		return 0, fmt.Errorf("make webhook request: %w", err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Auth", WebhookAuth(w.key, stamp, w.body))
+	resp, err := h.client.Do(req)
+	if err != nil {
+		return 0, fmt.Errorf("send webhook: %w", err)
+	}
+	defer resp.Body.Close()
+	head, err := io.ReadAll(io.LimitReader(resp.Body, webhookOKWithin))
+	if err != nil {
+		return resp.StatusCode, fmt.Errorf("read webhook answer: %w", err)
+	}
+	if resp.StatusCode != http.StatusOK || !bytes.Contains(head, []byte("OK")) {
+		return resp.StatusCode, errors.New("want 200 with OK in the first 100 characters")
+	}
+	return resp.StatusCode, nil
+}
+
+// record writes the outcome down and plans the next attempt when one is due.
+func (h *webhooks) record(w webhook, status int, err error) {
+	h.s.mu.Lock()
+	defer h.s.mu.Unlock()
+	e := Entry{Kind: KindWebhook, Order: w.order, Terminal: w.terminal, HTTPStatus: status}
+	again := false
+	switch {
+	case err == nil:
+		e.Text = "webhook taken"
+	case w.attempt < webhookAttempts && h.waiting < webhookWorkers*webhookQueue && !errors.Is(err, errNotLoopback):
+		again = true
+		e.Text = fmt.Sprintf("webhook not taken, attempt %d: %v", w.attempt, err)
+	default:
+		e.Text = fmt.Sprintf("webhook given up after attempt %d: %v", w.attempt, err)
+	}
+	h.s.note(e)
+	if again && !h.ended {
+		w.attempt++
+		h.waiting++
+		h.s.setAlarm(h.s.opts.WebhookRetry, func() {
+			h.waiting--
+			h.enqueue(w)
+		})
+	}
+}
+
+// WebhookAuth is the value of a webhook's Auth header: what a receiver computes
+// with its own API key to know that the provider sent the body.
+func WebhookAuth(apiKey, timestamp string, body []byte) string {
+	mac := hmac.New(sha512.New, []byte(apiKey))
+	io.WriteString(mac, timestamp+":") //nolint:errcheck // a hash takes everything
+	mac.Write(body)
+	return base64.StdEncoding.EncodeToString([]byte(timestamp + ":" + hex.EncodeToString(mac.Sum(nil))))
+}
