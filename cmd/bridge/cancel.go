@@ -1,0 +1,49 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/posbridge/bridge/internal/till"
+)
+
+// newCancel is "bridge cancel": cancel a payment.
+func newCancel() *cobra.Command { return newHand().cancel() }
+
+func (h *hand) cancel() *cobra.Command {
+	var terminal, order string
+	cmd := &cobra.Command{
+		Use:   "cancel --terminal ID --order ID",
+		Short: "Cancel a payment",
+		Long: `Cancel a payment. Of an order that is over nothing changes, and its status is
+shown.
+
+Exit codes: 0 the bridge has answered, and says which status the order has now;
+1 no connection, no bridge, or no answer; 2 wrong command line or settings; 5
+refused by the bridge.
+` + connectionHelp,
+		Example: "  bridge cancel --terminal SIM00001 --order pay-20261123-AB12CD",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkBoth(terminal, order); err != nil {
+				return err
+			}
+			ctx, stop := untilStopped(cmd)
+			defer stop()
+			t, screen, err := h.connect(ctx, cmd)
+			if err != nil {
+				return err
+			}
+			defer t.Close()
+			err = till.Cancellation{Till: t, Screen: screen, Terminal: terminal, Order: order, JSON: h.json}.Run(ctx)
+			return h.failure(screen, err, terminal, order)
+		},
+	}
+	h.orderFlags(cmd, &terminal, &order, "terminal of the payment", "order to cancel")
+	h.flags(cmd, "write the bridge's reply as one JSON line")
+	for _, required := range []string{"terminal", "order"} {
+		if err := cmd.MarkFlagRequired(required); err != nil {
+			panic(err) // the flag is not there: a mistake in this program
+		}
+	}
+	return cmd
+}

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"github.com/posbridge/bridge/internal/till"
+	"github.com/posbridge/bridge/schema"
+)
+
+// newPay is "bridge pay": start a payment and show its course.
+func newPay() *cobra.Command { return newHand().pay() }
+
+func (h *hand) pay() *cobra.Command {
+	var (
+		request schema.StartRequest
+		custom  schema.CustomInfo
+		amount  string
+		timeout time.Duration
+	)
+	cmd := &cobra.Command{
+		Use:   "pay --terminal ID --amount 12.50",
+		Short: "Start a payment on a terminal and show its course until it is over",
+		Long: `Start a payment on a terminal and show its course until it is over.
+
+The first Ctrl-C cancels the payment and goes on showing it; the second leaves
+it: the payment goes on then, and "bridge watch" shows it.
+
+To run the command again with the same --order is safe: it never makes a second
+payment, it goes on showing the first.
+
+Exit codes: 0 paid; 1 nothing was started, for want of a connection or of a
+bridge; 2 wrong command line or settings; 3 over and not paid (cancelled, expired, void);
+4 not known whether paid (unresolved, left, or no end within --timeout); 5
+refused by the bridge.
+` + connectionHelp,
+		Example: `  bridge pay --terminal SIM00001 --amount 12.50
+  bridge pay -t SIM00001 --amount 1200 --currency JPY --order INV/2026-17 --json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			request.Currency = strings.ToUpper(request.Currency)
+			var err error
+			if request.Amount, err = till.ParseAmount(amount, request.Currency); err != nil {
+				return usage(fmt.Errorf("--%w", err))
+			}
+			if timeout <= 0 {
+				return usage(errors.New("--timeout: want a positive duration such as 35m"))
+			}
+			if !cmd.Flags().Changed("order") {
+				request.OrderID = till.NewOrderID(h.now())
+			}
+			if custom != (schema.CustomInfo{}) {
+				request.CustomInfo = &custom
+			}
+			if err := checkStart(request); err != nil {
+				return err
+			}
+			return h.runPay(cmd, request, timeout)
+		},
+	}
+	h.orderFlags(cmd, &request.TerminalID, &request.OrderID, "terminal that asks for the card", "order id; made up when left out")
+	f := cmd.Flags()
+	f.StringVar(&amount, "amount", "", "amount with a point before the decimals, such as 12.50")
+	f.StringVar(&request.Currency, "currency", "EUR", "ISO 4217 code")
+	f.StringVar(&request.Description, "description", "", "what the payment is for; the order id when left out")
+	f.StringVar(&custom.Custom1, "custom-1", "", "your own text, passed on to MultiSafepay")
+	f.StringVar(&custom.Custom2, "custom-2", "", "your own text, passed on to MultiSafepay")
+	f.StringVar(&custom.Custom3, "custom-3", "", "your own text, passed on to MultiSafepay")
+	f.DurationVar(&timeout, "timeout", 35*time.Minute, "how long to wait for the end; the bridge gives up after BRIDGE_SESSION_TIMEOUT, 30m")
+	h.flags(cmd, "write every message as one JSON line")
+	complete(cmd, "currency", func(string) []string { return schema.Currencies() })
+	for _, required := range []string{"terminal", "amount"} {
+		if err := cmd.MarkFlagRequired(required); err != nil {
+			panic(err) // the flag is not there: a mistake in this program
+		}
+	}
+	return cmd
+}
+
+func (h *hand) runPay(cmd *cobra.Command, request schema.StartRequest, timeout time.Duration) error {
+	ctx, cancel := signal.NotifyContext(contextOf(cmd), syscall.SIGTERM)
+	defer cancel()
+	connecting, stop := signal.NotifyContext(ctx, os.Interrupt)
+	t, screen, err := h.connect(connecting, cmd)
+	stop()
+	if err != nil {
+		return err
+	}
+	defer t.Close()
+	interrupts := make(chan os.Signal, 2)
+	signal.Notify(interrupts, os.Interrupt)
+	defer signal.Stop(interrupts)
+	outcome, err := till.Payment{
+		Till:       t,
+		Screen:     screen,
+		Request:    request,
+		Timeout:    timeout,
+		JSON:       h.json,
+		Interrupts: interrupts,
+		Now:        h.now,
+	}.Run(ctx)
+	if err == nil {
+		err = screen.Err()
+	}
+	switch {
+	case err != nil:
+		return h.failure(screen, err, request.TerminalID, request.OrderID)
+	case outcome == till.OutcomePaid:
+		return nil
+	case outcome == till.OutcomeNotPaid:
+		return &exitError{Code: exitNotPaid}
+	}
+	return &exitError{Code: exitUnknown}
+}
+
+// Longest texts of a payment, in characters.
+const (
+	maxDescription = 200
+	maxCustom      = 500
+)
+
+// checkStart finds on the command line what the bridge would refuse.
+func checkStart(r schema.StartRequest) error {
+	if err := checkBoth(r.TerminalID, r.OrderID); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(r.Description) > maxDescription {
+		return usage(fmt.Errorf("--description: want at most %d characters", maxDescription))
+	}
+	if r.CustomInfo == nil {
+		return nil
+	}
+	for i, text := range []string{r.CustomInfo.Custom1, r.CustomInfo.Custom2, r.CustomInfo.Custom3} {
+		if utf8.RuneCountInString(text) > maxCustom {
+			return usage(fmt.Errorf("--custom-%d: want at most %d characters", i+1, maxCustom))
+		}
+	}
+	return nil
+}

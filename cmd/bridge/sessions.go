@@ -1,0 +1,50 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/posbridge/bridge/internal/till"
+)
+
+// newSessions is "bridge sessions": show the open payments, or one order.
+func newSessions() *cobra.Command { return newHand().sessions() }
+
+func (h *hand) sessions() *cobra.Command {
+	var filter till.Filter
+	cmd := &cobra.Command{
+		Use:   "sessions [--terminal ID [--order ID]]",
+		Short: "Show the open payments, or one order",
+		Long: `Show the open payments of all terminals or of one; with --terminal and --order
+that order, whether it is open or over.
+
+Exit codes: 0 the bridge has answered; 1 no connection, no bridge, or no answer;
+2 wrong command line or settings; 5 refused by the bridge (an order that it does
+not know, for example).
+` + connectionHelp,
+		Example: `  bridge sessions
+  bridge sessions --terminal SIM00001 --order pay-20261123-AB12CD`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if filter.Order != "" && filter.Terminal == "" {
+				return usage(errors.New("--order: want --terminal too: an order is known by both"))
+			}
+			if err := checkOrder(filter.Terminal, filter.Order); err != nil {
+				return err
+			}
+			ctx, stop := untilStopped(cmd)
+			defer stop()
+			t, screen, err := h.connect(ctx, cmd)
+			if err != nil {
+				return err
+			}
+			defer t.Close()
+			err = till.Sessions{Till: t, Screen: screen, Filter: filter, JSON: h.json, Now: h.now}.Run(ctx)
+			return h.failure(screen, err, filter.Terminal, filter.Order)
+		},
+	}
+	h.orderFlags(cmd, &filter.Terminal, &filter.Order, "only this terminal", "only this order")
+	h.flags(cmd, "write the bridge's reply as one JSON line")
+	return cmd
+}

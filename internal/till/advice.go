@@ -1,0 +1,128 @@
+package till
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/posbridge/bridge/schema"
+)
+
+// Describe says what an error is, in one line for a person.
+func Describe(err error) string {
+	if refused, ok := errors.AsType[*RefusedError](err); ok {
+		retry := "not retryable"
+		if refused.Reply.Retryable {
+			retry = "retryable"
+		}
+		return fmt.Sprintf("refused by the bridge: %s (%s, %s)",
+			Printable(refused.Reply.Message, maxShown), Printable(string(refused.Reply.Code), maxShown), retry)
+	}
+	for _, told := range []error{
+		asError[*NoBridgeError](err), asError[*DeniedError](err), asError[*ConnectError](err), asError[*SettingError](err),
+	} {
+		if told != nil {
+			return told.Error()
+		}
+	}
+	return Printable(err.Error(), maxShown)
+}
+
+func asError[E error](err error) error {
+	if found, ok := errors.AsType[E](err); ok {
+		return found
+	}
+	return nil
+}
+
+// Advice says what to do about an error, in lines for a person; none if there
+// is nothing to say. terminal and order are those that were asked for; either
+// may be empty.
+func Advice(err error, terminal, order string) []string {
+	if refused, ok := errors.AsType[*RefusedError](err); ok {
+		return refusedAdvice(refused, terminal, order)
+	}
+	if _, ok := errors.AsType[*NoBridgeError](err); ok {
+		return []string{
+			"start one with \"bridge serve\", or with \"bridge dev\" to try things out;",
+			"if one is running elsewhere, say where: BRIDGE_NATS_URL or --context, and BRIDGE_SUBJECT_PREFIX",
+		}
+	}
+	if _, ok := errors.AsType[*ConnectError](err); ok {
+		return []string{"say where NATS is, and who you are there: BRIDGE_NATS_URL and BRIDGE_NATS_CREDS_FILE, or --context with a context of the nats CLI"}
+	}
+	if denied, ok := errors.AsType[*DeniedError](err); ok {
+		advice := []string{"ask for that right, or connect as another user (BRIDGE_NATS_CREDS_FILE, --context)"}
+		if denied.Subscribe {
+			return advice
+		}
+		if terminal != "" && order == "" {
+			advice = append(advice, "a user who is bound to one terminal can ask for one order: --terminal "+terminal+" --order ID")
+		}
+		return advice
+	}
+	switch {
+	case errors.Is(err, errNoHistory):
+		return []string{"the bridge makes the stream when it starts; without --since the live events are shown"}
+	case errors.Is(err, ErrNoReply) && terminal != "" && order != "":
+		return []string{fmt.Sprintf("see what became of it: bridge sessions --terminal %s --order %s", terminal, order)}
+	}
+	return nil
+}
+
+func refusedAdvice(refused *RefusedError, terminal, order string) []string {
+	var advice []string
+	if p := refused.Reply.Provider; p != nil {
+		advice = append(advice, fmt.Sprintf("MultiSafepay answered HTTP %d, error %d: %s", p.HTTPStatus, p.ErrorCode, Printable(p.ErrorInfo, maxShown)))
+	}
+	switch refused.Reply.Code {
+	case schema.InvalidRequest:
+		return append(advice, "correct the value that the message names")
+	case schema.UnknownTerminal:
+		return append(advice, "check the terminal's id; the bridge's BRIDGE_TERMINAL_GROUPS_FILE (or key) must serve it")
+	case schema.NotFound:
+		if terminal != "" {
+			return append(advice, "check the order's id; what is open now: bridge sessions --terminal "+terminal)
+		}
+		return append(advice, "check the order's id; what is open now: bridge sessions")
+	case schema.TerminalBusy:
+		return append(advice,
+			"wait until that payment is over, or see it: bridge sessions --terminal "+terminal,
+			"or end it: bridge cancel --terminal "+terminal+" --order THAT_ORDER; then ask again")
+	case schema.OrderConflict:
+		return append(advice, "use another --order, or exactly the amount, currency and texts of the first time")
+	case schema.ProviderRejected:
+		return append(advice, "nothing is left open; correct what MultiSafepay names and ask again, with a new --order")
+	case schema.ProviderError:
+		return append(advice, "nothing was created; whoever runs the bridge should check the API key (bridge check)")
+	case schema.ProviderUnavailable:
+		return append(advice, "nothing was created; ask again in a moment")
+	case schema.ShuttingDown:
+		return append(advice, "the bridge is being restarted; ask again in a moment")
+	case schema.OutcomeUnknown:
+		return append(advice,
+			fmt.Sprintf("the bridge goes on looking: bridge watch --terminal %s --order %s --since 1h", terminal, order),
+			"to send the same request again is safe")
+	}
+	if refused.Reply.Retryable {
+		return append(advice, "the same request may be sent again")
+	}
+	return advice
+}
+
+// linkText says what became of the connection.
+func linkText(u LinkUpdate) string {
+	switch {
+	case !u.Up:
+		return "connection to NATS lost, trying again…"
+	case u.Blind:
+		return "connection to NATS is back; events of the time between may be missing (the status stream cannot be read)"
+	}
+	return "connection to NATS is back"
+}
+
+func missed(u MissedUpdate) string {
+	if u.From == u.To {
+		return fmt.Sprintf("status %d of order %s was missed", u.From, Printable(u.Order, maxShown))
+	}
+	return fmt.Sprintf("statuses %d to %d of order %s were missed", u.From, u.To, Printable(u.Order, maxShown))
+}

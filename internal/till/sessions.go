@@ -1,0 +1,151 @@
+package till
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/posbridge/bridge/schema"
+)
+
+// Sessions shows the open payments, or one order.
+type Sessions struct {
+	Till   *Till
+	Screen *Screen
+	// Filter: with a terminal alone, that terminal's open payment; with terminal
+	// and order, that order, open or over.
+	Filter Filter
+	// JSON writes the bridge's reply as one line instead of a table.
+	JSON bool
+	// Now is the clock for ages; time.Now if nil.
+	Now func() time.Time
+}
+
+// Run asks the bridge and shows its answer.
+func (s Sessions) Run(ctx context.Context) error {
+	if s.Now == nil {
+		s.Now = time.Now
+	}
+	if s.Filter.Order != "" {
+		session, body, err := s.Till.Get(ctx, s.Filter.Terminal, s.Filter.Order)
+		if err != nil {
+			return err
+		}
+		if s.JSON {
+			s.Screen.JSON(body)
+			return s.Screen.Err()
+		}
+		s.one(session)
+		return s.Screen.Err()
+	}
+	list, body, err := s.Till.List(ctx)
+	if err != nil {
+		return err
+	}
+	if s.Filter.Terminal != "" {
+		list.Sessions = slices.DeleteFunc(list.Sessions, func(o schema.Session) bool { return o.TerminalID != s.Filter.Terminal })
+		if body, err = onlyTerminal(body, s.Filter.Terminal); err != nil {
+			return err
+		}
+	}
+	if s.JSON {
+		s.Screen.JSON(body)
+		return s.Screen.Err()
+	}
+	s.table(list.Sessions)
+	return s.Screen.Err()
+}
+
+// onlyTerminal drops the other terminals' sessions from a list reply and leaves
+// what it keeps as it came, with fields that this version does not know.
+func onlyTerminal(body []byte, terminal string) ([]byte, error) {
+	var list struct {
+		Sessions []json.RawMessage `json:"sessions"`
+	}
+	if err := json.Unmarshal(body, &list); err != nil {
+		return nil, ErrBadReply
+	}
+	kept := make([]json.RawMessage, 0, 1)
+	for _, raw := range list.Sessions {
+		var session schema.Session
+		if json.Unmarshal(raw, &session) == nil && session.TerminalID == terminal {
+			kept = append(kept, raw)
+		}
+	}
+	list.Sessions = kept
+	return json.Marshal(list)
+}
+
+// table shows open sessions, by terminal.
+func (s Sessions) table(sessions []schema.Session) {
+	if len(sessions) == 0 {
+		s.Screen.Line("no open payments")
+		return
+	}
+	slices.SortFunc(sessions, func(a, b schema.Session) int {
+		return cmp.Or(cmp.Compare(a.TerminalID, b.TerminalID), cmp.Compare(a.OrderID, b.OrderID))
+	})
+	t := table{right: []bool{2: true, 4: true}}
+	t.add("TERMINAL", "ORDER", "AMOUNT", "STATUS", "AGE", "REPLICA")
+	for _, o := range sessions {
+		t.add(
+			Printable(o.TerminalID, 32),
+			Printable(o.OrderID, 50),
+			FormatAmount(o.Amount, o.Currency),
+			Printable(o.Status, 40),
+			formatElapsed(s.Now().Sub(o.StartedAt)),
+			Printable(o.Replica, 64),
+		)
+	}
+	for i, line := range t.lines() {
+		if i == 0 {
+			line = s.Screen.dim(line)
+		}
+		s.Screen.Line(line)
+	}
+}
+
+// one shows all that is known of an order.
+func (s Sessions) one(o schema.Session) {
+	m := meaningOf(o.Status, o.Final)
+	state := "over"
+	if o.Active {
+		state = "open, the terminal is taken"
+	}
+	var t table
+	add := func(name, value string) {
+		if value != "" {
+			t.add(name, value)
+		}
+	}
+	add("order", Printable(o.OrderID, 50))
+	add("terminal", Printable(o.TerminalID, 32))
+	add("amount", FormatAmount(o.Amount, o.Currency))
+	add("status", fmt.Sprintf("%s: %s", s.Screen.paint(m.mood, Printable(o.Status, 40)), m.text))
+	if o.FinancialStatus != o.Status {
+		add("financial status", Printable(o.FinancialStatus, 40))
+	}
+	add("session", state)
+	add("session id", Printable(o.SessionID, 100))
+	add("transaction", Printable(o.TransactionID, 50))
+	add("status events", strconv.FormatUint(o.Sequence, 10))
+	add("started", s.when(o.StartedAt))
+	add("changed", s.when(o.UpdatedAt))
+	add("replica", Printable(o.Replica, 64))
+	for _, line := range t.lines() {
+		s.Screen.Line(line)
+	}
+}
+
+// when is a time with its distance from now; empty for no time.
+func (s Sessions) when(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	now := s.Now()
+	return at.In(now.Location()).Format(time.DateTime) + ", " + formatElapsed(now.Sub(at)) + " ago"
+}

@@ -1,0 +1,229 @@
+package till
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/posbridge/bridge/subjects"
+)
+
+// Environment variables that the settings are read from. They are those of
+// "bridge serve".
+const (
+	EnvURL    = "BRIDGE_NATS_URL"
+	EnvCreds  = "BRIDGE_NATS_CREDS_FILE"
+	EnvNKey   = "BRIDGE_NATS_NKEY_FILE"
+	EnvCA     = "BRIDGE_NATS_CA_FILE"
+	EnvCert   = "BRIDGE_NATS_CERT_FILE"
+	EnvKey    = "BRIDGE_NATS_KEY_FILE"
+	EnvPrefix = "BRIDGE_SUBJECT_PREFIX"
+)
+
+// DefaultURL is the server that is used when nothing says otherwise.
+const DefaultURL = "nats://127.0.0.1:4222"
+
+// Settings say where the bus is and as whom to connect to it. They are made by
+// LoadSettings. Secrets in them are never formatted.
+type Settings struct {
+	// Space holds the bridge's subjects.
+	Space subjects.Space
+	// Context is the name of the nats CLI context that the settings are from,
+	// empty when they are from the environment.
+	Context string
+
+	servers string        // comma separated, may carry user and password
+	api     string        // first tokens of the JetStream API, "$JS.API" by default
+	options []nats.Option // authentication and TLS
+}
+
+// SettingError is a setting that cannot be used. Name is the variable, flag or
+// field that holds it; Problem says what is wrong and what it takes.
+type SettingError struct {
+	Name    string
+	Problem string
+}
+
+func (e *SettingError) Error() string { return e.Name + ": " + e.Problem }
+
+// LoadSettings reads the settings from one place: the nats CLI context that is
+// named, else the BRIDGE_NATS_ variables when one of them is set, else the
+// selected nats CLI context, else DefaultURL without authentication. The
+// subject prefix always comes from the environment. The error is a
+// *SettingError.
+func LoadSettings(getenv func(string) string, context string) (Settings, error) {
+	prefix := getenv(EnvPrefix)
+	if prefix == "" {
+		prefix = subjects.DefaultPrefix
+	}
+	space, err := subjects.New(prefix)
+	if err != nil {
+		return Settings{}, &SettingError{EnvPrefix, err.Error()}
+	}
+	s := Settings{Space: space, servers: DefaultURL, api: "$JS.API"}
+	store := contextStore{getenv: getenv}
+	switch {
+	case context != "":
+		err = s.fromContext(store, context)
+	case anySet(getenv, EnvURL, EnvCreds, EnvNKey, EnvCA, EnvCert, EnvKey):
+		err = s.fromEnvironment(getenv)
+	default:
+		if context = store.selected(); context != "" {
+			err = s.fromContext(store, context)
+		}
+	}
+	if err != nil {
+		return Settings{}, err
+	}
+	return s, nil
+}
+
+func anySet(getenv func(string) string, names ...string) bool {
+	for _, name := range names {
+		if getenv(name) != "" {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Settings) fromEnvironment(getenv func(string) string) error {
+	if servers := getenv(EnvURL); servers != "" {
+		if err := checkServers(EnvURL, servers); err != nil {
+			return err
+		}
+		s.servers = servers
+	}
+	if getenv(EnvCreds) != "" && getenv(EnvNKey) != "" {
+		return &SettingError{EnvNKey, "want either this or " + EnvCreds + ", not both"}
+	}
+	if file := getenv(EnvCreds); file != "" {
+		if err := checkFile(EnvCreds, file); err != nil {
+			return err
+		}
+		s.options = append(s.options, nats.UserCredentials(file))
+	}
+	if file := getenv(EnvNKey); file != "" {
+		option, err := nkeyOption(EnvNKey, file)
+		if err != nil {
+			return err
+		}
+		s.options = append(s.options, option)
+	}
+	return s.useTLS(EnvCA, getenv(EnvCA), EnvCert, getenv(EnvCert), EnvKey, getenv(EnvKey))
+}
+
+// useTLS adds the TLS files. Each comes with the name of its setting.
+func (s *Settings) useTLS(caName, ca, certName, cert, keyName, key string) error {
+	if ca != "" {
+		if err := checkFile(caName, ca); err != nil {
+			return err
+		}
+		if err := nats.RootCAs(ca)(&nats.Options{}); err != nil {
+			return &SettingError{caName, "want a PEM file with certificates of authorities"}
+		}
+		s.options = append(s.options, nats.RootCAs(ca))
+	}
+	switch {
+	case cert == "" && key == "":
+		return nil
+	case key == "":
+		return &SettingError{keyName, "want the private key's file, since " + certName + " is set"}
+	case cert == "":
+		return &SettingError{certName, "want the certificate's file, since " + keyName + " is set"}
+	}
+	if err := errors.Join(checkFile(certName, cert), checkFile(keyName, key)); err != nil {
+		return err
+	}
+	if err := nats.ClientCert(cert, key)(&nats.Options{}); err != nil {
+		return &SettingError{certName, "want a PEM certificate that belongs to the key in " + keyName}
+	}
+	s.options = append(s.options, nats.ClientCert(cert, key))
+	return nil
+}
+
+// Server is where the settings lead, without user names and passwords.
+func (s Settings) Server() string {
+	servers := strings.Split(s.servers, ",")
+	for i, server := range servers {
+		servers[i] = withoutUser(strings.TrimSpace(server))
+	}
+	return strings.Join(servers, ",")
+}
+
+// String hides everything but the server, the prefix and the context.
+func (s Settings) String() string {
+	return fmt.Sprintf("server %s, prefix %s, context %q", s.Server(), s.Space.Prefix(), s.Context)
+}
+
+// GoString is String, so that no verb prints what is secret.
+func (s Settings) GoString() string { return s.String() }
+
+func withoutUser(server string) string {
+	scheme, rest, ok := strings.Cut(server, "://")
+	if !ok {
+		scheme, rest = "nats", server
+	}
+	if at := strings.LastIndex(rest, "@"); at >= 0 {
+		rest = rest[at+1:]
+	}
+	return scheme + "://" + Printable(rest, maxShown)
+}
+
+// checkServers refuses what nats.go would refuse later with the whole URL,
+// password included, in its error.
+func checkServers(name, servers string) error {
+	for server := range strings.SplitSeq(servers, ",") {
+		server = strings.TrimSpace(server)
+		if !strings.Contains(server, "://") {
+			server = "nats://" + server
+		}
+		u, err := url.Parse(server)
+		if err != nil || u.Hostname() == "" {
+			return &SettingError{name, "want NATS servers such as nats://host:4222, comma separated"}
+		}
+		switch u.Scheme {
+		case "nats", "tls", "ws", "wss":
+		default:
+			return &SettingError{name, "want servers that begin with nats://, tls://, ws:// or wss://"}
+		}
+	}
+	return nil
+}
+
+func checkFile(name, path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return &SettingError{name, "want a readable file: " + fileProblem(path, err)}
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return &SettingError{name, "want a readable file: " + Printable(path, maxShown) + " is not a plain file"}
+	}
+	return nil
+}
+
+func fileProblem(path string, err error) string {
+	problem := err
+	if pathError, ok := errors.AsType[*os.PathError](err); ok {
+		problem = pathError.Err
+	}
+	return Printable(path, maxShown) + ": " + problem.Error()
+}
+
+// nkeyOption reads the seed once, so that a wrong file is found before any
+// connection is tried. The error never carries what was read.
+func nkeyOption(name, file string) (nats.Option, error) {
+	if err := checkFile(name, file); err != nil {
+		return nil, err
+	}
+	option, err := nats.NkeyOptionFromSeed(file)
+	if err != nil {
+		return nil, &SettingError{name, "want a file with the seed of a user nkey (SU…)"}
+	}
+	return option, nil
+}

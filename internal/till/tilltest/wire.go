@@ -1,0 +1,102 @@
+package tilltest
+
+import (
+	"io"
+	"net"
+	"net/url"
+	"sync"
+	"testing"
+)
+
+// Wire is a TCP connection between a client and a NATS server that can be cut.
+type Wire struct {
+	listener net.Listener
+	target   string
+	tasks    sync.WaitGroup
+
+	mu    sync.Mutex
+	cut   bool
+	conns map[net.Conn]struct{}
+}
+
+// RunWire leads to the server at target, a NATS URL, until the test ends.
+func RunWire(t testing.TB, target string) *Wire {
+	t.Helper()
+	u, err := url.Parse(target)
+	if err != nil {
+		t.Fatalf("lay wire: %v", err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatalf("lay wire: %v", err)
+	}
+	w := &Wire{listener: listener, target: u.Host, conns: map[net.Conn]struct{}{}}
+	w.tasks.Go(w.accept)
+	t.Cleanup(func() {
+		_ = listener.Close()
+		w.Cut()
+		w.tasks.Wait()
+	})
+	return w
+}
+
+// URL is where the client connects.
+func (w *Wire) URL() string { return "nats://" + w.listener.Addr().String() }
+
+// Cut ends every connection and lets no new one through until Mend.
+func (w *Wire) Cut() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cut = true
+	for conn := range w.conns {
+		_ = conn.Close()
+	}
+}
+
+// Mend lets connections through again.
+func (w *Wire) Mend() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cut = false
+}
+
+func (w *Wire) accept() {
+	for {
+		near, err := w.listener.Accept()
+		if err != nil {
+			return
+		}
+		far, err := net.Dial("tcp", w.target)
+		if err != nil {
+			_ = near.Close()
+			continue
+		}
+		if !w.keep(near, far) {
+			_ = near.Close()
+			_ = far.Close()
+			continue
+		}
+		w.tasks.Go(func() { w.forward(near, far) })
+		w.tasks.Go(func() { w.forward(far, near) })
+	}
+}
+
+// keep notes both ends, unless the wire is cut.
+func (w *Wire) keep(near, far net.Conn) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.cut {
+		return false
+	}
+	w.conns[near], w.conns[far] = struct{}{}, struct{}{}
+	return true
+}
+
+func (w *Wire) forward(from, to net.Conn) {
+	_, _ = io.Copy(to, from) // ends when either end is closed
+	_ = from.Close()
+	_ = to.Close()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.conns, from)
+}

@@ -1,0 +1,123 @@
+package till
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/posbridge/bridge/schema"
+)
+
+// Watch shows the status events of many orders as they come.
+type Watch struct {
+	Till   *Till
+	Screen *Screen
+	Filter Filter
+	// Since goes back in time first; 0 shows live events alone.
+	Since time.Duration
+	// JSON writes every message as a line instead of words.
+	JSON bool
+	// Now is the clock for dates and for Since; time.Now if nil.
+	Now func() time.Time
+
+	// every is FollowOptions.Every; tests look more often.
+	every time.Duration
+}
+
+// Run shows events until ctx ends, and returns nil then. It fails when it cannot
+// subscribe, when a replay is wanted and the stream cannot be read, when the
+// output cannot be written, and with ErrClosed.
+func (w Watch) Run(ctx context.Context) error {
+	if w.Now == nil {
+		w.Now = time.Now
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	options := FollowOptions{Filter: w.Filter, Every: w.every}
+	if w.Since > 0 {
+		options.Replay = w.Now().Add(-w.Since)
+	}
+	following, err := w.Till.Follow(ctx, options)
+	if err != nil {
+		return err
+	}
+	w.Screen.Note("watching " + w.Filter.describe() + " at " + w.Till.Server() + "; Ctrl-C ends")
+	trouble := ""
+	for update := range following.Updates() {
+		if t, ok := update.(TroubleUpdate); ok {
+			if text := Describe(t.Err); text != trouble {
+				trouble = text
+				w.Screen.Note(text)
+			}
+			continue
+		}
+		w.show(update)
+		if err := w.Screen.Err(); err != nil {
+			cancel()
+			_ = following.Err() // it ends with ctx
+			return err
+		}
+	}
+	if err := following.Err(); errors.Is(err, ErrClosed) {
+		return err
+	}
+	return nil
+}
+
+// describe names what a filter lets through.
+func (f Filter) describe() string {
+	switch {
+	case f.Terminal == "" && f.Order == "":
+		return "all terminals"
+	case f.Order == "":
+		return "terminal " + f.Terminal
+	case f.Terminal == "":
+		return "order " + f.Order
+	}
+	return "order " + f.Order + " on terminal " + f.Terminal
+}
+
+func (w Watch) show(update Update) {
+	switch u := update.(type) {
+	case StatusUpdate:
+		if w.JSON {
+			w.Screen.JSON(u.Body)
+			break
+		}
+		m := meaningOf(u.Status, u.Final)
+		text := m.text
+		if u.Source == schema.SourceReconcile {
+			text += w.Screen.dim(" (learnt by asking)")
+		}
+		status := fmt.Sprintf("%-11s", Printable(u.Status, 40))
+		w.line(u.ObservedAt, u.TerminalID, u.OrderID, w.Screen.paint(m.mood, status), FormatAmount(u.Amount, u.Currency), text)
+	case InvalidUpdate:
+		if w.JSON {
+			w.Screen.JSON(u.Body)
+			break
+		}
+		status := w.Screen.paint(warning, fmt.Sprintf("%-11s", "invalid"))
+		w.line(u.ObservedAt, u.TerminalID, u.OrderID, status, "", "not understood: "+Printable(u.Reason, maxShown))
+	case MissedUpdate:
+		w.Screen.Note(missed(u))
+	case LinkUpdate:
+		w.Screen.Note(linkText(u))
+	}
+}
+
+// line is one event. Its columns have room for common ids: the events before
+// cannot know how long the next ones are.
+func (w Watch) line(at time.Time, terminal, order, status, amount, text string) {
+	w.Screen.Line(fmt.Sprintf("%s  %-10s  %-20s  %s  %12s  %s", w.clock(at), terminal, order, status, amount, text))
+}
+
+// clock is a time of day, with its date unless that is today's.
+func (w Watch) clock(at time.Time) string {
+	now := w.Now()
+	at = at.In(now.Location())
+	if at.Format(time.DateOnly) == now.Format(time.DateOnly) {
+		return at.Format(time.TimeOnly)
+	}
+	return at.Format(time.DateTime)
+}
