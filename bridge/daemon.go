@@ -1,0 +1,372 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/posbridge/bridge/internal/bus"
+	"github.com/posbridge/bridge/internal/multisafepay"
+	"github.com/posbridge/bridge/internal/telemetry"
+	"github.com/posbridge/bridge/internal/terminalgroups"
+)
+
+// objectsInterval is how often the JetStream objects are looked at: nothing
+// tells of one that was deleted.
+const objectsInterval = 3 * time.Second
+
+// Build says what program this is.
+type Build struct{ Version, Commit, GoVersion string }
+
+// Daemon is one replica with everything around it: the connection to NATS, the
+// commands, health and metrics over HTTP.
+type Daemon struct {
+	config  Config
+	build   Build
+	log     *zap.Logger
+	metrics *telemetry.Metrics
+	ready   *readiness
+	client  *multisafepay.Client
+	groups  *terminalgroups.Directory
+	bus     *bus.Bus
+	replica *Replica
+	listen  net.Listener
+
+	// closed gets the reason when the NATS connection is gone for good.
+	closed chan error
+	// reconnected gets a note after every connect.
+	reconnected chan struct{}
+	// connects counts connections made, to tell the first from the others.
+	connects atomic.Int64
+}
+
+// New checks and wires a daemon and starts nothing but its listening socket. It
+// fails with *ConfigError on what is the configuration's fault.
+func New(c Config, b Build, log *zap.Logger) (*Daemon, error) {
+	d := &Daemon{
+		config: c, build: b, log: log,
+		metrics:     telemetry.NewMetrics(b.Version, b.Commit, b.GoVersion),
+		closed:      make(chan error, 1),
+		reconnected: make(chan struct{}, 1),
+	}
+	d.ready = newReadiness(d.metrics)
+	var err error
+	d.client, err = multisafepay.New(multisafepay.Options{
+		BaseURL: c.APIURL, RequestTimeout: c.RequestTimeout, IdleTimeout: c.IdleTimeout,
+		EventsAuth: c.EventsAuth, EventsAllowedHosts: c.EventsAllowedHosts,
+		UserAgent: "pos-bridge/" + b.Version, Observe: d.metrics.ProviderRequest,
+	})
+	if err != nil {
+		return nil, BadVariable("API_URL", "or BRIDGE_EVENTS_ALLOWED_HOSTS cannot be used: "+err.Error())
+	}
+	if c.TerminalGroupsFile == "" {
+		d.groups = terminalgroups.Single(c.APIKey)
+	} else if d.groups, err = terminalgroups.Load(c.TerminalGroupsFile, d.client.Terminals); err != nil {
+		return nil, BadVariable("TERMINAL_GROUPS_FILE", "takes a file of terminal groups: "+err.Error())
+	}
+	d.groups.OnReload = d.groupsReloaded
+	if d.listen, err = net.Listen("tcp", c.HTTPAddr); err != nil {
+		return nil, BadVariable("HTTP_ADDR", fmt.Sprintf("takes an address that can be listened on; %q cannot (%v)", c.HTTPAddr, reasonOf(err)))
+	}
+	return d, nil
+}
+
+// reasonOf takes the innermost reason out of a listening error.
+func reasonOf(err error) error {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		return op.Err
+	}
+	return err
+}
+
+// Addr is where health, metrics and console are served.
+func (d *Daemon) Addr() net.Addr { return d.listen.Addr() }
+
+// Run serves until ctx is over, drains, and returns nil; or it returns the
+// first error that ends the daemon. cut ends a drain early.
+func (d *Daemon) Run(ctx, cut context.Context) error {
+	var workers sync.WaitGroup
+	defer workers.Wait()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	life, end := context.WithCancel(context.WithoutCancel(ctx)) // outlives the intake, until the drain is done
+	defer end()
+
+	server := &http.Server{Handler: d.handler(), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
+	workers.Go(func() {
+		if err := server.Serve(d.listen); !errors.Is(err, http.ErrServerClosed) {
+			stop(fmt.Errorf("serve HTTP: %w", err))
+		}
+	})
+	defer d.closeHTTP(server)
+	d.log.Info("The bridge starts", zap.String(telemetry.KeyReplica, d.config.ReplicaID), zap.String(telemetry.KeyAddress, d.listen.Addr().String()),
+		zap.String(telemetry.KeyVersion, d.build.Version), zap.String(telemetry.KeyCommit, d.build.Commit))
+
+	defer d.client.Close()
+	defer d.groups.Close()
+	workers.Go(func() {
+		if err := d.groups.Run(life); err != nil {
+			stop(err)
+		}
+	})
+	if err := d.connect(); err != nil {
+		return err
+	}
+	defer func() {
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		d.bus.Close(closing)
+	}()
+	workers.Go(func() {
+		select {
+		case err := <-d.closed:
+			stop(err)
+		case <-life.Done():
+		}
+	})
+	if err := d.waitForObjects(ctx); err != nil {
+		if ctx.Err() != nil && context.Cause(ctx) == ctx.Err() {
+			return nil // told to stop before it began
+		}
+		return errors.Join(err)
+	}
+	err := d.serve(ctx, cut, life)
+	if cause := context.Cause(ctx); err == nil && cause != nil && !errors.Is(cause, context.Canceled) {
+		err = cause
+	}
+	return err
+}
+
+// connect begins to connect to NATS; the handlers keep readiness true to it.
+func (d *Daemon) connect() error {
+	var err error
+	d.bus, err = bus.Connect(bus.Options{
+		URLs: d.config.NATSURL.Reveal(), Name: "pos-bridge " + d.config.ReplicaID,
+		CredsFile: d.config.NATSCredsFile, NKeyFile: d.config.NATSNKeyFile,
+		CAFile: d.config.NATSCAFile, CertFile: d.config.NATSCertFile, KeyFile: d.config.NATSKeyFile,
+		Space: d.config.Space, Replicas: d.config.JetStreamReplicas,
+		StatusMaxAge: d.config.StatusMaxAge, AckWait: d.config.ReplicaTTL,
+		Events: bus.ConnectionEvents{
+			Connected: func() {
+				d.metrics.SetNATSConnected(true)
+				d.ready.set(condNATS, "")
+				if d.connects.Add(1) > 1 {
+					d.metrics.NATSReconnected()
+				}
+				d.log.Info("Connected to NATS")
+				wake(d.reconnected)
+			},
+			Disconnected: func(err error) {
+				d.metrics.SetNATSConnected(false)
+				if d.ready.set(condNATS, "not connected to NATS") {
+					d.log.Warn("Not connected to NATS; trying again until it is back", zap.Error(err))
+				}
+			},
+			Closed: func(err error) {
+				d.metrics.SetNATSConnected(false)
+				d.ready.set(condNATS, "the NATS connection is closed")
+				select {
+				case d.closed <- fmt.Errorf("the NATS connection is closed for good: %w", err):
+				default:
+				}
+			},
+			Error: func(err error) { d.log.Warn("NATS reported an error", zap.Error(err)) },
+		},
+	})
+	if err != nil {
+		return err
+	}
+	if !d.bus.Connected() {
+		d.log.Warn("NATS is not there yet; waiting for it")
+	}
+	return nil
+}
+
+// waitForObjects waits for NATS and for JetStream, and makes what is missing. It
+// fails when waiting does not help, and when ctx is over.
+func (d *Daemon) waitForObjects(ctx context.Context) error {
+	trouble := throttle{log: d.log}
+	for attempt := 1; ; attempt++ {
+		var err error
+		if d.bus.Connected() {
+			err = d.bus.Ensure(ctx)
+			unfit, ok := errors.AsType[*bus.UnfitError](err)
+			switch {
+			case err == nil:
+				d.ready.set(condObjects, "")
+				d.warnOfDifferences(ctx)
+				return nil
+			case ok:
+				return unfit
+			}
+			d.ready.set(condObjects, err.Error())
+			trouble.failed("The JetStream objects are not there yet; trying again", err)
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-d.reconnected:
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+func (d *Daemon) warnOfDifferences(ctx context.Context) {
+	warnings, err := d.bus.Warnings(ctx)
+	if err != nil {
+		d.log.Warn("The JetStream objects could not be compared with the configuration", zap.Error(err))
+	}
+	for _, w := range warnings {
+		d.log.Warn("A JetStream object differs from the configuration: " + w)
+	}
+}
+
+// serve follows sessions and answers commands until ctx is over, then drains.
+func (d *Daemon) serve(ctx, cut, life context.Context) error {
+	d.replica = NewReplica(Settings{
+		ReplicaID: d.config.ReplicaID, ReplicaTTL: d.config.ReplicaTTL, StartDeadline: d.config.StartDeadline,
+		BackoffInitial: d.config.BackoffInitial, BackoffMax: d.config.BackoffMax,
+		ReconcileInterval: d.config.ReconcileInterval, SettleWindow: d.config.SettleWindow,
+		SessionTimeout: d.config.SessionTimeout, RequestTimeout: d.config.RequestTimeout,
+	}, Ports{
+		Queue: d.bus, Journal: d.bus, Records: d.bus, Requesters: d.bus,
+		Provider: d.client, Groups: d.groups, Space: d.config.Space, Metrics: d.metrics, Log: d.log,
+	})
+	var workers sync.WaitGroup
+	defer workers.Wait()
+	life, end := context.WithCancel(life)
+	defer end()
+	intake, stopIntake := context.WithCancel(ctx)
+	defer stopIntake()
+
+	watching := make(chan struct{})
+	var once sync.Once
+	workers.Go(func() { d.replica.watchRecords(life, func() { once.Do(func() { close(watching) }) }) })
+	consumed := make(chan struct{})
+	workers.Go(func() {
+		defer close(consumed)
+		d.consume(intake)
+	})
+	workers.Go(func() { d.keepObjects(life) })
+	select {
+	case <-watching:
+	case <-ctx.Done():
+	}
+
+	stopped := make(chan struct{}, 1)
+	commands, err := startService(d.replica, d.bus.Conn(), d.build.Version, func() { wake(stopped) })
+	if err != nil {
+		return fmt.Errorf("serve commands: %w", err)
+	}
+	d.ready.set(condService, "")
+	d.log.Info("Serving commands", zap.String(telemetry.KeySubject, d.config.Space.Prefix()+".payment.*"))
+
+	var failure error
+	select {
+	case <-ctx.Done():
+	case <-stopped:
+		failure = errors.New("the command service stopped by itself")
+	}
+	d.ready.set(condDraining, "this replica is draining")
+	d.metrics.SetDraining(true)
+	d.log.Info("Draining: no new commands, sessions go to the other replicas")
+	draining, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.config.DrainTimeout)
+	defer cancel()
+	defer context.AfterFunc(cut, cancel)()
+	d.replica.beginDrain()
+	if err := commands.micro.Stop(); err != nil {
+		d.log.Warn("The command service did not stop cleanly", zap.Error(err))
+	}
+	stopIntake()
+	<-consumed
+	if err := d.replica.Drain(draining); err != nil {
+		d.log.Warn(err.Error())
+	}
+	d.log.Info("Drained")
+	return failure
+}
+
+// consume takes sessions from the queue until ctx is over.
+func (d *Daemon) consume(ctx context.Context) {
+	trouble := throttle{log: d.log}
+	pause := d.replica.backoff()
+	for ctx.Err() == nil {
+		began := time.Now()
+		err := d.bus.Consume(ctx, d.replica.take, func(err error) {
+			trouble.failed("Sessions are not handed over just now", err)
+		})
+		if ctx.Err() != nil {
+			return
+		}
+		trouble.failed("Sessions are not handed over; trying again", err)
+		if time.Since(began) > d.config.BackoffMax {
+			pause.Reset()
+		}
+		sleep(ctx, pause.NextBackOff())
+	}
+}
+
+// keepObjects looks at the JetStream objects, keeps readiness true to them and
+// makes again what was deleted.
+func (d *Daemon) keepObjects(ctx context.Context) {
+	tick := time.NewTicker(objectsInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-d.reconnected:
+		}
+		if !d.bus.Connected() {
+			continue // readiness knows
+		}
+		err := d.bus.Ensure(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			if d.ready.set(condObjects, err.Error()) {
+				d.log.Error("JetStream cannot be used just now", zap.Error(err))
+			}
+		case d.ready.set(condObjects, ""):
+			d.log.Info("JetStream can be used again")
+		}
+	}
+}
+
+func (d *Daemon) groupsReloaded(err error) {
+	d.metrics.GroupsReloaded(err)
+	if err != nil {
+		d.log.Error("The changed terminal groups file cannot be used; the old one stays in force", zap.Error(err))
+		return
+	}
+	d.log.Info("The terminal groups file was read again", zap.Int(telemetry.KeyCount, len(d.groups.Groups())))
+}
+
+// handler serves health, metrics and the operator's page.
+func (d *Daemon) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(`{"status":"ok"}` + "\n")) // the asker has gone
+	})
+	mux.Handle("GET /readyz", d.ready)
+	mux.Handle("GET /metrics", d.metrics.Handler())
+	return mux
+}
+
+func (d *Daemon) closeHTTP(server *http.Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if server.Shutdown(ctx) != nil {
+		_ = server.Close() // connections that would not end in time
+	}
+}

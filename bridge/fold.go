@@ -1,0 +1,146 @@
+package bridge
+
+import (
+	"time"
+
+	"github.com/posbridge/bridge/schema"
+)
+
+// State is what is known of an order: what its last published event says, and
+// how much the event stream has told this replica. The zero State is an order
+// of which nothing was published.
+type State struct {
+	Status          string
+	FinancialStatus string
+	TransactionID   string
+	// SessionID is the provider's, empty while unknown.
+	SessionID string
+	// Sequence of the last published event, 0 when there is none.
+	Sequence uint64
+	// Final is true from the first final event on.
+	Final bool
+	// Heard counts the stream's events that were folded in by this replica.
+	Heard uint64
+}
+
+// Observation is one piece of news of an order.
+type Observation struct {
+	// Source is schema.SourceStream, SourceReconcile or SourceBridge.
+	Source          string
+	Status          string
+	FinancialStatus string
+	TransactionID   string
+	// SessionID is empty when the source does not tell it.
+	SessionID string
+	// AskedAfter counts the stream's events that had arrived when the provider
+	// was asked. Only for SourceReconcile.
+	AskedAfter uint64
+	// At is when it was learnt. It is copied, never compared.
+	At time.Time
+}
+
+// Verdict says what an observation was worth.
+type Verdict string
+
+// The verdicts of Fold.
+const (
+	// News: the status changed; the event is to be published.
+	News Verdict = "news"
+	// Repeat: the status is the one already published.
+	Repeat Verdict = "repeat"
+	// Stale: an answer that is older than what the stream has told since.
+	Stale Verdict = "stale"
+	// Late: the payment is over, and this would take it back.
+	Late Verdict = "late"
+)
+
+// Fold is the heart of the bridge: every decision about the order of statuses,
+// repeats, finality and sequence is made here and nowhere else. It is pure: no
+// clock, no I/O. The returned state is the one to continue from; change is what
+// to publish, set with verdict News only.
+//
+// The rules are those of the contract's section "Status event": a repeated
+// status is no change; an answer that is older than the stream's news is no
+// news; nothing goes back to initialized or declined after a final status;
+// nothing follows unresolved; what follows a final status is final too.
+func Fold(s State, o Observation) (next State, change *schema.StatusEvent, verdict Verdict) {
+	stale := o.Source == schema.SourceReconcile && s.Heard > o.AskedAfter
+	if o.Source == schema.SourceStream {
+		s.Heard++
+	}
+	switch {
+	case s.Status == schema.StatusUnresolved:
+		return s, nil, Late
+	case stale:
+		return s, nil, Stale
+	case o.Status == s.Status:
+		return s, nil, Repeat
+	case s.Final && takesBack(o.Status):
+		return s, nil, Late
+	}
+	next = State{
+		Status:          o.Status,
+		FinancialStatus: o.FinancialStatus,
+		TransactionID:   orElse(o.TransactionID, s.TransactionID),
+		SessionID:       orElse(o.SessionID, s.SessionID),
+		Sequence:        s.Sequence + 1,
+		Final:           s.Final || finishes(o.Status),
+		Heard:           s.Heard,
+	}
+	if o.Source == schema.SourceBridge {
+		next.FinancialStatus = s.FinancialStatus
+	}
+	return next, &schema.StatusEvent{
+		SessionID:       next.SessionID,
+		TransactionID:   next.TransactionID,
+		Status:          next.Status,
+		FinancialStatus: next.FinancialStatus,
+		PreviousStatus:  s.Status,
+		Final:           next.Final,
+		Sequence:        next.Sequence,
+		Source:          o.Source,
+		ObservedAt:      o.At.UTC().Round(0), // without the monotonic clock, so that it compares equal to what is read back
+	}, News
+}
+
+// Rebase continues from an event that another replica published: the stream
+// of statuses is the truth, what this replica has heard remains heard.
+func (s State) Rebase(last schema.StatusEvent) State {
+	return State{
+		Status:          last.Status,
+		FinancialStatus: last.FinancialStatus,
+		TransactionID:   last.TransactionID,
+		SessionID:       orElse(last.SessionID, s.SessionID),
+		Sequence:        last.Sequence,
+		Final:           last.Final,
+		Heard:           s.Heard,
+	}
+}
+
+// finishes tells the statuses after which the payment itself is over and the
+// terminal is free (provider: payment-statuses; unresolved is the bridge's).
+// The second line can only follow a completed payment: when it is the first
+// that is learnt, completed fell into a gap.
+func finishes(status string) bool {
+	switch status {
+	case "completed", "cancelled", "expired", "void", schema.StatusUnresolved,
+		"reversed", "refunded", "partial_refunded", "chargedback":
+		return true
+	}
+	return false
+}
+
+// takesBack tells the statuses that only an open payment can have.
+func takesBack(status string) bool {
+	return status == "initialized" || status == "declined"
+}
+
+// shownStatus is what commands answer: StatusCreated while there is no status.
+func shownStatus(status string) string { return orElse(status, schema.StatusCreated) }
+
+func orElse(s, other string) string {
+	if s != "" {
+		return s
+	}
+	return other
+}

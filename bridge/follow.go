@@ -1,0 +1,372 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+	"go.uber.org/zap"
+
+	"github.com/posbridge/bridge/internal/bus"
+	"github.com/posbridge/bridge/internal/multisafepay"
+	"github.com/posbridge/bridge/internal/telemetry"
+	"github.com/posbridge/bridge/schema"
+)
+
+// Bounds of one session.
+const (
+	// maxPending is how many observations wait for NATS before the stream is no
+	// longer read.
+	maxPending = 64
+	// maxInvalid is how many events of one session are published as invalid.
+	maxInvalid = 100
+	// handOverOverlap is how long a draining replica goes on following a session
+	// that it has given back, so that its successor reads before it stops.
+	handOverOverlap = 2 * time.Second
+	// cancelGrace is how long a cancelled order's stream may take to say so
+	// before the provider is asked.
+	cancelGrace = time.Second
+	// noAsk is the wait of a timer that is not meant to fire.
+	noAsk = 24 * time.Hour
+)
+
+// follower is a session that is being followed: everything that may happen to
+// it arrives in one goroutine, one thing after the other.
+type follower struct {
+	*session
+	// news brings what the event stream says, nil when there is none.
+	news chan streamNews
+	// stopStream ends the supervised stream.
+	stopStream context.CancelFunc
+	// connected is whether the event stream is open now.
+	connected bool
+	// arrived counts the stream's events, folded or not.
+	arrived uint64
+
+	// pending observations wait to be folded and stored, in order.
+	pending []observed
+	// writing is true while an operation on the bus runs beside the session.
+	writing bool
+	// shown is how the order is followed: connected, reconnecting or polling.
+	shown string
+	// outdated is set while the record does not show what the session does.
+	outdated bool
+	// results bring the outcomes of what runs beside the session.
+	results chan func()
+
+	// askAt fires when the order is to be asked for.
+	askAt *time.Timer
+	// mustAsk is set while something may have been missed.
+	mustAsk bool
+	// asking is true while the provider is being asked.
+	asking bool
+	// poll paces the asking while there is no stream.
+	poll *backoff.ExponentialBackOff
+	// cancelSeen is the last note of a cancel that was looked at.
+	cancelSeen time.Time
+
+	// settled fires at the end of the settle window.
+	settled <-chan time.Time
+	// lastAsk is set once the window is over and only one answer is awaited.
+	lastAsk bool
+	// rest is set when nothing more is expected.
+	rest bool
+	// handingOver is set while this replica drains.
+	handingOver bool
+	invalid     int
+	trouble     throttle
+}
+
+// observed is an observation and when its event was read, for the latency.
+type observed struct {
+	Observation
+	read time.Time
+}
+
+// follow reads the order's statuses and publishes them, until the payment is
+// over and the settle window has passed, or the session must be left.
+func (s *session) follow(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	f := &follower{
+		session:    s,
+		results:    make(chan func(), 4), // two operations at most run beside the session
+		askAt:      time.NewTimer(noAsk),
+		poll:       s.backoff(),
+		cancelSeen: s.held.record.CancelAskedAt,
+		trouble:    throttle{log: s.log},
+	}
+	defer f.askAt.Stop()
+	life := time.NewTimer(time.Until(s.msg.StartedAt.Add(s.SessionTimeout)))
+	defer life.Stop()
+	draining := (<-chan struct{})(s.draining)
+	var overlap <-chan time.Time
+
+	f.startStream(ctx)
+	defer f.stopStream()
+	if s.giveUp {
+		f.observe(schema.SourceBridge, schema.StatusUnresolved)
+	}
+	for {
+		f.flush(ctx)
+		if f.leaving != nil {
+			return f.leaving
+		}
+		if f.over && f.rest && !f.writing && len(f.pending) == 0 {
+			return nil
+		}
+		if f.handingOver && overlap == nil && f.idle() {
+			f.release(ctx)
+			overlap = time.After(handOverOverlap)
+		}
+		news := f.news
+		if len(f.pending) >= maxPending {
+			news = nil // back-pressure: what comes waits in the socket
+		}
+		select {
+		case n := <-news:
+			f.onStream(ctx, n)
+		case apply := <-f.results:
+			apply()
+		case <-f.askAt.C:
+			f.ask(ctx)
+		case <-f.beat.C:
+			f.keepAlive(ctx)
+		case <-f.nudged:
+			f.look()
+			f.noteCancel()
+		case <-life.C:
+			f.observe(schema.SourceBridge, schema.StatusUnresolved)
+		case <-f.settled:
+			f.settled = nil
+			f.lastAsk = !f.connected
+			f.rest = f.connected
+			f.ask(ctx)
+		case <-draining:
+			draining, f.handingOver = nil, true
+		case <-overlap:
+			f.leaving = errHandedOver
+		case <-ctx.Done():
+			return errStopped
+		}
+	}
+}
+
+// idle reports whether nothing of the session is on its way to the bus and its
+// payment is still open, so that it can be handed over.
+func (f *follower) idle() bool {
+	return !f.writing && len(f.pending) == 0 && !f.state.Final
+}
+
+// run runs an operation beside the session. What it returns is applied in the
+// session's goroutine.
+func (f *follower) run(ctx context.Context, operation func(context.Context) (apply func())) {
+	f.wg.Go(func() {
+		apply := operation(ctx)
+		select {
+		case f.results <- apply:
+		case <-ctx.Done():
+		}
+	})
+}
+
+// observe takes news of this replica's own.
+func (f *follower) observe(source, status string) {
+	f.pending = append(f.pending, observed{Observation: Observation{Source: source, Status: status, At: time.Now()}})
+}
+
+// onStream takes one piece of news from the event stream.
+func (f *follower) onStream(ctx context.Context, n streamNews) {
+	switch {
+	case n.opened:
+		f.connected = true
+		f.show(streamConnected)
+		f.poll.Reset()
+		f.trouble.recovered("The event stream is connected again")
+		f.askSoon(0) // what happened while there was no stream is gone unless asked for
+	case n.unsettled:
+		f.askSoon(0)
+	case n.err != nil:
+		f.onStreamEnd(ctx, n)
+	case n.event.Invalid != nil:
+		f.publishInvalid(ctx, n.event.Type, n.event.Invalid.Reason, n.event.Invalid.Data, n.at)
+	case n.event.Order != nil && n.event.Order.OrderID != f.order:
+		f.Metrics.EventForeign()
+		f.log.Warn("The stream told of another order; ignored")
+	case n.event.Order != nil:
+		f.arrived++
+		e := n.event.Order
+		f.pending = append(f.pending, observed{
+			Observation: Observation{
+				Source: schema.SourceStream, Status: e.Status, FinancialStatus: e.FinancialStatus,
+				TransactionID: e.TransactionID, SessionID: e.SessionID, At: n.at,
+			},
+			read: n.at,
+		})
+		if !f.mustAsk {
+			f.askAt.Reset(f.ReconcileInterval)
+		}
+	}
+}
+
+// onStreamEnd goes on by asking until the stream is back, if it comes back.
+func (f *follower) onStreamEnd(ctx context.Context, n streamNews) {
+	f.connected = false
+	if errors.Is(n.err, multisafepay.ErrStreamTooLarge) {
+		f.publishInvalid(ctx, "", "event too large", "", n.at)
+	}
+	if f.state.Final { // providers end the stream when the payment is over
+		f.stopStream()
+		return
+	}
+	if n.last {
+		f.show(streamPolling)
+	} else {
+		f.show(streamReconnecting)
+	}
+	f.trouble.failed("The event stream is not connected; asking for the order meanwhile", n.err)
+	f.askSoon(f.poll.NextBackOff())
+}
+
+// askSoon has the order asked for, because something may have been missed.
+func (f *follower) askSoon(in time.Duration) {
+	f.mustAsk = true
+	f.askAt.Reset(in)
+}
+
+// ask puts one question to the provider. While observations wait for NATS an
+// answer would only wait behind them.
+func (f *follower) ask(ctx context.Context) {
+	switch {
+	case f.asking || f.rest || f.state.Status == schema.StatusUnresolved:
+		return
+	case len(f.pending) > 0:
+		f.askAt.Reset(f.BackoffInitial)
+		return
+	}
+	f.asking = true
+	after := f.arrived
+	f.run(ctx, func(ctx context.Context) func() {
+		group, err := f.Groups.Lookup(ctx, f.terminal)
+		var there multisafepay.OrderState
+		if err == nil {
+			there, err = f.Provider.Get(ctx, group.Key, f.order)
+		}
+		return func() {
+			f.asking = false
+			f.onAnswer(there, err, after)
+		}
+	})
+}
+
+// onAnswer takes the provider's answer, which was asked for after a number of
+// the stream's events had arrived.
+func (f *follower) onAnswer(there multisafepay.OrderState, err error, after uint64) {
+	f.rest = f.rest || f.lastAsk
+	if err != nil || there.Status == "" {
+		f.Metrics.Reconciled(telemetry.ReconcileFailed)
+		f.trouble.failed("The order could not be asked for", err)
+		f.askAt.Reset(max(retryAfter(err), f.poll.NextBackOff()))
+		return
+	}
+	f.mustAsk = false
+	f.pending = append(f.pending, observed{Observation: Observation{
+		Source: schema.SourceReconcile, Status: there.Status, FinancialStatus: there.FinancialStatus,
+		TransactionID: there.TransactionID, AskedAfter: after, At: time.Now(),
+	}})
+	if f.connected {
+		f.askAt.Reset(f.ReconcileInterval)
+	} else {
+		f.askAt.Reset(f.poll.NextBackOff())
+	}
+}
+
+// noteCancel asks for the order soon after a cancel was put to the provider,
+// unless its stream tells first.
+func (f *follower) noteCancel() {
+	if at := f.held.record.CancelAskedAt; at.After(f.cancelSeen) {
+		f.cancelSeen = at
+		f.askSoon(cancelGrace)
+	}
+}
+
+// show has the record tell how the order is followed.
+func (f *follower) show(stream string) {
+	f.outdated = f.outdated || f.shown != stream
+	f.shown = stream
+}
+
+// release gives the session back to the queue. It is followed on until the
+// successor reads, or handOverOverlap is over: the fence keeps the two apart.
+func (f *follower) release(ctx context.Context) {
+	f.writing, f.released = true, true
+	h, handle := f.held, f.handle
+	f.run(ctx, func(ctx context.Context) func() {
+		h, err := persist(ctx, f.Replica, func(ctx context.Context) (held, error) {
+			return f.changeRecord(ctx, f.terminal, h, func(r *bus.Record) { r.Replica = "" })
+		})
+		if err == nil {
+			err = handle.Release()
+		}
+		return func() {
+			f.writing = false
+			if err != nil {
+				f.leaving = err
+				return
+			}
+			f.hold(h)
+			f.look() // the successor may have been faster
+		}
+	})
+}
+
+// handOver gives a session back whose order is not at the provider yet.
+func (s *session) handOver(ctx context.Context) error {
+	if err := s.change(ctx, func(r *bus.Record) { r.Replica = "" }); err != nil {
+		return err
+	}
+	if err := s.handle.Release(); err != nil {
+		return err
+	}
+	return errHandedOver
+}
+
+// isDraining reports whether sessions are to be handed over.
+func (r *Replica) isDraining() bool {
+	select {
+	case <-r.draining:
+		return true
+	default:
+		return false
+	}
+}
+
+// throttle writes the first of a row of failures, repeats at most every half
+// minute, and the recovery once.
+type throttle struct {
+	log     *zap.Logger
+	since   time.Time
+	written time.Time
+	repeats int
+}
+
+func (t *throttle) failed(msg string, err error) {
+	now := time.Now()
+	if t.since.IsZero() {
+		t.since = now
+	}
+	if now.Sub(t.written) < 30*time.Second {
+		t.repeats++
+		return
+	}
+	t.log.Warn(msg, zap.Error(err), zap.Int(telemetry.KeyRepeats, t.repeats))
+	t.written, t.repeats = now, 0
+}
+
+func (t *throttle) recovered(msg string) {
+	if !t.since.IsZero() {
+		t.log.Info(msg, zap.Duration(telemetry.KeyElapsed, time.Since(t.since)))
+	}
+	t.since, t.written, t.repeats = time.Time{}, time.Time{}, 0
+}

@@ -1,0 +1,207 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/posbridge/bridge/internal/bus"
+	"github.com/posbridge/bridge/internal/telemetry"
+	"github.com/posbridge/bridge/schema"
+)
+
+// flush folds what is pending and has the outcome written, one operation at a
+// time: statuses first and in order, then the terminal's release, then the
+// record for those who look.
+func (f *follower) flush(ctx context.Context) {
+	for !f.writing && f.leaving == nil {
+		switch {
+		case len(f.pending) > 0:
+			f.fold(ctx)
+		case f.state.Final && !f.over:
+			f.free(ctx)
+		case f.outdated && !f.over:
+			f.update(ctx)
+		default:
+			return
+		}
+	}
+}
+
+// fold folds the first pending observation. What changes the status is
+// published; the observation stays pending until that is certain, because a
+// publish that meets another replica's is folded anew.
+func (f *follower) fold(ctx context.Context) {
+	o := f.pending[0]
+	next, change, verdict := Fold(f.state, o.Observation)
+	if o.Source == schema.SourceReconcile {
+		if verdict == News {
+			f.Metrics.Reconciled(telemetry.ReconcileNews)
+		} else {
+			f.Metrics.Reconciled(telemetry.ReconcileNoNews)
+		}
+	}
+	if change == nil {
+		f.pending = f.pending[1:]
+		f.state = next
+		f.log.Debug("No change", zap.String(telemetry.KeyStatus, o.Status),
+			zap.String(telemetry.KeySource, o.Source), zap.String(telemetry.KeyReason, string(verdict)))
+		if verdict == Stale && !f.over {
+			f.askSoon(f.BackoffInitial)
+		}
+		return
+	}
+	change.OrderID, change.TerminalID = f.order, f.terminal
+	change.Amount, change.Currency = f.msg.Request.Amount, f.msg.Request.Currency
+	status := bus.Status{
+		Event: *change, Hash: f.msg.Hash, Replica: f.ReplicaID, StartedAt: f.msg.StartedAt, Trace: f.msg.Trace,
+	}
+	f.writing = true
+	f.Metrics.AddPendingPublishes(1)
+	after, h, over := f.stored, f.held, f.over
+	f.run(ctx, func(ctx context.Context) func() {
+		w, err := f.store(ctx, status, after, h, over)
+		f.Metrics.AddPendingPublishes(-1)
+		return func() {
+			f.writing = false
+			switch {
+			case err != nil:
+				f.leaving = err
+			case w.other != nil: // continue from what the other replica published
+				f.state, f.stored = f.state.Rebase(w.other.Event), w.other.Seq
+			default:
+				f.pending = f.pending[1:]
+				f.state, f.stored = next, w.seq
+				f.published(status.Event, o.read)
+			}
+		}
+	})
+}
+
+// written is the outcome of storing a status: it stands at seq, or other is
+// what another replica stored in its place.
+type written struct {
+	seq   uint64
+	other *bus.Status
+}
+
+// store publishes a status until it is certain what became of it. A publish
+// without an answer is repeated; one that is refused is compared with what
+// stands there. errLost: the session is another replica's. It touches nothing of
+// the session that changes.
+func (s *session) store(ctx context.Context, status bus.Status, after uint64, h held, over bool) (written, error) {
+	return persist(ctx, s.Replica, func(ctx context.Context) (written, error) {
+		seq, err := s.Journal.Append(ctx, status, after)
+		if err == nil {
+			return written{seq: seq}, nil
+		}
+		if !errors.Is(err, bus.ErrConflict) {
+			return written{}, err
+		}
+		last, err := s.lastStatus(ctx)
+		switch {
+		case err != nil:
+			return written{}, err
+		case last.Seq == 0: // the order's statuses are gone from the stream
+			after = 0
+			return written{}, errEmptied
+		case last.Event == status.Event && last.Replica == status.Replica:
+			return written{seq: last.Seq}, nil // stored by an earlier try
+		case over: // the payment is over and the record with it; the fence is enough
+			return written{other: &last}, nil
+		}
+		there, err := s.readRecord(ctx, s.terminal)
+		switch {
+		case err != nil:
+			return written{}, err
+		case !there.sameClaim(h):
+			return written{}, errLost
+		}
+		return written{other: &last}, nil
+	})
+}
+
+var errEmptied = errors.New("the status stream no longer has the order's statuses")
+
+// published goes on after a status was stored.
+func (f *follower) published(e schema.StatusEvent, read time.Time) {
+	f.Metrics.StatusPublished(e.Status, e.Source)
+	if !read.IsZero() {
+		f.Metrics.Delivered(time.Since(read))
+	}
+	f.log.Info("Status changed", zap.String(telemetry.KeyStatus, e.Status),
+		zap.String(telemetry.KeyPrevious, e.PreviousStatus), zap.Uint64(telemetry.KeySequence, e.Sequence),
+		zap.String(telemetry.KeySource, e.Source), zap.Bool(telemetry.KeyFinal, e.Final))
+	f.outdated = true
+	f.poll.Reset()
+	if e.Final && !f.over {
+		f.Metrics.SessionEnded(e.Status)
+	}
+}
+
+// free unlocks the terminal: the payment is over. The stream is then still read
+// for the settle window.
+func (f *follower) free(ctx context.Context) {
+	f.writing = true
+	h, handle := f.held, f.handle
+	f.run(ctx, func(ctx context.Context) func() {
+		_, err := persist(ctx, f.Replica, func(ctx context.Context) (struct{}, error) {
+			return struct{}{}, f.unlock(ctx, handle, h)
+		})
+		return func() {
+			f.writing = false
+			if err != nil {
+				f.leaving = err
+				return
+			}
+			f.over = true
+			f.rest = f.state.Status == schema.StatusUnresolved
+			f.settled = time.After(f.SettleWindow)
+		}
+	})
+}
+
+// update writes the record for those who look.
+func (f *follower) update(ctx context.Context) {
+	f.writing, f.outdated = true, false
+	h, state, answered, stream := f.held, f.state, f.answered, f.shown
+	f.run(ctx, func(ctx context.Context) func() {
+		h, err := persist(ctx, f.Replica, func(ctx context.Context) (held, error) {
+			return f.changeRecord(ctx, f.terminal, h, func(r *bus.Record) {
+				showState(r, state, answered)
+				r.Stream = stream
+			})
+		})
+		return func() {
+			f.writing = false
+			if err != nil {
+				f.leaving = err
+				return
+			}
+			f.hold(h)
+			f.noteCancel()
+		}
+	})
+}
+
+// publishInvalid publishes an event that could not be understood, for people to
+// see. It is neither retried nor fenced.
+func (f *follower) publishInvalid(ctx context.Context, event, reason, data string, at time.Time) {
+	f.Metrics.EventInvalid()
+	f.invalid++
+	if f.invalid > maxInvalid {
+		return
+	}
+	f.log.Warn("An event of the provider's could not be understood", zap.String(telemetry.KeyReason, reason))
+	e := schema.InvalidEvent{
+		OrderID: f.order, TerminalID: f.terminal, SessionID: f.state.SessionID,
+		Reason: reason, Event: event, Data: data, ObservedAt: at.UTC(),
+	}
+	f.wg.Go(func() {
+		if err := f.Journal.AppendInvalid(ctx, e); err != nil && ctx.Err() == nil {
+			f.log.Warn("An invalid event could not be published", zap.Error(err))
+		}
+	})
+}

@@ -1,0 +1,96 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/posbridge/bridge/internal/bus"
+)
+
+// held is a terminal's record as this replica last saw it, and the revision at
+// which it stands. The zero record with a revision is a key without a record.
+type held struct {
+	record   bus.Record
+	revision uint64
+}
+
+// sameClaim reports whether two records were written under one claim of one
+// replica on one session.
+func (h held) sameClaim(other held) bool {
+	return h.record.Seq == other.record.Seq && h.record.Replica == other.record.Replica && h.record.Epoch == other.record.Epoch
+}
+
+// readRecord reads a terminal's record from the bucket's leader.
+func (r *Replica) readRecord(ctx context.Context, terminal string) (held, error) {
+	record, revision, err := r.Records.Record(ctx, terminal)
+	if errors.Is(err, bus.ErrNotFound) {
+		return held{revision: revision}, nil
+	}
+	return held{record, revision}, err
+}
+
+// claimRecord writes the first record of a claim. bus.ErrConflict: something
+// else was written in between. Another error leaves it unknown; reading tells.
+func (r *Replica) claimRecord(ctx context.Context, terminal string, claim held) (held, error) {
+	claim.record.UpdatedAt = time.Now().UTC()
+	revision, err := r.Records.PutRecord(ctx, terminal, claim.record, claim.revision)
+	if err != nil {
+		return claim, err
+	}
+	claim.revision = revision
+	r.board.wrote(bus.RecordChange{Terminal: terminal, Record: &claim.record, Revision: revision})
+	return claim, nil
+}
+
+// changeRecord writes a change to a record that this replica has claimed. When
+// something else stands there it is read: what was written under the same claim
+// (a note left by a command, or this very write, whose answer was lost) is
+// changed again; everything else is errLost. Another error leaves it unknown
+// whether the change was written; the call may be repeated.
+func (r *Replica) changeRecord(ctx context.Context, terminal string, h held, change func(*bus.Record)) (held, error) {
+	for {
+		next := h
+		change(&next.record)
+		next, err := r.claimRecord(ctx, terminal, next)
+		if err == nil {
+			return next, nil
+		}
+		if !errors.Is(err, bus.ErrConflict) {
+			return h, err
+		}
+		there, err := r.readRecord(ctx, terminal)
+		if err != nil {
+			return h, err
+		}
+		if !there.sameClaim(h) {
+			return h, errLost
+		}
+		h = there
+	}
+}
+
+// dropRecord deletes a record that this replica has claimed. errLost: another
+// replica has claimed it since.
+func (r *Replica) dropRecord(ctx context.Context, terminal string, h held) error {
+	for {
+		err := r.Records.DeleteRecord(ctx, terminal, h.revision)
+		if err == nil {
+			r.board.wrote(bus.RecordChange{Terminal: terminal, Revision: h.revision + 1})
+			return nil
+		}
+		if !errors.Is(err, bus.ErrConflict) {
+			return err
+		}
+		there, err := r.readRecord(ctx, terminal)
+		switch {
+		case err != nil:
+			return err
+		case there.record.Seq == 0: // deleted before, by this very call or by the one before it
+			return nil
+		case !there.sameClaim(h):
+			return errLost
+		}
+		h = there
+	}
+}

@@ -1,0 +1,235 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+	"go.uber.org/zap"
+
+	"github.com/posbridge/bridge/internal/bus"
+	"github.com/posbridge/bridge/internal/telemetry"
+	"github.com/posbridge/bridge/subjects"
+)
+
+// Settings are the numbers that a replica works by; see the variables of the
+// same names.
+type Settings struct {
+	// ReplicaID is this replica's name.
+	ReplicaID string
+	// ReplicaTTL is how long a session may go unbeaten.
+	ReplicaTTL        time.Duration
+	StartDeadline     time.Duration
+	BackoffInitial    time.Duration
+	BackoffMax        time.Duration
+	ReconcileInterval time.Duration
+	SettleWindow      time.Duration
+	SessionTimeout    time.Duration
+	RequestTimeout    time.Duration
+}
+
+// Ports are what a replica works with.
+type Ports struct {
+	Queue      Queue
+	Journal    Journal
+	Records    Records
+	Requesters Requesters
+	Provider   Provider
+	Groups     Groups
+	Space      subjects.Space
+	Metrics    *telemetry.Metrics
+	Log        *zap.Logger
+}
+
+// Replica follows the sessions that the queue hands to it, and answers commands.
+type Replica struct {
+	Settings
+	Ports
+	board *board
+
+	mu sync.Mutex
+	// sessions that this replica follows, by their place in the queue.
+	sessions map[uint64]*session
+	wg       sync.WaitGroup
+
+	// draining is closed when sessions are to be handed over.
+	draining  chan struct{}
+	drainOnce sync.Once
+	// work is over when sessions must stop where they are.
+	work     context.Context
+	stopWork context.CancelFunc
+}
+
+// NewReplica returns a replica that does nothing yet.
+func NewReplica(s Settings, p Ports) *Replica {
+	r := &Replica{
+		Settings: s,
+		Ports:    p,
+		board:    newBoard(),
+		sessions: map[uint64]*session{},
+		draining: make(chan struct{}),
+	}
+	r.work, r.stopWork = context.WithCancel(context.Background())
+	r.board.onChange = r.nudge
+	return r
+}
+
+// take starts to follow a session that the queue handed over, or gives the
+// session that is followed already its new handle. It returns at once.
+func (r *Replica) take(d bus.Delivery) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.work.Err() != nil {
+		return // it arrives elsewhere after AckWait
+	}
+	if s := r.sessions[d.Seq]; s != nil {
+		s.redeliver(d)
+		return
+	}
+	s := newSession(r, d)
+	r.sessions[d.Seq] = s
+	r.Metrics.SetActiveSessions(len(r.sessions))
+	r.noteOldest()
+	r.wg.Go(func() {
+		s.run(r.work)
+		r.leave(s)
+	})
+}
+
+// leave forgets a session that is no longer followed here. If it was handed
+// over again while it was being left, following it begins anew.
+func (r *Replica) leave(s *session) {
+	r.mu.Lock()
+	delete(r.sessions, s.seq)
+	r.Metrics.SetActiveSessions(len(r.sessions))
+	r.noteOldest()
+	r.mu.Unlock()
+	if d, again := s.takeRedelivery(); again && !s.over {
+		r.take(d)
+	}
+}
+
+// noteOldest keeps the age of the oldest session for the metrics. r.mu is held.
+func (r *Replica) noteOldest() {
+	var oldest time.Time
+	for _, s := range r.sessions {
+		if oldest.IsZero() || s.msg.StartedAt.Before(oldest) {
+			oldest = s.msg.StartedAt
+		}
+	}
+	r.Metrics.SetOldestSession(oldest)
+}
+
+// nudge tells the session of a terminal that its record has changed.
+func (r *Replica) nudge(terminal string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range r.sessions {
+		if s.terminal == terminal {
+			wake(s.nudged)
+		}
+	}
+}
+
+// Drain hands every session to the other replicas and waits for it. When ctx is
+// over first, what is left stays where it is and arrives elsewhere after
+// ReplicaTTL; the error says how many.
+func (r *Replica) Drain(ctx context.Context) error {
+	r.beginDrain()
+	gone := make(chan struct{})
+	go func() {
+		r.wg.Wait()
+		close(gone)
+	}()
+	select {
+	case <-gone:
+		r.stopWork()
+		return nil
+	case <-ctx.Done():
+		r.mu.Lock()
+		left := len(r.sessions)
+		r.mu.Unlock()
+		r.stopWork()
+		<-gone
+		return &drainError{left}
+	}
+}
+
+// beginDrain has commands refused and every session handed over.
+func (r *Replica) beginDrain() {
+	r.drainOnce.Do(func() { close(r.draining) })
+}
+
+type drainError struct{ left int }
+
+func (e *drainError) Error() string {
+	return fmt.Sprintf("drain was cut short: %d sessions go on elsewhere once they were silent for BRIDGE_REPLICA_TTL", e.left)
+}
+
+// watchRecords keeps the board until ctx is over, beginning anew whenever the
+// watch breaks. ready is called when the board is complete for the first time.
+func (r *Replica) watchRecords(ctx context.Context, ready func()) {
+	pause := r.backoff()
+	for ctx.Err() == nil {
+		r.board.restart()
+		began := time.Now()
+		err := r.Records.WatchRecords(ctx, r.board.told, func() { ready() })
+		if ctx.Err() != nil {
+			return
+		}
+		r.Log.Warn("The watch of the records broke; watching again", zap.Error(err))
+		if time.Since(began) > r.BackoffMax {
+			pause.Reset()
+		}
+		sleep(ctx, pause.NextBackOff())
+	}
+}
+
+// backoff returns a jittered exponential backoff that never gives up. It is for
+// one goroutine.
+func (r *Replica) backoff() *backoff.ExponentialBackOff {
+	return backoff.NewExponentialBackOff(
+		backoff.WithInitialInterval(r.BackoffInitial),
+		backoff.WithMaxInterval(r.BackoffMax),
+		backoff.WithRandomizationFactor(0.3),
+		backoff.WithMultiplier(1.7),
+		backoff.WithMaxElapsedTime(0),
+	)
+}
+
+// persist repeats an operation whose errors may pass, until it succeeds, ends
+// with a permanent error, or ctx is over.
+func persist[T any](ctx context.Context, r *Replica, operation func(context.Context) (T, error)) (T, error) {
+	pause := r.backoff()
+	for {
+		v, err := operation(ctx)
+		if err == nil || isPermanent(err) || ctx.Err() != nil {
+			return v, err
+		}
+		r.Log.Debug("Trying again", zap.Error(err))
+		if !sleep(ctx, pause.NextBackOff()) {
+			return v, err
+		}
+	}
+}
+
+// isPermanent tells the errors of the bus that repeating does not change.
+func isPermanent(err error) bool {
+	return errors.Is(err, bus.ErrConflict) || errors.Is(err, bus.ErrNotFound) ||
+		errors.Is(err, errLost) || errors.Is(err, subjects.ErrOrder) || errors.Is(err, subjects.ErrTerminal)
+}
+
+// sleep waits for d and reports whether ctx was still alive then.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,240 @@
+package bridge
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/micro"
+	"go.uber.org/zap"
+
+	"github.com/posbridge/bridge/internal/telemetry"
+	"github.com/posbridge/bridge/schema"
+	"github.com/posbridge/bridge/subjects"
+)
+
+// ServiceName is the name of the NATS micro service.
+const ServiceName = "pos-bridge"
+
+// queueGroup is shared by all replicas: any one of them answers a command.
+const queueGroup = "pos-bridge"
+
+// Bounds of the commands at work in one replica. Starts may wait for another
+// replica's answer and have a bound of their own, so that they never keep a
+// cancel waiting.
+const (
+	maxStarts   = 1024
+	maxCommands = 256
+)
+
+// service answers the commands.
+type service struct {
+	*Replica
+	micro    micro.Service
+	starts   chan struct{}
+	commands chan struct{}
+}
+
+// startService registers the commands on the bus. stopped is called when the
+// service ended without being asked to.
+func startService(r *Replica, conn *nats.Conn, version string, stopped func()) (*service, error) {
+	s := &service{Replica: r, starts: make(chan struct{}, maxStarts), commands: make(chan struct{}, maxCommands)}
+	m, err := micro.AddService(conn, micro.Config{
+		Name:        ServiceName,
+		Version:     semver(version),
+		Description: "Card payments on SmartPOS terminals",
+		QueueGroup:  queueGroup,
+		Metadata:    map[string]string{"replica": r.ReplicaID, "subject_prefix": r.Space.Prefix()},
+		ErrorHandler: func(_ micro.Service, err *micro.NATSError) {
+			r.Log.Warn("The command service met an error", zap.String(telemetry.KeySubject, err.Subject), zap.Error(err))
+		},
+		DoneHandler: func(micro.Service) { stopped() },
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.micro = m
+	for _, c := range []struct {
+		command subjects.Command
+		handle  func(context.Context, micro.Request)
+		bound   chan struct{}
+		scoped  bool
+		request string
+		reply   string
+	}{
+		{subjects.Start, s.onStart, s.starts, true, "start-request", "start-reply"},
+		{subjects.Cancel, s.onCancel, s.commands, true, "cancel-request", "cancel-reply"},
+		{subjects.Get, s.onGet, s.commands, true, "get-request", "session"},
+		{subjects.List, s.onList, s.commands, false, "list-request", "list-reply"},
+	} {
+		handler := s.bounded(c.command, c.bound, c.handle)
+		metadata := micro.WithEndpointMetadata(map[string]string{
+			"request_schema": c.request, "reply_schema": c.reply, "error_schema": "error-reply",
+		})
+		err := m.AddEndpoint(string(c.command), handler, micro.WithEndpointSubject(r.Space.Command(c.command)), metadata)
+		if err == nil && c.scoped {
+			err = m.AddEndpoint("terminal-"+string(c.command), handler, micro.WithEndpointSubject(r.Space.AllTerminalCommands(c.command)), metadata)
+		}
+		if err != nil {
+			return nil, errors.Join(err, m.Stop())
+		}
+	}
+	return s, conn.Flush()
+}
+
+var semverForm = regexp.MustCompile(`^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$`)
+
+// semver is the version as the micro framework wants it.
+func semver(version string) string {
+	version = strings.TrimPrefix(version, "v")
+	if !semverForm.MatchString(version) {
+		return "0.0.0-dev"
+	}
+	return version
+}
+
+// bounded hands each request to a goroutine of a bounded pool: the framework
+// itself calls a handler one request after the other. When the pool is full the
+// requests wait in the subscription.
+func (s *service) bounded(command subjects.Command, bound chan struct{}, handle func(context.Context, micro.Request)) micro.Handler {
+	return micro.HandlerFunc(func(req micro.Request) {
+		bound <- struct{}{}
+		s.wg.Go(func() {
+			defer func() { <-bound }()
+			if s.isDraining() {
+				s.fail(command, req, time.Now(), schema.NewError(schema.ShuttingDown, "this replica is shutting down; send the same request again"))
+				return
+			}
+			handle(s.work, req)
+		})
+	})
+}
+
+func (s *service) onStart(ctx context.Context, req micro.Request) {
+	began := time.Now()
+	var request schema.StartRequest
+	failure := s.read(req, &request, &request.TerminalID)
+	if failure == nil {
+		failure = checked(request.Check())
+	}
+	if failure != nil {
+		s.fail(subjects.Start, req, began, failure)
+		return
+	}
+	reply, failure := s.Start(ctx, request, Requester{Inbox: req.Reply(), Trace: traceOf(req)})
+	switch {
+	case failure != nil:
+		s.fail(subjects.Start, req, began, failure)
+	case reply != nil:
+		s.succeed(subjects.Start, req, began, reply)
+	}
+}
+
+func (s *service) onCancel(ctx context.Context, req micro.Request) {
+	onOrder(ctx, s, subjects.Cancel, req, s.Cancel)
+}
+
+func (s *service) onGet(ctx context.Context, req micro.Request) {
+	onOrder(ctx, s, subjects.Get, req, s.Get)
+}
+
+func onOrder[T any](ctx context.Context, s *service, command subjects.Command, req micro.Request, handle func(context.Context, schema.OrderRequest) (*T, *schema.Error)) {
+	began := time.Now()
+	var request schema.OrderRequest
+	failure := s.read(req, &request, &request.TerminalID)
+	if failure == nil {
+		failure = checked(request.Check())
+	}
+	var reply *T
+	if failure == nil {
+		reply, failure = handle(ctx, request)
+	}
+	if failure != nil {
+		s.fail(command, req, began, failure)
+		return
+	}
+	s.succeed(command, req, began, reply)
+}
+
+func (s *service) onList(ctx context.Context, req micro.Request) {
+	began := time.Now()
+	failure := decode(req.Data(), &schema.ListRequest{})
+	var reply *schema.ListReply
+	if failure == nil {
+		reply, failure = s.List(ctx)
+	}
+	if failure != nil {
+		s.fail(subjects.List, req, began, failure)
+		return
+	}
+	s.succeed(subjects.List, req, began, reply)
+}
+
+// read decodes a request and holds its terminal to that of the subject.
+func (s *service) read(req micro.Request, v any, terminal *string) *schema.Error {
+	if failure := decode(req.Data(), v); failure != nil {
+		return failure
+	}
+	bound, scoped, err := s.Space.CommandTerminal(req.Subject())
+	switch {
+	case err != nil:
+		return schema.NewError(schema.InvalidRequest, "subject: the terminal in it is none; want 1 to 32 characters of A-Z a-z 0-9 _ -")
+	case scoped && *terminal == "":
+		*terminal = bound
+	case scoped && *terminal != bound:
+		return schema.NewError(schema.InvalidRequest, "terminal_id: another terminal than the subject's; want %s, or leave it out", bound)
+	}
+	return nil
+}
+
+// checked turns the error of a message's Check into the error to answer.
+func checked(err error) *schema.Error {
+	if err == nil {
+		return nil
+	}
+	if failure, ok := errors.AsType[*schema.Error](err); ok {
+		return failure
+	}
+	return schema.NewError(schema.InvalidRequest, "%s", err)
+}
+
+func (s *service) succeed(command subjects.Command, req micro.Request, began time.Time, reply any) {
+	s.respond(command, "", req, began, nil, reply)
+}
+
+func (s *service) fail(command subjects.Command, req micro.Request, began time.Time, failure *schema.Error) {
+	s.Log.Debug("Refused a command", zap.String(telemetry.KeyCommand, string(command)),
+		zap.String(telemetry.KeyCode, string(failure.Code)), zap.String(telemetry.KeyReason, failure.Message))
+	s.respond(command, string(failure.Code), req, began, errorHeader(failure), schema.ErrorReply{Error: *failure})
+}
+
+func (s *service) respond(command subjects.Command, code string, req micro.Request, began time.Time, header map[string]string, body any) {
+	s.Metrics.CommandAnswered(string(command), code, time.Since(began))
+	data, err := json.Marshal(body)
+	if err == nil {
+		err = s.Requesters.Reply(req.Reply(), header, data)
+	}
+	if err != nil {
+		s.Log.Warn("A requester could not be answered", zap.String(telemetry.KeyCommand, string(command)), zap.Error(err))
+	}
+}
+
+// traceOf takes the W3C trace context out of a request's header.
+func traceOf(req micro.Request) map[string]string {
+	trace := map[string]string{}
+	for _, name := range []string{"traceparent", "tracestate"} {
+		for key, values := range req.Headers() {
+			if strings.EqualFold(key, name) && len(values) == 1 && len(values[0]) <= 512 {
+				trace[name] = values[0]
+			}
+		}
+	}
+	if len(trace["traceparent"]) == 0 {
+		return nil
+	}
+	return trace
+}

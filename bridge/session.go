@@ -1,0 +1,291 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/posbridge/bridge/internal/bus"
+	"github.com/posbridge/bridge/internal/multisafepay"
+	"github.com/posbridge/bridge/internal/telemetry"
+)
+
+// Why a session is left before its end. None of them acknowledges its message.
+var (
+	// errLost: another replica follows it now.
+	errLost = errors.New("another replica has the session")
+	// errHandedOver: this replica drains and has given it back.
+	errHandedOver = errors.New("the session was handed over")
+	// errStopped: the process is at its end.
+	errStopped = errors.New("the replica stops")
+)
+
+// session is one payment, followed by this replica. All of it belongs to the
+// goroutine of run, except what mu guards.
+type session struct {
+	*Replica
+	msg      bus.Session
+	seq      uint64
+	terminal string
+	order    string
+	log      *zap.Logger
+
+	handle bus.Handle
+	// tried is true when the order may exist already: a create may have reached
+	// the provider. It is then asked before it is told again.
+	tried bool
+	// held is the session's record as this replica last saw it.
+	held held
+	// stream is the order's event stream, zero when there is none to use.
+	stream multisafepay.Stream
+	// giveUp is set when it stayed unknown whether the order exists.
+	giveUp bool
+	// answered is set when the requester has got an answer.
+	answered bool
+	// state is what the last stored status says, which stands at stored.
+	state  State
+	stored uint64
+	// over is set once the session is out of the queue.
+	over bool
+
+	// deadline fires when a requester who still waits is told that nothing is
+	// known yet; nil while that would not be true.
+	deadline <-chan time.Time
+
+	beat *time.Ticker
+	// beaten is when the session was last kept alive, to notice a pause.
+	beaten time.Time
+	// nudged holds a note when there is something to look at: a redelivery, or a
+	// change of the record.
+	nudged chan struct{}
+	// leaving is why the session is to be left, nil while it is not.
+	leaving error
+	// released is set when the session was given back to the queue.
+	released bool
+
+	mu sync.Mutex
+	// again is a redelivery that was not looked at yet.
+	again *bus.Delivery
+}
+
+func newSession(r *Replica, d bus.Delivery) *session {
+	return &session{
+		Replica:  r,
+		msg:      d.Session,
+		seq:      d.Seq,
+		terminal: d.Session.Terminal(),
+		order:    d.Session.Order(),
+		handle:   d.Handle,
+		tried:    d.Redelivered,
+		nudged:   make(chan struct{}, 1),
+		log: r.Log.With(
+			zap.String(telemetry.KeyTerminal, d.Session.Terminal()),
+			zap.String(telemetry.KeyOrder, d.Session.Order())),
+	}
+}
+
+// run takes the session from its delivery to its rest, or until it is no longer
+// this replica's.
+func (s *session) run(ctx context.Context) {
+	s.beat = time.NewTicker(s.ReplicaTTL / 3)
+	defer s.beat.Stop()
+	s.beaten = time.Now()
+
+	err := s.claim(ctx)
+	if err == nil && !s.over {
+		err = s.ensureOrder(ctx)
+	}
+	if err == nil && !s.over {
+		err = s.follow(ctx)
+	}
+	switch {
+	case err == nil:
+	case errors.Is(err, errLost):
+		s.Metrics.FenceLost()
+		s.log.Info("Another replica follows the session now; leaving it")
+	case errors.Is(err, errHandedOver):
+		s.Metrics.SessionHandedOver()
+		s.log.Info("Handed the session over")
+	default:
+		s.log.Info("Left the session where it is; it goes on elsewhere once it was silent for BRIDGE_REPLICA_TTL", zap.Error(err))
+	}
+}
+
+// claim makes this replica the one that follows the session, continuing from
+// the last status that was published. A session whose payment is over, or that
+// was refused, is only taken out of the queue.
+func (s *session) claim(ctx context.Context) error {
+	for {
+		last, err := await(ctx, s, s.lastStatus)
+		if err != nil {
+			return err
+		}
+		there, err := await(ctx, s, func(ctx context.Context) (held, error) { return s.readRecord(ctx, s.terminal) })
+		if err != nil {
+			return err
+		}
+		if there.record.Seq > s.seq {
+			return errLost // the terminal's next session is there: this one is over
+		}
+		if last.Seq > 0 {
+			s.state, s.stored, s.tried = s.state.Rebase(last.Event), last.Seq, true
+		}
+		claim, known := s.nextClaim(there)
+		switch {
+		case s.state.Final:
+			s.held = there
+			if !known || !there.record.Answered {
+				s.answer(false)
+			}
+			return s.remove(ctx)
+		case known && there.record.Phase == bus.Refused:
+			s.held = there
+			if !there.record.Answered {
+				s.answerError(there.record.Error)
+			}
+			return s.remove(ctx)
+		}
+		claimed, err := await(ctx, s, func(ctx context.Context) (held, error) { return s.claimRecord(ctx, s.terminal, claim) })
+		if errors.Is(err, bus.ErrConflict) {
+			continue // somebody wrote in between; look again
+		}
+		if err != nil {
+			return err
+		}
+		s.held = claimed
+		if known {
+			s.resume(ctx, there.record)
+		}
+		return nil
+	}
+}
+
+// nextClaim is the record that makes the session this replica's. known is true
+// when an earlier claim of the same session stands there.
+func (s *session) nextClaim(there held) (claim held, known bool) {
+	claim = there
+	known = there.record.Seq == s.seq
+	if !known {
+		claim.record = bus.Record{
+			Seq: s.seq, Order: s.order, Hash: s.msg.Hash, Phase: bus.Creating,
+			Amount: s.msg.Request.Amount, Currency: s.msg.Request.Currency, StartedAt: s.msg.StartedAt,
+		}
+	}
+	claim.record.Replica = s.ReplicaID
+	claim.record.Epoch++
+	claim.record.Stream = ""
+	showState(&claim.record, s.state, s.answered)
+	return claim, known
+}
+
+// resume continues from what an earlier follower has stored.
+func (s *session) resume(ctx context.Context, before bus.Record) {
+	s.tried = true
+	s.answered = before.Answered
+	s.state.SessionID = orElse(s.state.SessionID, before.SessionID)
+	if before.Replica != "" && before.Replica != s.ReplicaID {
+		s.Metrics.SessionTakenOver()
+		s.log.Info("Took the session over", zap.String(telemetry.KeyOwner, before.Replica),
+			zap.String(telemetry.KeyStatus, shownStatus(s.state.Status)))
+	}
+	if len(before.Sealed) == 0 {
+		return
+	}
+	group, err := s.Groups.Lookup(ctx, s.terminal)
+	if err == nil {
+		s.stream, err = unseal(group.Key, s.sealedFor(), before.Sealed)
+	}
+	if err != nil {
+		s.log.Warn("The stored event stream cannot be opened; asking for the order instead", zap.Error(err))
+	}
+}
+
+// sealedFor binds a sealed stream to this one session.
+func (s *session) sealedFor() string { return fmt.Sprintf("%s/%s/%d", s.terminal, s.order, s.seq) }
+
+// lastStatus reads the order's last status; the zero Status when there is none.
+func (s *session) lastStatus(ctx context.Context) (bus.Status, error) {
+	last, err := s.Journal.Last(ctx, s.terminal, s.order)
+	if errors.Is(err, bus.ErrNotFound) {
+		return bus.Status{}, nil
+	}
+	return last, err
+}
+
+// showState copies a state into a record, for those who look.
+func showState(r *bus.Record, state State, answered bool) {
+	r.Status, r.FinancialStatus, r.TransactionID = state.Status, state.FinancialStatus, state.TransactionID
+	r.Final, r.Sequence = state.Final, state.Sequence
+	r.SessionID = orElse(state.SessionID, r.SessionID)
+	r.Answered = r.Answered || answered
+}
+
+// hold takes a newer record of this replica's own claim.
+func (s *session) hold(h held) {
+	if h.revision > s.held.revision {
+		s.held = h
+	}
+}
+
+// change writes a change to the record and waits for it.
+func (s *session) change(ctx context.Context, change func(*bus.Record)) error {
+	h := s.held
+	h, err := await(ctx, s, func(ctx context.Context) (held, error) { return s.changeRecord(ctx, s.terminal, h, change) })
+	if err != nil {
+		return err
+	}
+	s.held = h
+	return nil
+}
+
+// remove takes the session out of the queue, which frees its terminal, and
+// deletes its record.
+func (s *session) remove(ctx context.Context) error {
+	h, handle := s.held, s.handle
+	_, err := await(ctx, s, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, s.unlock(ctx, handle, h)
+	})
+	if err == nil {
+		s.over = true
+	}
+	return err
+}
+
+// unlock deletes the record and takes the session out of the queue, confirmed.
+// A session whose record is another's is left to the other. It touches nothing
+// of the session that changes, so that it may run beside it.
+func (s *session) unlock(ctx context.Context, handle bus.Handle, h held) error {
+	// A refused session leaves nothing that a redelivery would recognise it by,
+	// so its record goes last; a payment that is over is known by its status.
+	refused := h.record.Phase == bus.Refused
+	if !refused && h.record.Seq == s.seq {
+		if err := s.dropRecord(ctx, s.terminal, h); err != nil {
+			return err
+		}
+	}
+	if err := s.confirmDone(ctx, handle); err != nil {
+		return err
+	}
+	if refused {
+		return s.dropRecord(ctx, s.terminal, h)
+	}
+	return nil
+}
+
+// confirmDone acknowledges the session's message and, when the confirmation is
+// lost, looks whether it has gone all the same.
+func (s *session) confirmDone(ctx context.Context, handle bus.Handle) error {
+	err := handle.Done(ctx)
+	if err == nil {
+		return nil
+	}
+	_, seq, look := s.Queue.Queued(ctx, s.terminal)
+	if errors.Is(look, bus.ErrNotFound) || look == nil && seq != s.seq {
+		return nil
+	}
+	return fmt.Errorf("unlock terminal: %w", err)
+}

@@ -1,0 +1,168 @@
+package bridge
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/posbridge/bridge/internal/bus"
+	"github.com/posbridge/bridge/internal/multisafepay"
+	"github.com/posbridge/bridge/internal/terminalgroups"
+	"github.com/posbridge/bridge/schema"
+)
+
+// Requester is who asked for a payment and how to answer.
+type Requester struct {
+	// Inbox is empty when nobody waits for an answer.
+	Inbox string
+	// Trace is the W3C trace context of the request.
+	Trace map[string]string
+}
+
+// unlockPoll is how often a terminal that is about to be unlocked is looked at
+// again when nothing tells of it.
+const unlockPoll = 100 * time.Millisecond
+
+// Start locks the terminal and queues the session. When it returns neither a
+// reply nor an error, whoever follows the session answers the requester. A reply
+// is given here for an order that was started before.
+func (r *Replica) Start(ctx context.Context, request schema.StartRequest, from Requester) (*schema.StartReply, *schema.Error) {
+	request.Description = orElse(request.Description, request.OrderID)
+	ctx, cancel := context.WithTimeout(ctx, r.StartDeadline)
+	defer cancel()
+	if _, err := r.Groups.Lookup(ctx, request.TerminalID); err != nil {
+		return nil, lookupError(request.TerminalID, err)
+	}
+	now := time.Now().UTC().Round(0)
+	s := bus.Session{
+		Request: request, Hash: contentHash(request), Nonce: rand.Text(), Reply: from.Inbox,
+		StartedAt: now, Deadline: now.Add(r.StartDeadline), Trace: from.Trace,
+	}
+	pause := r.backoff()
+	for ctx.Err() == nil {
+		reply, failure, wait, err := r.tryStart(ctx, s)
+		switch {
+		case err != nil:
+			r.Log.Warn("A start could not be queued yet", zap.Error(err))
+			sleep(ctx, pause.NextBackOff())
+		case wait > 0:
+			r.waitForTerminal(ctx, request.TerminalID, wait)
+		default:
+			return reply, failure
+		}
+	}
+	return nil, schema.NewError(schema.OutcomeUnknown, "the session could not be queued in time; send the same request again")
+}
+
+// tryStart makes one attempt. It asks for another one after a wait, or after an
+// error of the bus.
+func (r *Replica) tryStart(ctx context.Context, s bus.Session) (reply *schema.StartReply, failure *schema.Error, wait time.Duration, err error) {
+	last, err := r.Journal.Last(ctx, s.Terminal(), s.Order())
+	switch {
+	case err == nil && last.Hash != s.Hash:
+		return nil, orderConflict(s.Order()), 0, nil
+	case err == nil && last.Event.Final:
+		reply := startReply(r.Space, s.Terminal(), s.Order(), last.Event.SessionID, last.Event.Status, false)
+		return &reply, nil, 0, nil
+	case err != nil && !errors.Is(err, bus.ErrNotFound):
+		return nil, nil, 0, err
+	}
+	_, err = r.Queue.Enqueue(ctx, s)
+	if !errors.Is(err, bus.ErrConflict) {
+		return nil, nil, 0, err
+	}
+	holder, seq, err := r.Queue.Queued(ctx, s.Terminal())
+	switch {
+	case errors.Is(err, bus.ErrNotFound):
+		return nil, nil, time.Millisecond, nil // it has gone in between
+	case err != nil:
+		return nil, nil, 0, err
+	case holder.Nonce == s.Nonce:
+		return nil, nil, 0, nil // an earlier try of ours, whose answer was lost
+	case holder.Order() != s.Order():
+		return r.busy(ctx, s.Terminal(), holder.Order())
+	case holder.Hash != s.Hash:
+		return nil, orderConflict(s.Order()), 0, nil
+	}
+	return r.join(ctx, holder, seq)
+}
+
+// busy refuses a start while another order's payment is open. One that is over
+// is about to be unlocked.
+func (r *Replica) busy(ctx context.Context, terminal, order string) (*schema.StartReply, *schema.Error, time.Duration, error) {
+	last, err := r.Journal.Last(ctx, terminal, order)
+	if err == nil && last.Event.Final {
+		return nil, nil, unlockPoll, nil
+	}
+	if err != nil && !errors.Is(err, bus.ErrNotFound) {
+		return nil, nil, 0, err
+	}
+	return nil, schema.NewError(schema.TerminalBusy, "terminal %s is busy with order %s", terminal, order), 0, nil
+}
+
+// join answers a repeated start from the session that is there.
+func (r *Replica) join(ctx context.Context, holder bus.Session, seq uint64) (*schema.StartReply, *schema.Error, time.Duration, error) {
+	there, err := r.readRecord(ctx, holder.Terminal())
+	switch {
+	case err != nil:
+		return nil, nil, 0, err
+	case there.record.Seq != seq || there.record.Phase == bus.Creating:
+		return nil, nil, time.Second, nil
+	case there.record.Phase == bus.Refused:
+		return nil, there.record.Error, 0, nil
+	}
+	status, sessionID := "", there.record.SessionID
+	last, err := r.Journal.Last(ctx, holder.Terminal(), holder.Order())
+	switch {
+	case err == nil:
+		status, sessionID = last.Event.Status, orElse(last.Event.SessionID, sessionID)
+	case !errors.Is(err, bus.ErrNotFound):
+		return nil, nil, 0, err
+	}
+	reply := startReply(r.Space, holder.Terminal(), holder.Order(), sessionID, status, false)
+	return &reply, nil, 0, nil
+}
+
+// waitForTerminal waits until the terminal's record changes, at most d.
+func (r *Replica) waitForTerminal(ctx context.Context, terminal string, d time.Duration) {
+	changed, stop := r.board.watch(terminal)
+	defer stop()
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-changed:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+func orderConflict(order string) *schema.Error {
+	return schema.NewError(schema.OrderConflict, "order %s exists with other content", order)
+}
+
+// lookupError is the answer when no key was found for a terminal.
+func lookupError(terminal string, err error) *schema.Error {
+	if errors.Is(err, terminalgroups.ErrUnknownTerminal) {
+		return unknownTerminal(terminal)
+	}
+	failure, _ := errors.AsType[*multisafepay.Error](err)
+	e := withProvider(schema.NewError(schema.ProviderUnavailable,
+		"the provider could not be asked which terminal group terminal %s belongs to; nothing was created", terminal), failure)
+	return e
+}
+
+// contentHash tells one request from another with the same order id.
+func contentHash(request schema.StartRequest) string {
+	body, err := json.Marshal(request)
+	if err != nil {
+		return "" // a struct of strings and integers can always be written
+	}
+	sum := sha256.Sum256(body)
+	return hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,89 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/posbridge/bridge/internal/multisafepay"
+)
+
+// What a record says of its session's event stream.
+const (
+	streamConnected    = "connected"
+	streamReconnecting = "reconnecting"
+	streamPolling      = "polling"
+)
+
+// streamNews is one thing that the event stream brought.
+type streamNews struct {
+	at time.Time
+	// opened: a connection stands.
+	opened bool
+	// unsettled: something was said that has not become an event yet.
+	unsettled bool
+	event     multisafepay.StreamEvent
+	// err is why a connection ended, or did not come to be; last tells that no
+	// other one will be tried.
+	err  error
+	last bool
+}
+
+// startStream begins to supervise the order's event stream. Without one the
+// order is asked for all the time.
+func (f *follower) startStream(ctx context.Context) {
+	ctx, f.stopStream = context.WithCancel(ctx)
+	if f.giveUp {
+		return
+	}
+	if f.stream.IsZero() {
+		f.show(streamPolling)
+		f.askSoon(0)
+		return
+	}
+	f.news = make(chan streamNews)
+	f.askAt.Reset(f.ReconcileInterval) // for a stream that neither opens nor fails
+	news, stream := f.news, f.stream
+	f.wg.Go(func() { f.superviseStream(ctx, stream, news) })
+}
+
+// superviseStream keeps one connection to an event stream, with a pause that
+// grows from attempt to attempt and begins anew after a healthy spell, until ctx
+// is over or the stream is of no more use.
+func (r *Replica) superviseStream(ctx context.Context, stream multisafepay.Stream, news chan<- streamNews) {
+	tell := func(n streamNews) {
+		n.at = time.Now()
+		select {
+		case news <- n:
+		case <-ctx.Done():
+		}
+	}
+	pause := r.backoff()
+	for {
+		var opened time.Time
+		err := r.Provider.Follow(ctx, stream, multisafepay.StreamHandler{
+			Opened: func() {
+				opened = time.Now()
+				r.Metrics.AddConnectedStreams(1)
+				tell(streamNews{opened: true})
+			},
+			Event:     func(e multisafepay.StreamEvent) { tell(streamNews{event: e}) },
+			Unsettled: func() { tell(streamNews{unsettled: true}) },
+		})
+		if !opened.IsZero() {
+			r.Metrics.AddConnectedStreams(-1)
+			if time.Since(opened) > r.BackoffMax {
+				pause.Reset()
+			}
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		last := errors.Is(err, multisafepay.ErrStreamRefused) || errors.Is(err, multisafepay.ErrStreamHost)
+		tell(streamNews{err: err, last: last})
+		if last || !sleep(ctx, max(pause.NextBackOff(), retryAfter(err))) {
+			return
+		}
+		r.Metrics.StreamReconnected(multisafepay.Reason(err))
+	}
+}

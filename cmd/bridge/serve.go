@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+
+	"github.com/posbridge/bridge/bridge"
+	"github.com/posbridge/bridge/internal/telemetry"
+)
+
+func newServe() *cobra.Command {
+	return &cobra.Command{
+		Use:   "serve",
+		Short: "Run one replica of the daemon, configured by BRIDGE_… variables",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			stopping, cut, done := signals(cmd.Context())
+			defer done()
+			return serve(stopping, cut, cmd.ErrOrStderr())
+		},
+	}
+}
+
+// signals returns a context that ends with the first SIGTERM or SIGINT, and one
+// that ends with the second.
+func signals(parent context.Context) (first, second context.Context, done func()) {
+	first, endFirst := context.WithCancel(parent)
+	second, endSecond := context.WithCancel(parent)
+	received := make(chan os.Signal, 2)
+	signal.Notify(received, syscall.SIGTERM, syscall.SIGINT)
+	finished := make(chan struct{})
+	go func() {
+		for _, end := range []context.CancelFunc{endFirst, endSecond} {
+			select {
+			case <-received:
+				end()
+			case <-finished:
+				return
+			}
+		}
+	}()
+	return first, second, func() {
+		signal.Stop(received)
+		close(finished)
+		endFirst()
+		endSecond()
+	}
+}
+
+func serve(stopping, cut context.Context, stderr io.Writer) error {
+	config, err := bridge.LoadConfig()
+	if err != nil {
+		return &exitError{exitBadConfig, err}
+	}
+	log, err := telemetry.NewLogger(config.LogLevel, config.LogFormat, stderr)
+	if err != nil {
+		return &exitError{exitBadConfig, err}
+	}
+	log = log.With(zap.String(telemetry.KeyReplica, config.ReplicaID))
+	v, c := buildVersion()
+	daemon, err := bridge.New(config, bridge.Build{Version: v, Commit: c, GoVersion: runtime.Version()}, log)
+	if _, bad := errors.AsType[*bridge.ConfigError](err); bad {
+		return &exitError{exitBadConfig, err}
+	}
+	if err != nil {
+		return &exitError{exitFailure, err}
+	}
+	if err := daemon.Run(stopping, cut); err != nil {
+		return &exitError{exitFailure, err}
+	}
+	return nil
+}

@@ -1,0 +1,293 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/posbridge/bridge/subjects"
+)
+
+// consumerName is the one durable consumer that all replicas share.
+const consumerName = "bridge"
+
+// dedupeWindow is how long the status stream knows a message id.
+const dedupeWindow = 2 * time.Minute
+
+// maxMessage bounds one message of the bridge's own streams, in bytes.
+const maxMessage = 64 << 10
+
+// Ensure makes the JetStream objects that are missing and checks those that are
+// there. It fails with *UnfitError when waiting does not help; every other
+// error may pass, and Ensure may be called again. What it has made stays.
+func (b *Bus) Ensure(ctx context.Context) error {
+	if err := b.ensureJetStream(ctx); err != nil {
+		return err
+	}
+	for _, want := range []jetstream.StreamConfig{b.statusStream(), b.sessionStream()} {
+		if err := b.ensureStream(ctx, want); err != nil {
+			return err
+		}
+	}
+	if err := b.ensureBucket(ctx); err != nil {
+		return err
+	}
+	return b.ensureConsumer(ctx)
+}
+
+// Warnings lists what of the existing objects differs from what this replica
+// would have made, without being unfit: kept for fewer days, fewer copies.
+// Nothing is changed: an operator may have wanted it so.
+func (b *Bus) Warnings(ctx context.Context) ([]string, error) {
+	var warnings []string
+	bucket := jetstream.StreamConfig{Name: b.bucketStream(), Replicas: b.opts.Replicas}
+	for _, want := range []jetstream.StreamConfig{b.statusStream(), b.sessionStream(), bucket} {
+		ctx, cancel := limit(ctx)
+		s, err := b.js.Stream(ctx, want.Name)
+		cancel()
+		if err != nil {
+			return warnings, fmt.Errorf("look at stream %s: %w", want.Name, err)
+		}
+		got := s.CachedInfo().Config
+		if got.Replicas != want.Replicas {
+			warnings = append(warnings, fmt.Sprintf("stream %s has %d replicas, BRIDGE_JETSTREAM_REPLICAS asks for %d: change one of them (nats stream edit %s --replicas %d)",
+				want.Name, got.Replicas, want.Replicas, want.Name, want.Replicas))
+		}
+		if want.MaxAge > 0 && got.MaxAge != want.MaxAge {
+			warnings = append(warnings, fmt.Sprintf("stream %s keeps events for %s, BRIDGE_STATUS_MAX_AGE asks for %s: change one of them (nats stream edit %s --max-age %s)",
+				want.Name, got.MaxAge, want.MaxAge, want.Name, want.MaxAge))
+		}
+	}
+	return warnings, nil
+}
+
+func (b *Bus) ensureJetStream(ctx context.Context) error {
+	ctx, cancel := limit(ctx)
+	defer cancel()
+	_, err := b.js.AccountInfo(ctx)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
+		return &UnfitError{"JetStream", "it is switched off for this account", "enable JetStream for the account that the bridge connects with"}
+	case errors.Is(err, jetstream.ErrJetStreamNotEnabled) && b.conn.IsConnected():
+		return &UnfitError{"JetStream", "it is switched off at the NATS server", "start nats-server with --jetstream, or a configuration with jetstream {}"}
+	}
+	return b.explain("ask for JetStream", err)
+}
+
+func (b *Bus) ensureStream(ctx context.Context, want jetstream.StreamConfig) error {
+	ctx, cancel := limit(ctx)
+	defer cancel()
+	s, err := b.js.Stream(ctx, want.Name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		s, err = b.js.CreateStream(ctx, want)
+		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another replica was faster
+			s, err = b.js.Stream(ctx, want.Name)
+		}
+	}
+	if err != nil {
+		return b.explainStream(want, err)
+	}
+	return fits(want, s.CachedInfo().Config)
+}
+
+// Codes of API errors that waiting does not mend when a stream is made.
+const (
+	codeSubjectOverlap   = 10065
+	codeReplicasTooMany  = 10074
+	codeNoMemory         = 10028
+	codeStorageExceeded  = 10047
+	codeMaxStreams       = 10027
+	codeInsufficientRes  = 10023
+	codeStreamCreateFail = 10049
+)
+
+func (b *Bus) explainStream(want jetstream.StreamConfig, err error) error {
+	api, ok := errors.AsType[*jetstream.APIError](err)
+	if !ok {
+		return b.explain("make stream "+want.Name, err)
+	}
+	switch api.ErrorCode {
+	case codeSubjectOverlap:
+		return &UnfitError{"stream " + want.Name, fmt.Sprintf("its subjects %q overlap those of another stream", want.Subjects),
+			"remove them from the other stream, or set BRIDGE_SUBJECT_PREFIX to a prefix that no other stream takes"}
+	case codeReplicasTooMany:
+		return &UnfitError{"stream " + want.Name, fmt.Sprintf("%d replicas are not possible on this server", want.Replicas),
+			"set BRIDGE_JETSTREAM_REPLICAS to 1, or run NATS as a cluster"}
+	case codeNoMemory, codeStorageExceeded, codeMaxStreams:
+		return &UnfitError{"stream " + want.Name, "the account's JetStream limits do not allow it (" + api.Description + ")",
+			"raise the account's limits for file storage and streams"}
+	}
+	return b.explain("make stream "+want.Name, err)
+}
+
+// explain adds what the server refused, if it did: nats.go only sees a time-out.
+func (b *Bus) explain(doing string, err error) error {
+	if refused := b.refusedError(); refused != nil && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout)) {
+		return &UnfitError{"NATS permissions", refused.Error(), "grant it to the bridge's user (deploy/nats shows the least rights)"}
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}
+
+// fits holds an existing stream to what the promises rest on. What is merely
+// different is left alone, see Warnings.
+func fits(want, got jetstream.StreamConfig) error {
+	unfit := func(problem, hint string) error {
+		return &UnfitError{"stream " + want.Name, problem, hint}
+	}
+	remake := "delete or rename that stream and let the bridge make its own, or set another BRIDGE_SUBJECT_PREFIX"
+	switch {
+	case got.Retention != want.Retention:
+		return unfit(fmt.Sprintf("its retention is %s where %s is needed", got.Retention, want.Retention), remake)
+	case got.Storage != jetstream.FileStorage:
+		return unfit("it is stored in memory where file storage is needed", remake)
+	case !sameSubjects(got.Subjects, want.Subjects):
+		return unfit(fmt.Sprintf("it takes %q where %q is needed", got.Subjects, want.Subjects), remake)
+	case !sameTransform(got.SubjectTransform, want.SubjectTransform):
+		return unfit("it does not store the journal under the status subjects (subject transform)", remake)
+	case !sameRePublish(got.RePublish, want.RePublish):
+		return unfit("it does not republish what it stored (republish)", remake)
+	case want.AllowDirect && !got.AllowDirect:
+		return unfit("direct get is off", "nats stream edit "+want.Name+" --allow-direct")
+	case got.Sealed:
+		return unfit("it is sealed", remake)
+	case got.Mirror != nil || len(got.Sources) > 0:
+		return unfit("it mirrors or sources another stream", remake)
+	case got.NoAck:
+		return unfit("it does not acknowledge", "nats stream edit "+want.Name+" --ack")
+	case got.MaxMsgsPerSubject > 0 && got.MaxMsgsPerSubject != want.MaxMsgsPerSubject:
+		return unfit(fmt.Sprintf("it keeps only %d messages per subject", got.MaxMsgsPerSubject), remake)
+	case want.Retention == jetstream.WorkQueuePolicy && got.MaxAge > 0:
+		return unfit(fmt.Sprintf("it forgets sessions after %s", got.MaxAge), "nats stream edit "+want.Name+" --max-age 0")
+	}
+	return nil
+}
+
+func sameSubjects(a, b []string) bool {
+	a, b = slices.Clone(a), slices.Clone(b)
+	slices.Sort(a)
+	slices.Sort(b)
+	return slices.Equal(a, b)
+}
+
+func sameTransform(a, b *jetstream.SubjectTransformConfig) bool {
+	return (a == nil) == (b == nil) && (a == nil || *a == *b)
+}
+
+func sameRePublish(a, b *jetstream.RePublish) bool {
+	return (a == nil) == (b == nil) && (a == nil || *a == *b)
+}
+
+// statusStream is the truth: it listens on the journal, stores under the status
+// subjects and republishes there what it stored. A refused or repeated publish
+// therefore never reaches a subscriber.
+func (b *Bus) statusStream() jetstream.StreamConfig {
+	stored := b.space.Prefix() + ".{{wildcard(1)}}.{{wildcard(2)}}." + string(subjects.Status)
+	return jetstream.StreamConfig{
+		Name:             b.space.StatusStream(),
+		Description:      "Every status change of every order, written by the bridge alone",
+		Subjects:         []string{b.space.All(subjects.Journal), b.space.All(subjects.Invalid)},
+		SubjectTransform: &jetstream.SubjectTransformConfig{Source: b.space.All(subjects.Journal), Destination: stored},
+		RePublish:        &jetstream.RePublish{Source: b.space.All(subjects.Status), Destination: stored},
+		Retention:        jetstream.LimitsPolicy,
+		Storage:          jetstream.FileStorage,
+		Replicas:         b.opts.Replicas,
+		MaxAge:           b.opts.StatusMaxAge,
+		MaxMsgSize:       maxMessage,
+		Duplicates:       min(dedupeWindow, b.opts.StatusMaxAge),
+		AllowDirect:      true,
+	}
+}
+
+func (b *Bus) sessionStream() jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name:        b.space.SessionStream(),
+		Description: "Open sessions, one per terminal: the bridge's own work queue",
+		Subjects:    []string{b.space.AllSessions()},
+		Retention:   jetstream.WorkQueuePolicy,
+		Storage:     jetstream.FileStorage,
+		Replicas:    b.opts.Replicas,
+		MaxMsgSize:  maxMessage,
+		Duplicates:  dedupeWindow,
+		AllowDirect: true,
+	}
+}
+
+func (b *Bus) bucketStream() string { return "KV_" + b.space.SessionBucket() }
+
+func (b *Bus) ensureBucket(ctx context.Context) error {
+	ctx, cancel := limit(ctx)
+	defer cancel()
+	name := b.space.SessionBucket()
+	_, err := b.js.KeyValue(ctx, name)
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		_, err = b.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
+			Bucket:       name,
+			Description:  "What is known of the open sessions; the bridge's own",
+			History:      1,
+			Storage:      jetstream.FileStorage,
+			Replicas:     b.opts.Replicas,
+			MaxValueSize: maxMessage,
+		})
+		if errors.Is(err, jetstream.ErrBucketExists) { // another replica was faster
+			err = nil
+		}
+	}
+	if err != nil {
+		return b.explainStream(jetstream.StreamConfig{Name: b.bucketStream(), Replicas: b.opts.Replicas}, err)
+	}
+	s, err := b.js.Stream(ctx, b.bucketStream())
+	if err != nil {
+		return b.explain("look at bucket "+name, err)
+	}
+	got := s.CachedInfo().Config
+	switch {
+	case got.Storage != jetstream.FileStorage:
+		return &UnfitError{"bucket " + name, "it is stored in memory where file storage is needed", "delete it and let the bridge make its own"}
+	case got.MaxAge > 0:
+		return &UnfitError{"bucket " + name, fmt.Sprintf("its entries expire after %s", got.MaxAge), "make it without a time to live"}
+	}
+	return nil
+}
+
+func (b *Bus) ensureConsumer(ctx context.Context) error {
+	ctx, cancel := limit(ctx)
+	defer cancel()
+	name := "consumer " + consumerName + " of stream " + b.space.SessionStream()
+	want := jetstream.ConsumerConfig{
+		Durable:       consumerName,
+		Description:   "Hands each open session to one replica",
+		AckPolicy:     jetstream.AckExplicitPolicy,
+		AckWait:       b.opts.AckWait,
+		MaxDeliver:    -1,
+		MaxAckPending: -1,
+	}
+	c, err := b.js.Consumer(ctx, b.space.SessionStream(), consumerName)
+	if err == nil {
+		got := c.CachedInfo().Config
+		switch {
+		case got.AckPolicy != want.AckPolicy:
+			return &UnfitError{name, "it does not ask for explicit acknowledgements", "delete it and let the bridge make its own"}
+		case got.FilterSubject != "" || len(got.FilterSubjects) > 0:
+			return &UnfitError{name, "it is filtered", "delete it and let the bridge make its own"}
+		case got.AckWait == want.AckWait && got.MaxDeliver == want.MaxDeliver && got.MaxAckPending == want.MaxAckPending:
+			return nil
+		}
+	}
+	if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return b.explain("look at "+name, err)
+	}
+	if _, err := b.js.CreateOrUpdateConsumer(ctx, b.space.SessionStream(), want); err != nil {
+		if api, ok := errors.AsType[*jetstream.APIError](err); ok && api.Code == 400 {
+			return &UnfitError{name, api.Description, "remove other consumers from the stream, and let the bridge make its own"}
+		}
+		return b.explain("make "+name, err)
+	}
+	return nil
+}

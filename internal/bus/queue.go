@@ -1,0 +1,187 @@
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/posbridge/bridge/schema"
+)
+
+// Session is one payment from its start to its rest. As a message in the work
+// queue it is the lock of its terminal; it never changes.
+type Session struct {
+	// Request as it was accepted: complete, with every default filled in.
+	Request schema.StartRequest `json:"request"`
+	// Hash of the request's content; the same order with another hash is
+	// another payment under the same name.
+	Hash string `json:"hash"`
+	// Nonce tells this start from every other one, so that a publisher whose
+	// answer was lost recognises its own session.
+	Nonce string `json:"nonce"`
+	// Reply is the requester's inbox; empty when nobody waits.
+	Reply string `json:"reply,omitempty"`
+	// StartedAt is when the request was accepted; Deadline is when it is
+	// dropped if it was not put to the provider. Both by the accepting
+	// replica's clock.
+	StartedAt time.Time `json:"started_at"`
+	Deadline  time.Time `json:"deadline"`
+	// Trace is the W3C trace context of the request.
+	Trace map[string]string `json:"trace,omitempty"`
+}
+
+// Terminal is the session's key.
+func (s Session) Terminal() string { return s.Request.TerminalID }
+
+// Order is the order that the session is about.
+func (s Session) Order() string { return s.Request.OrderID }
+
+// Handle is what a replica can do with a session it was handed. Every method
+// fails harmlessly when the message is no longer there.
+type Handle interface {
+	// InProgress keeps the session here for another AckWait.
+	InProgress() error
+	// Release gives the session to another replica at once.
+	Release() error
+	// Done removes the session for good, which unlocks its terminal. nil means
+	// that the server has confirmed it; any error means that it may have
+	// happened all the same.
+	Done(ctx context.Context) error
+}
+
+// Delivery is a session handed to this replica.
+type Delivery struct {
+	Session Session
+	// Seq is the session's place in the queue. It tells one session of a
+	// terminal from the next.
+	Seq uint64
+	// Redelivered is true when some replica was handed it before.
+	Redelivered bool
+	Handle      Handle
+}
+
+// Enqueue publishes a session, which locks its terminal. ErrConflict: the
+// terminal is locked, by another session or by an earlier try of this call. Any
+// other error leaves it unknown whether the session was stored.
+func (b *Bus) Enqueue(ctx context.Context, s Session) (seq uint64, err error) {
+	subject, err := b.space.Session(s.Terminal())
+	if err != nil {
+		return 0, err
+	}
+	body, err := json.Marshal(s)
+	if err != nil {
+		return 0, fmt.Errorf("write session: %w", err)
+	}
+	ctx, cancel := limit(ctx)
+	defer cancel()
+	ack, err := b.js.Publish(ctx, subject, body,
+		jetstream.WithMsgID(s.Nonce), jetstream.WithExpectLastSequencePerSubject(0))
+	if isConflict(err) {
+		return 0, ErrConflict
+	}
+	if err != nil {
+		return 0, fmt.Errorf("publish session: %w", err)
+	}
+	return ack.Sequence, nil
+}
+
+// Queued returns the session that locks a terminal, ErrNotFound when it is free.
+func (b *Bus) Queued(ctx context.Context, terminal string) (Session, uint64, error) {
+	subject, err := b.space.Session(terminal)
+	if err != nil {
+		return Session{}, 0, err
+	}
+	msg, _, err := b.lastOf(ctx, b.space.SessionStream(), subject)
+	if err != nil {
+		return Session{}, 0, err
+	}
+	var s Session
+	if err := json.Unmarshal(msg.Data, &s); err != nil {
+		return Session{}, 0, fmt.Errorf("read session of terminal %s: %w", terminal, err)
+	}
+	return s, msg.Seq, nil
+}
+
+// Consume hands sessions to take, one after the other, until ctx is over. take
+// must return at once: a session that waits here is idle while another replica
+// may be free. report is told of everything that went wrong on the way; it ends
+// only with ctx, or with the error of a consumer that is not there.
+func (b *Bus) Consume(ctx context.Context, take func(Delivery), report func(error)) error {
+	lookCtx, cancel := limit(ctx)
+	consumer, err := b.js.Consumer(lookCtx, b.space.SessionStream(), consumerName)
+	cancel()
+	if err != nil {
+		return fmt.Errorf("look at consumer: %w", err)
+	}
+	gone := make(chan error, 1)
+	consuming, err := consumer.Consume(
+		func(msg jetstream.Msg) {
+			d, err := delivery(msg)
+			if err != nil { // nothing that the bridge wrote: it would come back for ever
+				report(err)
+				_ = msg.Term() // if this is lost it is delivered and reported again
+				return
+			}
+			if ctx.Err() != nil {
+				_ = msg.Nak() // otherwise it arrives elsewhere after AckWait
+				return
+			}
+			take(d)
+		},
+		jetstream.PullMaxMessages(1),
+		jetstream.PullExpiry(30*time.Second),
+		jetstream.PullHeartbeat(2*time.Second),
+		jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) {
+			report(err)
+			if isGone(err) {
+				select {
+				case gone <- err:
+				default:
+				}
+			}
+		}),
+	)
+	if err != nil {
+		return fmt.Errorf("consume sessions: %w", err)
+	}
+	defer func() {
+		consuming.Stop()
+		<-consuming.Closed()
+	}()
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-gone:
+		return fmt.Errorf("consume sessions: %w", err)
+	case <-consuming.Closed():
+		return fmt.Errorf("consume sessions: %w", nats.ErrConnectionClosed)
+	}
+}
+
+func delivery(msg jetstream.Msg) (Delivery, error) {
+	meta, err := msg.Metadata()
+	if err != nil {
+		return Delivery{}, fmt.Errorf("read session's metadata: %w", err)
+	}
+	d := Delivery{Seq: meta.Sequence.Stream, Redelivered: meta.NumDelivered > 1, Handle: handle{msg}}
+	if err := json.Unmarshal(msg.Data(), &d.Session); err != nil {
+		return Delivery{}, fmt.Errorf("read session %d on %s: %w", d.Seq, msg.Subject(), err)
+	}
+	return d, nil
+}
+
+type handle struct{ msg jetstream.Msg }
+
+func (h handle) InProgress() error { return h.msg.InProgress() }
+
+func (h handle) Release() error { return h.msg.Nak() }
+
+func (h handle) Done(ctx context.Context) error {
+	ctx, cancel := limit(ctx)
+	defer cancel()
+	return h.msg.DoubleAck(ctx)
+}
