@@ -1,6 +1,3 @@
-// Package schema holds every message of the bridge: as Go types, as JSON Schema
-// (2020-12) and as an AsyncAPI 3 document. The three say the same; tests hold
-// them to each other. It uses the standard library only.
 package schema
 
 import "time"
