@@ -142,6 +142,9 @@ func document(content []byte) (root ast.Node, err error) {
 	if depth(content) > maxDepth {
 		return nil, errors.New("nested too deeply")
 	}
+	if bareDashes(content) > maxGroups {
+		return nil, fmt.Errorf("more than %d groups", maxGroups)
+	}
 	defer func() {
 		if recover() != nil { // the library panics on some input
 			root, err = nil, errNotYAML
@@ -196,6 +199,18 @@ func depth(content []byte) int {
 		deepest = max(deepest, open+indent)
 	}
 	return deepest
+}
+
+// bareDashes counts the lines that hold a dash and nothing else. A list of a
+// million of them keeps the parser busy for minutes.
+func bareDashes(content []byte) int {
+	n := 0
+	for row := range bytes.Lines(content) {
+		if string(bytes.TrimSpace(row)) == "-" {
+			n++
+		}
+	}
+	return n
 }
 
 // mapping returns the fields of a mapping that has none but the known ones.
