@@ -76,6 +76,7 @@ type object struct {
 	Items       *object           `json:"items"`
 	Ref         string            `json:"$ref"`
 	Enum        []string          `json:"enum"`
+	Const       string            `json:"const"`
 	Pattern     string            `json:"pattern"`
 	MaxLength   int               `json:"maxLength"`
 	Minimum     *int64            `json:"minimum"`
