@@ -1,0 +1,128 @@
+package charttest
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"sigs.k8s.io/yaml"
+)
+
+// A misspelt value fails, at every level at which the chart knows the names.
+func TestMisspeltValueFails(t *testing.T) {
+	t.Parallel()
+	defaults := decode[map[string]any](t, readFile(t, chartDir+"/values.yaml"))
+	// Maps whose keys are the user's own.
+	free := map[string]bool{
+		"commonLabels": true, "commonAnnotations": true, "podAnnotations": true, "podLabels": true, "nodeSelector": true,
+		"affinity": true, "podSecurityContext": true, "securityContext": true,
+		"serviceAccount.annotations": true, "service.annotations": true,
+		"resources.requests": true, "resources.limits": true,
+		"nats.server.resources.requests": true, "nats.server.resources.limits": true,
+		"simulator.resources.requests": true, "simulator.resources.limits": true,
+		"metrics.serviceMonitor.labels": true, "metrics.prometheusRule.labels": true, "metrics.prometheusRule.alertLabels": true,
+		"metrics.dashboard.labels": true, "metrics.dashboard.annotations": true,
+	}
+	var levels []string
+	var walk func(path string, v map[string]any)
+	walk = func(path string, v map[string]any) {
+		if free[path] {
+			return
+		}
+		levels = append(levels, path)
+		for k, child := range v {
+			if m, ok := child.(map[string]any); ok {
+				walk(strings.TrimPrefix(path+"."+k, "."), m)
+			}
+		}
+	}
+	walk("", defaults)
+	slices.Sort(levels)
+	for _, level := range levels {
+		path := strings.TrimPrefix(level+".replicaCuont", ".")
+		if _, err := render(t, set(path, 3)); err == nil || !strings.Contains(err.Error(), "replicaCuont") {
+			t.Errorf("%s was taken: %v", path, err)
+		}
+	}
+	if len(levels) < 25 {
+		t.Errorf("looked at %d levels only: %v", len(levels), levels)
+	}
+}
+
+// Values out of range, of the wrong type, or against each other are refused
+// with words that name them.
+func TestBadValuesFail(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		values map[string]any
+		want   string
+	}{
+		"text for a number":      {set("replicaCount", "three"), "replicaCount"},
+		"no duration":            {set("config.replicaTTL", "10"), "replicaTTL"},
+		"negative drain":         {set("config.drainTimeout", "-1s"), "drainTimeout"},
+		"drain of nothing":       {set("config.drainTimeout", "0s"), "config.drainTimeout takes a duration greater than zero"},
+		"no drain":               {set("config.drainTimeout", ""), "drainTimeout"},
+		"two copies":             {set("config.jetstreamReplicas", 2), "jetstreamReplicas"},
+		"wildcard prefix":        {set("config.subjectPrefix", "pos.*"), "subjectPrefix"},
+		"password in the url":    {set("nats.url", "nats://user:secret@host:4222"), "put it into a Secret"},
+		"http for NATS":          {set("nats.url", "http://nats"), "url"},
+		"log level":              {set("config.logLevel", "trace"), "logLevel"},
+		"digest":                 {set("image.digest", "sha256:abc"), "digest"},
+		"margin":                 {set("terminationMarginSeconds", 0), "terminationMarginSeconds"},
+		"creds and nkey":         {merge(set("nats.creds.secretName", "a"), set("nats.nkey.secretName", "b")), "exclude each other"},
+		"url twice":              {merge(set("nats.url", "nats://a"), set("nats.urlSecret.name", "b")), "exclude each other"},
+		"trial and own server":   {merge(set("nats.url", "nats://a"), set("nats.enabled", true)), "nats.enabled runs a NATS server for a trial"},
+		"trial with copies":      {merge(set("config.jetstreamReplicas", 3), set("nats.enabled", true)), "can keep 1 copy"},
+		"simulator and api":      {merge(set("provider.apiURL", "https://a"), set("simulator.enabled", true)), "leave provider.apiURL empty"},
+		"no key":                 {set("provider.apiKey.secretName", ""), "no key for the provider"},
+		"min above max":          {merge(set("autoscaling.enabled", true), set("autoscaling.minReplicas", 20)), "greater than"},
+		"unknown alert":          {merge(set("metrics.prometheusRule.enabled", true), set("metrics.prometheusRule.disabled", []any{"PosBridgeDwon"})), "no alert \"PosBridgeDwon\""},
+		"runbook with an anchor": {set("metrics.prometheusRule.runbookURL", "https://a/b#c"), "runbookURL"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := render(t, test.values)
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want an error with %q", err, test.want)
+			}
+			if err != nil && strings.Contains(err.Error(), "secret@") {
+				t.Errorf("the error shows the password: %v", err)
+			}
+		})
+	}
+}
+
+// Every value of values.yaml is in the schema, and the other way round, so that
+// neither hides what the other knows.
+func TestValuesAndSchemaAgree(t *testing.T) {
+	t.Parallel()
+	type node struct {
+		Properties map[string]node `json:"properties"`
+	}
+	var schema node
+	if err := yaml.Unmarshal([]byte(readFile(t, chartDir+"/values.schema.json")), &schema); err != nil {
+		t.Fatal(err)
+	}
+	defaults := decode[map[string]any](t, readFile(t, chartDir+"/values.yaml"))
+	// Known to the schema and left out of values.yaml for a reason.
+	unlisted := map[string]bool{"global": true}
+	var walk func(path string, s node, v map[string]any)
+	walk = func(path string, s node, v map[string]any) {
+		for _, k := range slices.Sorted(maps.Keys(s.Properties)) {
+			p := strings.TrimPrefix(path+"."+k, ".")
+			child, ok := v[k]
+			if !ok {
+				if !unlisted[p] && !strings.HasPrefix(p, "probes.") {
+					t.Errorf("%s is in values.schema.json, not in values.yaml", p)
+				}
+				continue
+			}
+			if m, ok := child.(map[string]any); ok && len(s.Properties[k].Properties) > 0 {
+				walk(p, s.Properties[k], m)
+			}
+		}
+	}
+	walk("", schema, defaults)
+}

@@ -1,0 +1,188 @@
+{{/* What every pod that speaks to NATS needs of the environment: the bridge, and
+     the test. The paths are those of pos-bridge.natsMounts. */}}
+{{- define "pos-bridge.natsEnv" -}}
+- name: BRIDGE_NATS_URL
+  {{- if .Values.nats.urlSecret.name }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ .Values.nats.urlSecret.name }}
+      key: {{ .Values.nats.urlSecret.key }}
+  {{- else }}
+  value: {{ include "pos-bridge.natsURL" . | quote }}
+  {{- end }}
+{{- if .Values.nats.creds.secretName }}
+- name: BRIDGE_NATS_CREDS_FILE
+  value: /etc/pos-bridge/nats-creds/{{ .Values.nats.creds.key }}
+{{- end }}
+{{- if .Values.nats.nkey.secretName }}
+- name: BRIDGE_NATS_NKEY_FILE
+  value: /etc/pos-bridge/nats-nkey/{{ .Values.nats.nkey.key }}
+{{- end }}
+{{- if .Values.nats.tls.caSecretName }}
+- name: BRIDGE_NATS_CA_FILE
+  value: /etc/pos-bridge/nats-ca/{{ .Values.nats.tls.caKey }}
+{{- end }}
+{{- if .Values.nats.tls.certSecretName }}
+- name: BRIDGE_NATS_CERT_FILE
+  value: /etc/pos-bridge/nats-cert/{{ .Values.nats.tls.certKey }}
+- name: BRIDGE_NATS_KEY_FILE
+  value: /etc/pos-bridge/nats-cert/{{ .Values.nats.tls.keyKey }}
+{{- end }}
+{{- with .Values.config.subjectPrefix }}
+- name: BRIDGE_SUBJECT_PREFIX
+  value: {{ . | quote }}
+{{- end }}
+{{- end -}}
+
+{{/* Secrets are mounted as whole directories, never with subPath: only so do the
+     files follow a change of the Secret. */}}
+{{- define "pos-bridge.natsMounts" -}}
+{{- range (include "pos-bridge.natsSecrets" . | fromJson).secrets }}
+- name: {{ .volume }}
+  mountPath: /etc/pos-bridge/{{ .volume }}
+  readOnly: true
+{{- end }}
+{{- end -}}
+
+{{- define "pos-bridge.natsVolumes" -}}
+{{- range (include "pos-bridge.natsSecrets" . | fromJson).secrets }}
+{{ include "pos-bridge.secretVolume" . }}
+{{- end }}
+{{- end -}}
+
+{{- define "pos-bridge.natsSecrets" -}}
+{{- $secrets := list -}}
+{{- with .Values.nats.creds.secretName -}}{{- $secrets = append $secrets (dict "volume" "nats-creds" "secret" .) -}}{{- end -}}
+{{- with .Values.nats.nkey.secretName -}}{{- $secrets = append $secrets (dict "volume" "nats-nkey" "secret" .) -}}{{- end -}}
+{{- with .Values.nats.tls.caSecretName -}}{{- $secrets = append $secrets (dict "volume" "nats-ca" "secret" .) -}}{{- end -}}
+{{- with .Values.nats.tls.certSecretName -}}{{- $secrets = append $secrets (dict "volume" "nats-cert" "secret" .) -}}{{- end -}}
+{{- dict "secrets" $secrets | toJson -}}
+{{- end -}}
+
+{{/* A volume of a Secret, readable by the bridge's group alone. Give a dict with
+     "volume" and "secret". */}}
+{{- define "pos-bridge.secretVolume" -}}
+- name: {{ .volume }}
+  secret:
+    secretName: {{ .secret }}
+    defaultMode: 0440
+{{- end -}}
+
+{{/* The settings of the bridge that are not about NATS. */}}
+{{- define "pos-bridge.env" -}}
+{{- with include "pos-bridge.apiURL" . }}
+- name: BRIDGE_API_URL
+  value: {{ . | quote }}
+{{- end }}
+{{- if .Values.simulator.enabled }}
+# The simulator's own key; it opens nothing else.
+- name: BRIDGE_API_KEY
+  value: demo-key
+{{- else if .Values.provider.terminalGroups.secretName }}
+- name: BRIDGE_TERMINAL_GROUPS_FILE
+  value: /etc/pos-bridge/groups/{{ .Values.provider.terminalGroups.key }}
+{{- else }}
+- name: BRIDGE_API_KEY_FILE
+  value: /etc/pos-bridge/api-key/{{ .Values.provider.apiKey.key }}
+{{- end }}
+{{- with .Values.provider.eventsAuth }}
+- name: BRIDGE_EVENTS_AUTH
+  value: {{ . }}
+{{- end }}
+{{- with .Values.provider.eventsAllowedHosts }}
+- name: BRIDGE_EVENTS_ALLOWED_HOSTS
+  value: {{ join "," . | quote }}
+{{- end }}
+- name: BRIDGE_HTTP_ADDR
+  value: ":8080"
+{{- range list
+  (list "replicaTTL" "REPLICA_TTL")
+  (list "startDeadline" "START_DEADLINE")
+  (list "jetstreamReplicas" "JETSTREAM_REPLICAS")
+  (list "statusMaxAge" "STATUS_MAX_AGE")
+  (list "backoffInitial" "BACKOFF_INITIAL")
+  (list "backoffMax" "BACKOFF_MAX")
+  (list "idleTimeout" "IDLE_TIMEOUT")
+  (list "reconcileInterval" "RECONCILE_INTERVAL")
+  (list "settleWindow" "SETTLE_WINDOW")
+  (list "sessionTimeout" "SESSION_TIMEOUT")
+  (list "drainTimeout" "DRAIN_TIMEOUT")
+  (list "requestTimeout" "REQUEST_TIMEOUT")
+  (list "logLevel" "LOG_LEVEL")
+  (list "logFormat" "LOG_FORMAT") }}
+{{- $variable := last . -}}
+{{- with index $.Values.config (first .) }}
+- name: BRIDGE_{{ $variable }}
+  value: {{ . | quote }}
+{{- end }}
+{{- end }}
+{{- if not .Values.console.enabled }}
+- name: BRIDGE_CONSOLE
+  value: "off"
+{{- else if .Values.console.tokenSecretName }}
+- name: BRIDGE_CONSOLE_TOKEN_FILE
+  value: /etc/pos-bridge/console-token/{{ .Values.console.tokenKey }}
+{{- end }}
+{{- with .Values.tracing }}
+{{- if .endpoint }}
+- name: POD_NAME
+  valueFrom:
+    fieldRef: {fieldPath: metadata.name}
+- name: OTEL_SERVICE_NAME
+  value: pos-bridge
+- name: OTEL_RESOURCE_ATTRIBUTES
+  value: k8s.namespace.name={{ $.Release.Namespace }},k8s.pod.name=$(POD_NAME)
+- name: OTEL_EXPORTER_OTLP_ENDPOINT
+  value: {{ .endpoint | quote }}
+{{- with .sampler }}
+- name: OTEL_TRACES_SAMPLER
+  value: {{ . | quote }}
+{{- end }}
+{{- with .samplerArg }}
+- name: OTEL_TRACES_SAMPLER_ARG
+  value: {{ . | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* The Secret with the provider's key or keys, as a dict in JSON; empty with the simulator. */}}
+{{- define "pos-bridge.keySecret" -}}
+{{- if .Values.simulator.enabled -}}
+{{- else if .Values.provider.terminalGroups.secretName -}}
+{{- dict "volume" "groups" "secret" .Values.provider.terminalGroups.secretName | toJson -}}
+{{- else -}}
+{{- dict "volume" "api-key" "secret" .Values.provider.apiKey.secretName | toJson -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Volumes and mounts of the bridge itself. */}}
+{{- define "pos-bridge.volumes" -}}
+{{- include "pos-bridge.natsVolumes" . }}
+{{- with include "pos-bridge.keySecret" . }}
+{{ include "pos-bridge.secretVolume" (fromJson .) }}
+{{- end }}
+{{- if and .Values.console.enabled .Values.console.tokenSecretName }}
+{{ include "pos-bridge.secretVolume" (dict "volume" "console-token" "secret" .Values.console.tokenSecretName) }}
+{{- end }}
+{{- with .Values.extraVolumes }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "pos-bridge.mounts" -}}
+{{- include "pos-bridge.natsMounts" . }}
+{{- with include "pos-bridge.keySecret" . }}
+- name: {{ (fromJson .).volume }}
+  mountPath: /etc/pos-bridge/{{ (fromJson .).volume }}
+  readOnly: true
+{{- end }}
+{{- if and .Values.console.enabled .Values.console.tokenSecretName }}
+- name: console-token
+  mountPath: /etc/pos-bridge/console-token
+  readOnly: true
+{{- end }}
+{{- with .Values.extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
