@@ -127,6 +127,16 @@ func LoadConfig() (Config, error) {
 		}
 		return Config{}, &ConfigError{Problems: []string{"the environment cannot be read"}}
 	}
+	return env.config()
+}
+
+// Defaults is the configuration of a replica for which nothing but the key is
+// set: where a program runs a bridge of its own.
+func Defaults(apiKey string) (Config, error) {
+	return environment{APIKey: apiKey}.config()
+}
+
+func (env environment) config() (Config, error) {
 	env.fillDefaults()
 	r := reader{}
 	c := Config{
@@ -388,4 +398,10 @@ func newReplicaID() string {
 	random := make([]byte, 3)
 	_, _ = rand.Read(random) // never fails, says crypto/rand
 	return host[:min(len(host), 56)] + "-" + hex.EncodeToString(random)
+}
+
+// WithNATS returns the configuration with another NATS address.
+func (c Config) WithNATS(url string) Config {
+	c.NATSURL = multisafepay.NewSecret(url)
+	return c
 }

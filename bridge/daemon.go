@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 
 	"github.com/posbridge/bridge/internal/bus"
@@ -38,6 +39,7 @@ type Daemon struct {
 	bus     *bus.Bus
 	replica *Replica
 	listen  net.Listener
+	tracer  trace.Tracer
 
 	// closed gets the reason when the NATS connection is gone for good.
 	closed chan error
@@ -77,6 +79,9 @@ func New(c Config, b Build, log *zap.Logger) (*Daemon, error) {
 	}
 	return d, nil
 }
+
+// UseTracer has the daemon trace its work. Call it before Run.
+func (d *Daemon) UseTracer(t trace.Tracer) { d.tracer = t }
 
 // reasonOf takes the innermost reason out of a listening error.
 func reasonOf(err error) error {
@@ -237,7 +242,7 @@ func (d *Daemon) serve(ctx, cut, life context.Context) error {
 		SessionTimeout: d.config.SessionTimeout, RequestTimeout: d.config.RequestTimeout,
 	}, Ports{
 		Queue: d.bus, Journal: d.bus, Records: d.bus, Requesters: d.bus,
-		Provider: d.client, Groups: d.groups, Space: d.config.Space, Metrics: d.metrics, Log: d.log,
+		Provider: d.client, Groups: d.groups, Space: d.config.Space, Metrics: d.metrics, Log: d.log, Tracer: d.tracer,
 	})
 	var workers sync.WaitGroup
 	defer workers.Wait()

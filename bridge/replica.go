@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 	"go.uber.org/zap"
 
 	"github.com/posbridge/bridge/internal/bus"
@@ -42,6 +44,8 @@ type Ports struct {
 	Space      subjects.Space
 	Metrics    *telemetry.Metrics
 	Log        *zap.Logger
+	// Tracer makes the spans; nil when nothing is traced.
+	Tracer trace.Tracer
 }
 
 // Replica follows the sessions that the queue hands to it, and answers commands.
@@ -65,6 +69,11 @@ type Replica struct {
 
 // NewReplica returns a replica that does nothing yet.
 func NewReplica(s Settings, p Ports) *Replica {
+	if p.Tracer == nil {
+		p.Tracer = noop.NewTracerProvider().Tracer("")
+	} else {
+		p = p.traced(p.Tracer)
+	}
 	r := &Replica{
 		Settings: s,
 		Ports:    p,

@@ -10,6 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 
 	"github.com/posbridge/bridge/internal/telemetry"
@@ -109,7 +110,9 @@ func (s *service) bounded(command subjects.Command, bound chan struct{}, handle 
 				s.fail(command, req, time.Now(), schema.NewError(schema.ShuttingDown, "this replica is shutting down; send the same request again"))
 				return
 			}
-			handle(s.work, req)
+			ctx, span := s.Tracer.Start(traceIn(s.work, traceOf(req)), "command "+string(command), trace.WithSpanKind(trace.SpanKindServer))
+			defer span.End()
+			handle(ctx, req)
 		})
 	})
 }
@@ -125,7 +128,7 @@ func (s *service) onStart(ctx context.Context, req micro.Request) {
 		s.fail(subjects.Start, req, began, failure)
 		return
 	}
-	reply, failure := s.Start(ctx, request, Requester{Inbox: req.Reply(), Trace: traceOf(req)})
+	reply, failure := s.Start(ctx, request, Requester{Inbox: req.Reply(), Trace: traceOut(ctx)})
 	switch {
 	case failure != nil:
 		s.fail(subjects.Start, req, began, failure)

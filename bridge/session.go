@@ -91,6 +91,7 @@ func newSession(r *Replica, d bus.Delivery) *session {
 // run takes the session from its delivery to its rest, or until it is no longer
 // this replica's.
 func (s *session) run(ctx context.Context) {
+	ctx = traceIn(ctx, s.msg.Trace)
 	s.beat = time.NewTicker(s.ReplicaTTL / 3)
 	defer s.beat.Stop()
 	s.beaten = time.Now()

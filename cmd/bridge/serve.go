@@ -8,13 +8,18 @@ import (
 	"os/signal"
 	"runtime"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 
 	"github.com/posbridge/bridge/bridge"
 	"github.com/posbridge/bridge/internal/telemetry"
+	"github.com/posbridge/bridge/internal/telemetry/tracing"
 )
+
+// tracesLimit is how long the last spans may take at the end.
+const tracesLimit = 2 * time.Second
 
 func newServe() *cobra.Command {
 	return &cobra.Command{
@@ -73,7 +78,18 @@ func serve(stopping, cut context.Context, stderr io.Writer) error {
 	if err != nil {
 		return &exitError{exitFailure, err}
 	}
-	if err := daemon.Run(stopping, cut); err != nil {
+	tracer, _, stopTracing, err := tracing.Setup(stopping, v, tracing.OnError(func(err error) { log.Warn("Spans were lost", zap.Error(err)) }))
+	if err != nil {
+		return &exitError{exitBadConfig, err}
+	}
+	daemon.UseTracer(tracer)
+	err = daemon.Run(stopping, cut)
+	flush, cancel := context.WithTimeout(context.WithoutCancel(stopping), tracesLimit)
+	defer cancel()
+	if lost := stopTracing(flush); lost != nil {
+		log.Warn("The last spans were lost", zap.Error(lost))
+	}
+	if err != nil {
 		return &exitError{exitFailure, err}
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -67,6 +68,10 @@ type Bus struct {
 	space subjects.Space
 	opts  Options
 
+	// closing is set once Close was called: what the connection then tells is
+	// no news.
+	closing atomic.Bool
+
 	mu sync.Mutex
 	// refused is the last permission error the server reported; a call that
 	// timed out because of it would otherwise not say why.
@@ -86,8 +91,16 @@ func Connect(o Options) (*Bus, error) {
 	options = append(options,
 		nats.ConnectHandler(func(*nats.Conn) { call(ev.Connected) }),
 		nats.ReconnectHandler(func(*nats.Conn) { call(ev.Connected) }),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { callErr(ev.Disconnected, err) }),
-		nats.ClosedHandler(func(c *nats.Conn) { callErr(ev.Closed, c.LastError()) }),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if !b.closing.Load() {
+				callErr(ev.Disconnected, err)
+			}
+		}),
+		nats.ClosedHandler(func(c *nats.Conn) {
+			if !b.closing.Load() {
+				callErr(ev.Closed, c.LastError())
+			}
+		}),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
 			if errors.Is(err, nats.ErrPermissionViolation) {
 				b.mu.Lock()
@@ -165,6 +178,7 @@ func (b *Bus) Connected() bool { return b.conn.IsConnected() }
 // Close ends the connection after what was written has been sent, at the
 // latest when ctx is over.
 func (b *Bus) Close(ctx context.Context) {
+	b.closing.Store(true)
 	if b.conn.IsConnected() {
 		if _, ok := ctx.Deadline(); !ok {
 			var cancel context.CancelFunc

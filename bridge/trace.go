@@ -1,0 +1,114 @@
+package bridge
+
+import (
+	"context"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/posbridge/bridge/internal/bus"
+	"github.com/posbridge/bridge/internal/multisafepay"
+	"github.com/posbridge/bridge/internal/telemetry/tracing"
+)
+
+// traced wraps what a replica works with, so that every call on the provider
+// and every publish is a span of the payment's trace.
+func (p Ports) traced(tracer trace.Tracer) Ports {
+	p.Provider = tracedProvider{p.Provider, tracer}
+	p.Journal = tracedJournal{p.Journal, tracer}
+	return p
+}
+
+type tracedProvider struct {
+	Provider
+	tracer trace.Tracer
+}
+
+func (p tracedProvider) Create(ctx context.Context, key multisafepay.Secret, o multisafepay.Order) (multisafepay.Created, error) {
+	ctx, span := p.tracer.Start(ctx, "create order", trace.WithSpanKind(trace.SpanKindClient), about(o.TerminalID, o.OrderID))
+	created, err := p.Provider.Create(ctx, key, o)
+	endSpan(span, err)
+	return created, err
+}
+
+func (p tracedProvider) Get(ctx context.Context, key multisafepay.Secret, order string) (multisafepay.OrderState, error) {
+	ctx, span := p.tracer.Start(ctx, "reconcile order", trace.WithSpanKind(trace.SpanKindClient), about("", order))
+	there, err := p.Provider.Get(ctx, key, order)
+	span.SetAttributes(attribute.String("pos.status", there.Status))
+	endSpan(span, err)
+	return there, err
+}
+
+func (p tracedProvider) Cancel(ctx context.Context, key multisafepay.Secret, order string) (string, error) {
+	ctx, span := p.tracer.Start(ctx, "cancel order", trace.WithSpanKind(trace.SpanKindClient), about("", order))
+	status, err := p.Provider.Cancel(ctx, key, order)
+	endSpan(span, err)
+	return status, err
+}
+
+func (p tracedProvider) Follow(ctx context.Context, s multisafepay.Stream, h multisafepay.StreamHandler) error {
+	ctx, span := p.tracer.Start(ctx, "follow event stream", trace.WithSpanKind(trace.SpanKindClient))
+	err := p.Provider.Follow(ctx, s, h)
+	span.SetAttributes(attribute.String("pos.stream_end", multisafepay.Reason(err)))
+	span.End()
+	return err
+}
+
+type tracedJournal struct {
+	Journal
+	tracer trace.Tracer
+}
+
+// Append publishes a status within a span; the message carries its context on.
+func (j tracedJournal) Append(ctx context.Context, s bus.Status, after uint64) (uint64, error) {
+	ctx, span := j.tracer.Start(ctx, "publish status", trace.WithSpanKind(trace.SpanKindProducer), about(s.Event.TerminalID, s.Event.OrderID))
+	span.SetAttributes(attribute.String("pos.status", s.Event.Status), attribute.String("pos.source", s.Event.Source))
+	if out := traceOut(ctx); out != nil {
+		s.Trace = out
+	}
+	seq, err := j.Journal.Append(ctx, s, after)
+	endSpan(span, err)
+	return seq, err
+}
+
+func about(terminal, order string) trace.SpanStartEventOption {
+	attributes := []attribute.KeyValue{attribute.String("pos.order_id", order)}
+	if terminal != "" {
+		attributes = append(attributes, attribute.String("pos.terminal", terminal))
+	}
+	return trace.WithAttributes(attributes...)
+}
+
+func endSpan(span trace.Span, err error) {
+	if err != nil {
+		span.SetStatus(codes.Error, err.Error())
+	}
+	span.End()
+}
+
+// traceIn continues the trace of a header.
+func traceIn(ctx context.Context, header map[string]string) context.Context {
+	if len(header) == 0 {
+		return ctx
+	}
+	lists := make(map[string][]string, len(header))
+	for k, v := range header {
+		lists[k] = []string{v}
+	}
+	return tracing.Extract(ctx, lists)
+}
+
+// traceOut is the trace context to send on, nil when there is none.
+func traceOut(ctx context.Context) map[string]string {
+	if !trace.SpanContextFromContext(ctx).IsValid() {
+		return nil
+	}
+	lists := map[string][]string{}
+	tracing.Inject(ctx, lists)
+	header := make(map[string]string, len(lists))
+	for k, v := range lists {
+		header[k] = v[0]
+	}
+	return header
+}

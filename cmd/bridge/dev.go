@@ -1,0 +1,53 @@
+package main
+
+import (
+	"errors"
+	"runtime"
+
+	"github.com/spf13/cobra"
+
+	"github.com/posbridge/bridge/bridge"
+	"github.com/posbridge/bridge/internal/dev"
+	"github.com/posbridge/bridge/internal/telemetry"
+)
+
+func newDev() *cobra.Command {
+	var o dev.Options
+	level := "warn"
+	cmd := &cobra.Command{
+		Use:   "dev",
+		Short: "Run everything on this machine, with simulated terminals, and show a sample payment",
+		Long: `Run an embedded NATS server with JetStream, the simulated provider with its
+terminals and one replica of the bridge in this process, show one sample payment
+from start to final status, and stay up. No money moves, nothing leaves the machine.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			log, err := telemetry.NewLogger(level, telemetry.FormatConsole, cmd.ErrOrStderr())
+			if err != nil {
+				return &exitError{exitBadConfig, errors.New("--log-level takes one of debug, info, warn, error")}
+			}
+			v, c := buildVersion()
+			o.Build = bridge.Build{Version: v, Commit: c, GoVersion: runtime.Version()}
+			o.Log, o.Out = log, cmd.OutOrStdout()
+			stopping, _, done := signals(cmd.Context())
+			defer done()
+			err = dev.Run(stopping, o)
+			if _, bad := errors.AsType[*bridge.ConfigError](err); bad {
+				return &exitError{exitBadConfig, err}
+			}
+			if err != nil && (stopping.Err() == nil || o.Once) {
+				return &exitError{exitFailure, err}
+			}
+			return nil
+		},
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&o.Once, "once", false, "end after the sample payment: 0 when it went well")
+	flags.IntVar(&o.NATSPort, "nats-port", 0, "port of NATS (a free one unless given)")
+	flags.IntVar(&o.SimulatorPort, "simulator-port", 0, "port of the simulated provider (a free one unless given)")
+	flags.IntVar(&o.HTTPPort, "http-port", 0, "port of console, health and metrics (a free one unless given)")
+	flags.StringVar(&o.Dir, "data", "", "folder for JetStream's files (a temporary one unless given)")
+	flags.Float64Var(&o.Pace, "pace", 1, "how fast customers act: 1 leaves about a second between steps")
+	flags.StringVar(&level, "log-level", level, "log of the replica on stderr: debug, info, warn, error")
+	return cmd
+}

@@ -1,0 +1,169 @@
+// Package dev runs the whole bridge on one machine: an embedded NATS server
+// with JetStream, the simulated provider with its terminals, and one replica.
+package dev
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"go.uber.org/zap"
+
+	"github.com/posbridge/bridge/bridge"
+	"github.com/posbridge/bridge/internal/natsserver"
+	"github.com/posbridge/bridge/internal/simulator"
+)
+
+// Options of a run. The zero value takes free ports and a folder that is gone
+// afterwards.
+type Options struct {
+	// NATSPort, SimulatorPort, HTTPPort are taken free when 0.
+	NATSPort, SimulatorPort, HTTPPort int
+	// Dir keeps JetStream's files; empty takes a temporary folder.
+	Dir string
+	// Once ends the run after the sample payment.
+	Once bool
+	// Pace of the simulated customers, 1 when 0.
+	Pace float64
+	// Build of the program.
+	Build bridge.Build
+	// Log of the replica.
+	Log *zap.Logger
+	// Out is where a person reads along.
+	Out io.Writer
+}
+
+// apiKey is the simulated terminal group's.
+const apiKey = "demo-key"
+
+// readyLimit is how long everything may take to be ready.
+const readyLimit = 30 * time.Second
+
+// Run starts everything, shows one sample payment, says how to go on and stays
+// until ctx is over, or returns after the sample. It returns what went wrong with
+// the sample or with one of the parts.
+func Run(ctx context.Context, o Options) (err error) {
+	var cleanups []func()
+	defer func() {
+		for i := len(cleanups) - 1; i >= 0; i-- {
+			cleanups[i]()
+		}
+	}()
+	later := func(f func()) { cleanups = append(cleanups, f) }
+
+	dir := o.Dir
+	if dir == "" {
+		if dir, err = os.MkdirTemp("", "pos-bridge-dev-"); err != nil {
+			return fmt.Errorf("make a data folder: %w", err)
+		}
+		later(func() { _ = os.RemoveAll(dir) }) // a temporary folder; the system clears it otherwise
+	}
+	server, err := natsserver.Start(natsserver.Options{Dir: dir, Port: o.NATSPort, JetStream: true})
+	if err != nil {
+		return fmt.Errorf("start NATS: %w", err)
+	}
+	later(server.Shutdown)
+
+	simulated, err := o.startSimulator(ctx, later)
+	if err != nil {
+		return err
+	}
+	daemon, failed, err := o.startReplica(ctx, server.URL(), simulated, later)
+	if err != nil {
+		return err
+	}
+	conn, err := nats.Connect(server.URL(), nats.Name("bridge dev"))
+	if err != nil {
+		return fmt.Errorf("connect to NATS: %w", err)
+	}
+	later(conn.Close)
+
+	guide := Guide{NATS: server.URL(), Simulator: "http://" + simulated, Console: "http://" + daemon.Addr().String(), Key: apiKey, Terminals: terminals(), Dir: o.Dir}
+	guide.Addresses(o.Out)
+	sample, cancel := context.WithTimeout(ctx, readyLimit)
+	defer cancel()
+	if err := awaitService(sample, conn); err != nil {
+		return err
+	}
+	if err := Sample(sample, conn, guide.Terminals[0], o.Out); err != nil {
+		return fmt.Errorf("the sample payment went wrong: %w", err)
+	}
+	if o.Once {
+		return nil
+	}
+	guide.GoOn(o.Out)
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-failed:
+		return err
+	}
+}
+
+func terminals() []string {
+	var ids []string
+	for _, g := range simulator.DefaultGroups() {
+		ids = append(ids, g.Terminals...)
+	}
+	return ids
+}
+
+func (o Options) startSimulator(ctx context.Context, later func(func())) (addr string, err error) {
+	sim, err := simulator.New(simulator.Options{Pace: o.Pace})
+	if err != nil {
+		return "", fmt.Errorf("make the simulator: %w", err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(o.SimulatorPort))
+	if err != nil {
+		return "", fmt.Errorf("listen for the simulator: %w", err)
+	}
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx)) // it outlives the replica's drain
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := sim.Serve(ctx, listener); err != nil {
+			o.Log.Error("The simulator stopped", zap.Error(err))
+		}
+	})
+	later(func() {
+		stop()
+		wg.Wait()
+	})
+	return listener.Addr().String(), nil
+}
+
+func (o Options) startReplica(ctx context.Context, natsURL, simulated string, later func(func())) (*bridge.Daemon, <-chan error, error) {
+	config, err := bridge.Defaults(apiKey)
+	if err != nil {
+		return nil, nil, err
+	}
+	config = config.WithNATS(natsURL)
+	config.APIURL = "http://" + simulated + "/v1/json"
+	config.HTTPAddr = "127.0.0.1:" + strconv.Itoa(o.HTTPPort)
+	config.DrainTimeout = 5 * time.Second
+	daemon, err := bridge.New(config, o.Build, o.Log)
+	if err != nil {
+		return nil, nil, err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	failed := make(chan error, 1)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		err := daemon.Run(ctx, context.Background())
+		if err == nil && ctx.Err() == nil {
+			err = errors.New("the replica stopped")
+		}
+		failed <- err
+	})
+	later(func() {
+		stop()
+		wg.Wait()
+	})
+	return daemon, failed, nil
+}
