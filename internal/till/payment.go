@@ -29,9 +29,8 @@ type Payment struct {
 	Interrupts <-chan os.Signal
 	// Now is the clock for elapsed times; time.Now if nil.
 	Now func() time.Time
-
-	// every is FollowOptions.Every; tests look more often.
-	every time.Duration
+	// Every is FollowOptions.Every.
+	Every time.Duration
 }
 
 // errStopped says that the person changed their mind in time.
@@ -58,7 +57,7 @@ func (p Payment) Run(ctx context.Context) (Outcome, error) {
 	following, err := p.Till.Follow(ctx, FollowOptions{
 		Filter:    Filter{Terminal: p.Request.TerminalID, Order: p.Request.OrderID},
 		FromStart: true,
-		Every:     p.every,
+		Every:     p.Every,
 	})
 	if err != nil {
 		return OutcomeUnknown, err

@@ -20,9 +20,8 @@ type Watch struct {
 	JSON bool
 	// Now is the clock for dates and for Since; time.Now if nil.
 	Now func() time.Time
-
-	// every is FollowOptions.Every; tests look more often.
-	every time.Duration
+	// Every is FollowOptions.Every.
+	Every time.Duration
 }
 
 // Run shows events until ctx ends, and returns nil then. It fails when it cannot
@@ -34,7 +33,7 @@ func (w Watch) Run(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	options := FollowOptions{Filter: w.Filter, Every: w.every}
+	options := FollowOptions{Filter: w.Filter, Every: w.Every}
 	if w.Since > 0 {
 		options.Replay = w.Now().Add(-w.Since)
 	}

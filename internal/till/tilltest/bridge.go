@@ -45,6 +45,7 @@ type Bridge struct {
 	conn *nats.Conn
 	js   jetstream.JetStream
 
+	tasks    sync.WaitGroup // handlers at work
 	mu       sync.Mutex
 	handlers Handlers
 }
@@ -124,7 +125,10 @@ func (b *Bridge) serve() {
 	if err != nil {
 		b.t.Fatalf("serve commands: %v", err)
 	}
-	b.t.Cleanup(func() { _ = service.Stop() }) // the connection may be gone
+	b.t.Cleanup(func() {
+		_ = service.Stop() // the connection may be gone
+		b.tasks.Wait()
+	})
 	endpoints := map[subjects.Command]func([]byte) (any, error){
 		subjects.Start: func(data []byte) (any, error) {
 			return call(data, b.answers().Start)
@@ -147,7 +151,7 @@ func (b *Bridge) serve() {
 			string(command):               b.Space.Command(command),
 			string(command) + "-terminal": b.Space.AllTerminalCommands(command),
 		} {
-			if err := service.AddEndpoint(name, respond(b.t, handle), micro.WithEndpointSubject(subject)); err != nil {
+			if err := service.AddEndpoint(name, b.respond(handle), micro.WithEndpointSubject(subject)); err != nil {
 				b.t.Fatalf("serve %s: %v", subject, err)
 			}
 		}
@@ -168,9 +172,9 @@ func call[R any](data []byte, handle func(R) (any, error)) (any, error) {
 	return handle(request)
 }
 
-func respond(t testing.TB, handle func([]byte) (any, error)) micro.HandlerFunc {
+func (b *Bridge) respond(handle func([]byte) (any, error)) micro.HandlerFunc {
 	return func(request micro.Request) {
-		go func() {
+		b.tasks.Go(func() {
 			reply, err := handle(request.Data())
 			var sent error
 			switch refused, ok := errors.AsType[*schema.Error](err); {
@@ -188,9 +192,9 @@ func respond(t testing.TB, handle func([]byte) (any, error)) micro.HandlerFunc {
 				}
 			}
 			if sent != nil && !errors.Is(sent, nats.ErrConnectionClosed) {
-				t.Logf("answer %s: %v", request.Subject(), sent)
+				b.t.Logf("answer %s: %v", request.Subject(), sent)
 			}
-		}()
+		})
 	}
 }
 

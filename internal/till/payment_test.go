@@ -1,0 +1,484 @@
+package till_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/posbridge/bridge/internal/till"
+	"github.com/posbridge/bridge/internal/till/tilltest"
+	"github.com/posbridge/bridge/schema"
+)
+
+// clock is a clock that only the test moves.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func newClock() *clock { return &clock{now: time.Date(2026, 11, 23, 14, 5, 6, 0, time.UTC)} }
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// paying is "bridge pay" under test.
+type paying struct {
+	stand
+	out, notes *tilltest.Output
+	clock      *clock
+	interrupts chan os.Signal
+	stop       context.CancelFunc
+	outcome    till.Outcome
+	err        error
+	ended      chan struct{}
+}
+
+var request = schema.StartRequest{TerminalID: "T1", OrderID: "a", Amount: 1250, Currency: "EUR"}
+
+func created(r schema.StartRequest) (any, error) {
+	return schema.StartReply{
+		OrderID: r.OrderID, TerminalID: r.TerminalID, SessionID: "session-1",
+		Status: schema.StatusCreated, StatusSubject: "pos.T1.a.status", Created: true,
+	}, nil
+}
+
+// pay starts a payment against a stand. change may be nil.
+func pay(t *testing.T, s stand, change func(*till.Payment)) *paying {
+	t.Helper()
+	p := &paying{
+		stand: s, out: &tilltest.Output{}, notes: &tilltest.Output{}, clock: newClock(),
+		interrupts: make(chan os.Signal, 2), ended: make(chan struct{}),
+	}
+	payment := till.Payment{
+		Till: s.till, Screen: till.NewScreen(p.out, p.notes, env{}.get), Request: request,
+		Timeout: tilltest.Limit, Interrupts: p.interrupts, Now: p.clock.Now, Every: never,
+	}
+	if change != nil {
+		change(&payment)
+	}
+	ctx, cancel := context.WithCancel(limited(t))
+	p.stop = cancel
+	go func() {
+		defer close(p.ended)
+		p.outcome, p.err = payment.Run(ctx)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-p.ended
+	})
+	return p
+}
+
+// ends waits for the end and compares the outcome.
+func (p *paying) ends(t *testing.T, want till.Outcome) {
+	t.Helper()
+	select {
+	case <-p.ended:
+	case <-time.After(tilltest.Limit):
+		t.Fatalf("the payment does not end:\n%s%s", p.out, p.notes)
+	}
+	if p.outcome != want || p.err != nil {
+		t.Fatalf("got outcome %d, %v, want %d:\n%s%s", p.outcome, p.err, want, p.out, p.notes)
+	}
+}
+
+// fails waits for the end and returns the error.
+func (p *paying) fails(t *testing.T) error {
+	t.Helper()
+	select {
+	case <-p.ended:
+	case <-time.After(tilltest.Limit):
+		t.Fatalf("the payment does not end:\n%s%s", p.out, p.notes)
+	}
+	if p.err == nil || p.outcome != till.OutcomeUnknown {
+		t.Fatalf("got outcome %d, %v, want an error:\n%s%s", p.outcome, p.err, p.out, p.notes)
+	}
+	return p.err
+}
+
+func TestPaymentShowsItsCourse(t *testing.T) {
+	t.Parallel()
+	p := pay(t, setup(t, tilltest.Handlers{Start: created}, tilltest.Options{}), nil)
+	p.out.Await(t, "accepted")
+	for i, status := range []string{"initialized", "declined", "initialized", "completed"} {
+		p.clock.advance(1300 * time.Millisecond)
+		e := event("a", uint64(i+1), status)
+		if i == 2 {
+			e.Source = schema.SourceReconcile
+		}
+		p.bridge.Store(e)
+		p.out.Await(t, fmt.Sprintf("%d.%ds  %s", (i+1)*13/10, (i+1)*13%10, status))
+	}
+	p.ends(t, till.OutcomePaid)
+	want := `Payment a: 12.50 EUR on terminal T1
+   0.0s  accepted     the order is at MultiSafepay, the terminal asks for the card
+   1.3s  initialized  the card is being processed
+   2.6s  declined     declined; the customer may try again on the terminal
+   3.9s  initialized  the card is being processed (learnt by asking)
+   5.2s  completed    paid
+Paid: 12.50 EUR, transaction 4051823
+`
+	if got := p.out.String(); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if got := p.notes.String(); got != "" {
+		t.Errorf("got remarks %q", got)
+	}
+}
+
+func TestPaymentOutcomes(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		status string
+		want   till.Outcome
+		last   string
+	}{
+		{"completed", till.OutcomePaid, "Paid: 12.50 EUR, transaction 4051823\n"},
+		{"cancelled", till.OutcomeNotPaid, "Not paid: 12.50 EUR, transaction 4051823\n"},
+		{"expired", till.OutcomeNotPaid, "Not paid: 12.50 EUR, transaction 4051823\n"},
+		{"void", till.OutcomeNotPaid, "Not paid: 12.50 EUR, transaction 4051823\n"},
+		{"reversed", till.OutcomeNotPaid, "Not paid: 12.50 EUR, transaction 4051823\n"},
+		{"refunded", till.OutcomeNotPaid, "Not paid: 12.50 EUR, transaction 4051823\n"},
+		{"unresolved", till.OutcomeUnknown, "Not known whether paid: 12.50 EUR, transaction 4051823\n"},
+		{"something new", till.OutcomeUnknown, "Not known whether paid: 12.50 EUR, transaction 4051823\n"},
+	} {
+		t.Run(test.status, func(t *testing.T) {
+			t.Parallel()
+			p := pay(t, setup(t, tilltest.Handlers{Start: created}, tilltest.Options{}), nil)
+			p.out.Await(t, "accepted")
+			e := event("a", 1, test.status)
+			e.Final = true
+			p.bridge.Store(e)
+			p.ends(t, test.want)
+			if got := p.out.String(); !strings.HasSuffix(got, test.last) {
+				t.Errorf("got\n%s\nwant its end\n%s", got, test.last)
+			}
+		})
+	}
+}
+
+// Whatever comes over the bus, nothing of it acts on the terminal window.
+func TestPaymentShowsNoControlCharacters(t *testing.T) {
+	t.Parallel()
+	evil := "\x1b]0;owned\a\u202e"
+	p := pay(t, setup(t, tilltest.Handlers{Start: created}, tilltest.Options{}), nil)
+	p.out.Await(t, "accepted")
+	e := event("a", 1, "declined"+evil)
+	p.bridge.StoreInvalid(schema.InvalidEvent{TerminalID: "T1", OrderID: "a", Reason: "bad" + evil})
+	p.bridge.Store(e)
+	e = event("a", 2, "completed")
+	e.TransactionID += evil
+	p.bridge.Store(e)
+	p.ends(t, till.OutcomePaid)
+	if all := p.out.String() + p.notes.String(); strings.ContainsAny(all, "\x1b\a\u202e") {
+		t.Errorf("got %q", all)
+	}
+}
+
+func TestPaymentRefused(t *testing.T) {
+	t.Parallel()
+	for _, code := range schema.Codes() {
+		if code == schema.OutcomeUnknown {
+			continue // see below
+		}
+		t.Run(string(code), func(t *testing.T) {
+			t.Parallel()
+			var mu sync.Mutex
+			asked := 0
+			p := pay(t, setup(t, tilltest.Handlers{Start: func(schema.StartRequest) (any, error) {
+				mu.Lock()
+				defer mu.Unlock()
+				asked++
+				return nil, schema.NewError(code, "no, for a reason")
+			}}, tilltest.Options{}), nil)
+			err := p.fails(t)
+			if !refusedWith(err, code) || !strings.Contains(till.Describe(err), "no, for a reason ("+string(code)) {
+				t.Errorf("got %s, want %s", till.Describe(err), code)
+			}
+			if got := till.Advice(err, "T1", "a"); len(got) == 0 {
+				t.Error("got no advice")
+			}
+			want := 1
+			if code == schema.ShuttingDown { // another replica may take it
+				want = 4
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if asked != want {
+				t.Errorf("asked %d times, want %d", asked, want)
+			}
+		})
+	}
+}
+
+func TestPaymentThatEndsBeforeItIsAccepted(t *testing.T) {
+	t.Parallel()
+	s := setup(t, tilltest.Handlers{}, tilltest.Options{})
+	s.bridge.Handle(func(h *tilltest.Handlers) {
+		h.Start = func(schema.StartRequest) (any, error) {
+			s.bridge.Store(event("a", 1, "initialized"), event("a", 2, "completed"))
+			return nil, tilltest.ErrNoReply
+		}
+	})
+	p := pay(t, s, nil)
+	p.ends(t, till.OutcomePaid)
+}
+
+func TestPaymentThatWasStartedBefore(t *testing.T) {
+	t.Parallel()
+	s := setup(t, tilltest.Handlers{Start: func(r schema.StartRequest) (any, error) {
+		return schema.StartReply{OrderID: r.OrderID, TerminalID: r.TerminalID, Status: "completed", StatusSubject: "pos.T1.a.status"}, nil
+	}}, tilltest.Options{})
+	s.bridge.Store(event("a", 1, "initialized"), event("a", 2, "completed"))
+	p := pay(t, s, nil)
+	p.ends(t, till.OutcomePaid)
+	for _, want := range []string{"this payment was started before", "initialized", "Paid: 12.50 EUR"} {
+		if got := p.out.String(); !strings.Contains(got, want) {
+			t.Errorf("got\n%s\nwant %q", got, want)
+		}
+	}
+}
+
+// A NATS user who may not read the stream gets to the end by asking the bridge.
+func TestPaymentThatWasStartedBeforeWithoutTheStream(t *testing.T) {
+	t.Parallel()
+	s := setup(t, tilltest.Handlers{
+		Start: func(r schema.StartRequest) (any, error) {
+			return schema.StartReply{OrderID: r.OrderID, TerminalID: r.TerminalID, Status: "cancelled"}, nil
+		},
+		Get: func(schema.OrderRequest) (any, error) { return tilltest.Session(event("a", 2, "cancelled")), nil },
+	}, tilltest.Options{NoStream: true})
+	p := pay(t, s, nil)
+	p.ends(t, till.OutcomeNotPaid)
+	if got, want := p.notes.String(), "status 1 of order a was missed\n"; got != want {
+		t.Errorf("got remarks %q, want %q", got, want)
+	}
+}
+
+func TestPaymentWhoseOutcomeOfStartIsUnknown(t *testing.T) {
+	t.Parallel()
+	p := pay(t, setup(t, tilltest.Handlers{
+		Start: func(schema.StartRequest) (any, error) {
+			return nil, schema.NewError(schema.OutcomeUnknown, "the provider did not answer")
+		},
+		Get: func(schema.OrderRequest) (any, error) {
+			e := event("a", 0, schema.StatusCreated)
+			return tilltest.Session(e), nil
+		},
+	}, tilltest.Options{}), nil)
+	p.notes.Await(t, "does not know yet whether the order exists: the provider did not answer")
+	p.bridge.Store(event("a", 1, "completed"))
+	p.ends(t, till.OutcomePaid)
+}
+
+func TestPaymentThatTurnsOutNotToExist(t *testing.T) {
+	t.Parallel()
+	p := pay(t, setup(t, tilltest.Handlers{Start: func(schema.StartRequest) (any, error) {
+		return nil, schema.NewError(schema.OutcomeUnknown, "the provider did not answer")
+	}}, tilltest.Options{}), func(p *till.Payment) { p.Every = 20 * time.Millisecond })
+	p.ends(t, till.OutcomeUnknown)
+	if got, want := p.notes.String(), "the bridge does not know the order"; !strings.Contains(got, want) {
+		t.Errorf("got remarks\n%s\nwant %q", got, want)
+	}
+}
+
+func TestPaymentThatTakesTooLong(t *testing.T) {
+	t.Parallel()
+	p := pay(t, setup(t, tilltest.Handlers{Start: created}, tilltest.Options{}), func(p *till.Payment) { p.Timeout = 50 * time.Millisecond })
+	p.ends(t, till.OutcomeUnknown)
+	if got, want := p.notes.String(), "bridge watch --terminal T1 --order a"; !strings.Contains(got, want) {
+		t.Errorf("got remarks\n%s\nwant %q", got, want)
+	}
+}
+
+func TestPaymentInterrupted(t *testing.T) {
+	t.Parallel()
+	s := setup(t, tilltest.Handlers{Start: created}, tilltest.Options{})
+	s.bridge.Handle(func(h *tilltest.Handlers) {
+		h.Cancel = func(r schema.OrderRequest) (any, error) {
+			s.bridge.Store(event(r.OrderID, 1, "cancelled"))
+			return schema.CancelReply{OrderID: r.OrderID, TerminalID: r.TerminalID, Status: "cancelled"}, nil
+		}
+	})
+	p := pay(t, s, nil)
+	p.out.Await(t, "accepted")
+	p.interrupts <- os.Interrupt
+	p.ends(t, till.OutcomeNotPaid)
+	if got, want := p.notes.String(), "cancelling; Ctrl-C again leaves\n"; got != want {
+		t.Errorf("got remarks %q, want %q", got, want)
+	}
+}
+
+func TestPaymentLeft(t *testing.T) {
+	t.Parallel()
+	p := pay(t, setup(t, tilltest.Handlers{
+		Start: created,
+		Cancel: func(schema.OrderRequest) (any, error) {
+			return nil, schema.NewError(schema.ProviderRejected, "too late")
+		},
+	}, tilltest.Options{}), nil)
+	p.out.Await(t, "accepted")
+	p.interrupts <- os.Interrupt
+	p.notes.Await(t, "not cancelled: refused by the bridge: too late (provider_rejected, not retryable)")
+	p.interrupts <- os.Interrupt
+	p.ends(t, till.OutcomeUnknown)
+	if got, want := p.notes.String(), "the payment goes on; follow it with\n  bridge watch --terminal T1 --order a --since 1h"; !strings.Contains(got, want) {
+		t.Errorf("got remarks\n%s\nwant %q", got, want)
+	}
+}
+
+func TestPaymentInterruptedBeforeTheReply(t *testing.T) {
+	t.Parallel()
+	reply := make(chan struct{})
+	cancelled := make(chan struct{})
+	s := setup(t, tilltest.Handlers{
+		Start: func(r schema.StartRequest) (any, error) {
+			<-reply
+			return created(r)
+		},
+		Cancel: func(r schema.OrderRequest) (any, error) {
+			close(cancelled)
+			return schema.CancelReply{OrderID: r.OrderID, TerminalID: r.TerminalID, Status: schema.StatusCreated}, nil
+		},
+	}, tilltest.Options{})
+	p := pay(t, s, nil)
+	p.out.Await(t, "Payment a")
+	p.interrupts <- os.Interrupt
+	p.notes.Await(t, "cancelling as soon as the bridge has answered")
+	close(reply)
+	select {
+	case <-cancelled:
+	case <-time.After(tilltest.Limit):
+		t.Fatal("the payment is not cancelled")
+	}
+	p.bridge.Store(event("a", 1, "cancelled"))
+	p.ends(t, till.OutcomeNotPaid)
+}
+
+func TestPaymentStoppedInTime(t *testing.T) {
+	t.Parallel()
+	started := make(chan struct{}, 1)
+	p := pay(t, setup(t, tilltest.Handlers{Start: func(r schema.StartRequest) (any, error) {
+		started <- struct{}{}
+		return created(r)
+	}}, tilltest.Options{}), func(p *till.Payment) {
+		interrupts := make(chan os.Signal, 1)
+		interrupts <- os.Interrupt
+		p.Interrupts = interrupts
+	})
+	if err := p.fails(t); err.Error() != "stopped before anything was started" {
+		t.Errorf("got %v", err)
+	}
+	if len(started) > 0 {
+		t.Error("the payment was started")
+	}
+}
+
+func TestPaymentSurvivesALostConnection(t *testing.T) {
+	t.Parallel()
+	p := pay(t, setup(t, tilltest.Handlers{Start: created}, tilltest.Options{}), nil)
+	p.out.Await(t, "accepted")
+	p.wire.Cut()
+	p.notes.Await(t, "connection to NATS lost")
+	p.bridge.Store(event("a", 1, "initialized"), event("a", 2, "completed"))
+	p.wire.Mend()
+	p.ends(t, till.OutcomePaid)
+	if got, want := p.out.String(), "initialized"; !strings.Contains(got, want) {
+		t.Errorf("got\n%s\nwant %q", got, want)
+	}
+}
+
+// The reply is lost with the connection: the same request is sent again, which
+// gets the same session.
+func TestPaymentAsksAgainAfterALostReply(t *testing.T) {
+	t.Parallel()
+	s := setup(t, tilltest.Handlers{}, tilltest.Options{})
+	asked := make(chan struct{}, 10)
+	again := func(r schema.StartRequest) (any, error) {
+		asked <- struct{}{}
+		return schema.StartReply{OrderID: r.OrderID, TerminalID: r.TerminalID, Status: schema.StatusCreated, Created: false}, nil
+	}
+	s.bridge.Handle(func(h *tilltest.Handlers) {
+		h.Start = func(schema.StartRequest) (any, error) {
+			asked <- struct{}{}
+			return nil, tilltest.ErrNoReply
+		}
+	})
+	p := pay(t, s, nil)
+	<-asked
+	s.bridge.Handle(func(h *tilltest.Handlers) { h.Start = again })
+	s.wire.Cut()
+	p.notes.Await(t, "connection to NATS lost")
+	s.wire.Mend()
+	p.out.Await(t, "accepted")
+	s.bridge.Store(event("a", 1, "completed"))
+	p.ends(t, till.OutcomePaid)
+	if got := len(asked); got != 1 {
+		t.Errorf("asked %d times more, want once", got)
+	}
+}
+
+func TestPaymentAsJSON(t *testing.T) {
+	t.Parallel()
+	p := pay(t, setup(t, tilltest.Handlers{Start: func(schema.StartRequest) (any, error) {
+		return []byte("{ \"order_id\": \"a\", \"terminal_id\":\"T1\", \"status\":\"created\", \"created\":true,\n \"new_field\":\"\u009b\" }"), nil
+	}}, tilltest.Options{}), func(p *till.Payment) { p.JSON = true })
+	p.out.Await(t, "created")
+	e := event("a", 1, "completed")
+	e.ObservedAt = time.Date(2026, 11, 23, 14, 5, 6, 7_000_000, time.UTC)
+	p.bridge.Store(e)
+	p.ends(t, till.OutcomePaid)
+	want := `{"order_id":"a","terminal_id":"T1","status":"created","created":true,"new_field":"\u009b"}
+{"order_id":"a","terminal_id":"T1","session_id":"session-1","transaction_id":"4051823","status":"completed","financial_status":"completed","previous_status":"","final":true,"sequence":1,"source":"stream","amount":1250,"currency":"EUR","observed_at":"2026-11-23T14:05:06.007Z"}
+`
+	if got := p.out.String(); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestPaymentWithoutABridge(t *testing.T) {
+	t.Parallel()
+	s := setup(t, tilltest.Handlers{}, tilltest.Options{Prefix: "other"})
+	bus := connect(t, env{till.EnvURL: s.wire.URL()}, "")
+	p := pay(t, stand{s.bridge, s.wire, bus}, nil)
+	err := p.fails(t)
+	if _, ok := errors.AsType[*till.NoBridgeError](err); !ok {
+		t.Errorf("got %v, want no bridge", err)
+	}
+	if got, want := till.Describe(err), "no bridge is serving at "+s.wire.URL()+` with subject prefix "pos"`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestPaymentWithoutTheRightToHear(t *testing.T) {
+	t.Parallel()
+	bus, bridge := rights(t, []string{">"}, []string{"_INBOX.>"})
+	started := make(chan struct{}, 1)
+	bridge.Handle(func(h *tilltest.Handlers) {
+		h.Start = func(r schema.StartRequest) (any, error) {
+			started <- struct{}{}
+			return created(r)
+		}
+	})
+	p := pay(t, stand{bridge: bridge, till: bus}, nil)
+	if _, ok := errors.AsType[*till.DeniedError](p.fails(t)); !ok {
+		t.Errorf("got %v, want a DeniedError", p.err)
+	}
+	if len(started) > 0 {
+		t.Error("a payment was started that nobody could have followed")
+	}
+}

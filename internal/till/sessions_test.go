@@ -1,0 +1,157 @@
+package till_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/posbridge/bridge/internal/till"
+	"github.com/posbridge/bridge/internal/till/tilltest"
+	"github.com/posbridge/bridge/schema"
+)
+
+func sessionsOf(start time.Time) []schema.Session {
+	one := tilltest.Session(tilltest.Event("SIM00002", "pay-20261123-AB12CD", 1, "initialized"))
+	one.StartedAt = start.Add(-65 * time.Second)
+	two := tilltest.Session(tilltest.Event("SIM00001", "x", 0, "created\x1b[2J"))
+	two.Amount, two.Currency, two.StartedAt, two.Replica = 123456789, "JPY", start.Add(-4200*time.Millisecond), "replica-with-a-name"
+	return []schema.Session{one, two}
+}
+
+func show(t *testing.T, s stand, change func(*till.Sessions)) (string, error) {
+	t.Helper()
+	out := &tilltest.Output{}
+	sessions := till.Sessions{Till: s.till, Screen: till.NewScreen(out, &tilltest.Output{}, env{}.get), Now: newClock().Now}
+	change(&sessions)
+	err := sessions.Run(limited(t))
+	return out.String(), err
+}
+
+func TestSessions(t *testing.T) {
+	t.Parallel()
+	now := newClock().Now()
+	s := setup(t, tilltest.Handlers{List: func() (any, error) {
+		return schema.ListReply{Sessions: sessionsOf(now)}, nil
+	}}, tilltest.Options{NoStream: true})
+	for name, test := range map[string]struct {
+		change func(*till.Sessions)
+		want   string
+	}{
+		"all": {func(*till.Sessions) {}, `TERMINAL  ORDER                       AMOUNT  STATUS         AGE  REPLICA
+SIM00001  x                    123456789 JPY  created` + "\uFFFD" + `[2J   4.2s  replica-with-a-name
+SIM00002  pay-20261123-AB12CD      12.50 EUR  initialized  1m05s  replica-1
+`},
+		"a terminal": {func(s *till.Sessions) { s.Filter.Terminal = "SIM00002" }, `TERMINAL  ORDER                   AMOUNT  STATUS         AGE  REPLICA
+SIM00002  pay-20261123-AB12CD  12.50 EUR  initialized  1m05s  replica-1
+`},
+		"a free terminal":         {func(s *till.Sessions) { s.Filter.Terminal = "SIM00003" }, "no open payments\n"},
+		"a free terminal as JSON": {func(s *till.Sessions) { s.Filter.Terminal, s.JSON = "SIM00003", true }, `{"sessions":[]}` + "\n"},
+	} {
+		got, err := show(t, s, test.change)
+		if err != nil || got != test.want {
+			t.Errorf("%s: got %v\n%s\nwant\n%s", name, err, got, test.want)
+		}
+	}
+}
+
+// JSON is what the bridge said, with fields that this version does not know.
+func TestSessionsAsJSON(t *testing.T) {
+	t.Parallel()
+	s := setup(t, tilltest.Handlers{List: func() (any, error) {
+		return []byte(`{"sessions": [{"terminal_id":"T1","new":1}, {"terminal_id":"T2","new":2}]}`), nil
+	}}, tilltest.Options{NoStream: true})
+	got, err := show(t, s, func(s *till.Sessions) { s.JSON = true })
+	if want := `{"sessions":[{"terminal_id":"T1","new":1},{"terminal_id":"T2","new":2}]}` + "\n"; err != nil || got != want {
+		t.Errorf("got %v\n%s\nwant\n%s", err, got, want)
+	}
+	got, err = show(t, s, func(s *till.Sessions) { s.JSON, s.Filter.Terminal = true, "T2" })
+	if want := `{"sessions":[{"terminal_id":"T2","new":2}]}` + "\n"; err != nil || got != want {
+		t.Errorf("got %v\n%s\nwant\n%s", err, got, want)
+	}
+}
+
+func TestSessionsOfOneOrder(t *testing.T) {
+	t.Parallel()
+	now := newClock().Now()
+	s := setup(t, tilltest.Handlers{Get: func(r schema.OrderRequest) (any, error) {
+		if r != (schema.OrderRequest{TerminalID: "T1", OrderID: "a/b"}) {
+			return nil, schema.NewError(schema.NotFound, "order a is not known")
+		}
+		session := tilltest.Session(event("a/b", 2, "completed"))
+		session.FinancialStatus = "reserved"
+		session.StartedAt, session.UpdatedAt = now.Add(-3*time.Hour), now.Add(-65*time.Second)
+		return session, nil
+	}}, tilltest.Options{NoStream: true})
+	got, err := show(t, s, func(s *till.Sessions) { s.Filter = till.Filter{Terminal: "T1", Order: "a/b"} })
+	want := `order             a/b
+terminal          T1
+amount            12.50 EUR
+status            completed: paid
+financial status  reserved
+session           over
+session id        session-1
+transaction       4051823
+status events     2
+started           2026-11-23 11:05:06, 3h00m ago
+changed           2026-11-23 14:04:01, 1m05s ago
+replica           replica-1
+`
+	if err != nil || got != want {
+		t.Errorf("got %v\n%s\nwant\n%s", err, got, want)
+	}
+	if _, err = show(t, s, func(s *till.Sessions) { s.Filter = till.Filter{Terminal: "T1", Order: "a"} }); !refusedWith(err, schema.NotFound) {
+		t.Errorf("got %v, want %s", err, schema.NotFound)
+	}
+	if _, err := show(t, s, func(s *till.Sessions) { s.Filter = till.Filter{Terminal: "*", Order: "a"} }); err == nil {
+		t.Error("a hostile terminal: got no error")
+	}
+}
+
+func TestCancellation(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[string]string{
+		"cancelled":   "order a on terminal T1: cancelled: cancelled, nothing was charged\n",
+		"completed":   "order a on terminal T1: completed: paid; the payment was over, there is nothing to cancel\n",
+		"initialized": "order a on terminal T1: initialized: the cancellation is asked for; bridge watch shows what becomes of it\n",
+	} {
+		s := setup(t, tilltest.Handlers{Cancel: func(r schema.OrderRequest) (any, error) {
+			return schema.CancelReply{OrderID: r.OrderID, TerminalID: r.TerminalID, Status: status}, nil
+		}}, tilltest.Options{NoStream: true})
+		out := &tilltest.Output{}
+		c := till.Cancellation{Till: s.till, Screen: till.NewScreen(out, out, env{}.get), Terminal: "T1", Order: "a"}
+		if err := c.Run(limited(t)); err != nil || out.String() != want {
+			t.Errorf("%s: got %v, %q, want %q", status, err, out, want)
+		}
+	}
+}
+
+func TestAdviceNamesTheNextStep(t *testing.T) {
+	t.Parallel()
+	refused := func(code schema.Code) error {
+		e := schema.NewError(code, "why")
+		e.Provider = &schema.ProviderAnswer{HTTPStatus: 422, ErrorCode: 1006, ErrorInfo: "used\x1b"}
+		return &till.RefusedError{Reply: *e}
+	}
+	for _, test := range []struct {
+		err  error
+		want string
+	}{
+		{refused(schema.TerminalBusy), "bridge sessions --terminal T1"},
+		{refused(schema.TerminalBusy), "MultiSafepay answered HTTP 422, error 1006: used\uFFFD"},
+		{refused(schema.ShuttingDown), "ask again in a moment"},
+		{refused(schema.OutcomeUnknown), "bridge watch --terminal T1 --order a --since 1h"},
+		{refused(schema.NotFound), "bridge sessions --terminal T1"},
+		{&till.NoBridgeError{}, "bridge serve"},
+		{&till.ConnectError{Err: errPipe}, "BRIDGE_NATS_URL"},
+		{&till.DeniedError{Subject: "x"}, "connect as another user"},
+		{till.ErrNoReply, "bridge sessions --terminal T1 --order a"},
+	} {
+		if got := strings.Join(till.Advice(test.err, "T1", "a"), "\n"); !strings.Contains(got, test.want) {
+			t.Errorf("%v: got advice\n%s\nwant %q", test.err, got, test.want)
+		}
+	}
+	if got := till.Advice(errors.New("other"), "T1", "a"); got != nil {
+		t.Errorf("got advice %q on an error that nothing is known of", got)
+	}
+}
