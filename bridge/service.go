@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/posbridge/bridge/internal/telemetry"
+	"github.com/posbridge/bridge/internal/telemetry/tracing"
 	"github.com/posbridge/bridge/schema"
 	"github.com/posbridge/bridge/subjects"
 )
@@ -110,7 +111,7 @@ func (s *service) bounded(command subjects.Command, bound chan struct{}, handle 
 				s.fail(command, req, time.Now(), schema.NewError(schema.ShuttingDown, "this replica is shutting down; send the same request again"))
 				return
 			}
-			ctx, span := s.Tracer.Start(traceIn(s.work, traceOf(req)), "command "+string(command), trace.WithSpanKind(trace.SpanKindServer))
+			ctx, span := s.Tracer.Start(tracing.Extract(s.work, req.Headers()), "command "+string(command), trace.WithSpanKind(trace.SpanKindServer))
 			defer span.End()
 			handle(ctx, req)
 		})
@@ -224,20 +225,4 @@ func (s *service) respond(command subjects.Command, code string, req micro.Reque
 	if err != nil {
 		s.Log.Warn("A requester could not be answered", zap.String(telemetry.KeyCommand, string(command)), zap.Error(err))
 	}
-}
-
-// traceOf takes the W3C trace context out of a request's header.
-func traceOf(req micro.Request) map[string]string {
-	trace := map[string]string{}
-	for _, name := range []string{"traceparent", "tracestate"} {
-		for key, values := range req.Headers() {
-			if strings.EqualFold(key, name) && len(values) == 1 && len(values[0]) <= 512 {
-				trace[name] = values[0]
-			}
-		}
-	}
-	if len(trace["traceparent"]) == 0 {
-		return nil
-	}
-	return trace
 }

@@ -68,6 +68,6 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newServe(), newDev(), newSimulate(), newPay(), newCancel(), newWatch(), newSessions(), newVersion())
+	root.AddCommand(newServe(), newDev(), newSimulate(), newPay(), newCancel(), newWatch(), newSessions(), newSchema(), newVersion())
 	return root
 }
