@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -17,7 +15,6 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
-	"go.uber.org/zap"
 
 	"github.com/posbridge/bridge/bridge"
 	"github.com/posbridge/bridge/internal/multisafepay"
@@ -463,5 +460,3 @@ func short(c *bridge.Config) {
 	c.ReconcileInterval = 200 * time.Millisecond
 	c.IdleTimeout = 500 * time.Millisecond
 }
-
-var _ = []any{os.Getenv, slices.Contains[[]string], zap.NewNop}
