@@ -46,9 +46,8 @@ func newScrubber(secrets ...Secret) scrubber {
 // patterns find what looks like a secret. A group named "v" is removed, else
 // the whole match.
 var patterns = []*regexp.Regexp{
-	// JSON web tokens, whole or cut.
-	regexp.MustCompile(`[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}`),
-	regexp.MustCompile(`eyJ[A-Za-z0-9_.-]{8,}`),
+	// JSON web tokens, whole or cut: base64 of an opening brace and a quote or blank.
+	regexp.MustCompile(`ey[JA][A-Za-z0-9_.-]{8,}`),
 	// Whatever follows an authentication scheme.
 	regexp.MustCompile(`(?i)\b(?:bearer|basic|token)[ \t]+(?P<v>[^\s"',;]{6,})`),
 	// Long opaque strings: API keys have 40 characters, tokens hundreds. Session
