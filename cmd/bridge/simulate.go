@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -153,7 +154,8 @@ func parseTerminals(text string) ([]string, error) {
 func printSimulator(out io.Writer, addr net.Addr, groups []simulator.Group) error {
 	base := "http://" + reachable(addr)
 	key, terminal := groups[0].APIKey, groups[0].Terminals[0]
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	var text bytes.Buffer // so that it is written at once
+	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	line := func(format string, args ...any) { fmt.Fprintf(w, format+"\n", args...) }
 	line("The provider and its SmartPOS terminals, simulated. No money moves.")
 	line("")
@@ -179,7 +181,13 @@ func printSimulator(out io.Writer, addr net.Addr, groups []simulator.Group) erro
 	line(`  curl -s %s/simulator/faults -d '{"fault":"drop_stream","after":1}'`, base)
 	line("")
 	line("Stop with Ctrl-C.")
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return fmt.Errorf("lay out simulator's addresses: %w", err)
+	}
+	if _, err := out.Write(text.Bytes()); err != nil {
+		return fmt.Errorf("print simulator's addresses: %w", err)
+	}
+	return nil
 }
 
 // reachable is the address with a host that a client on this machine can use.

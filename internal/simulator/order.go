@@ -17,7 +17,7 @@ const (
 	statusReversed    = "reversed"
 )
 
-// isFinal tells whether the terminal is free once an order has this status.
+// isFinal tells whether a status ends a payment.
 func isFinal(status string) bool {
 	switch status {
 	case statusInitialized, statusDeclined:
@@ -100,7 +100,9 @@ type order struct {
 	streams   map[*streamConn]struct{}
 }
 
-func (o *order) final() bool { return isFinal(o.status) }
+// final tells whether the payment is over and its terminal free. A status that
+// comes later, even an open one, does not bring it back.
+func (o *order) final() bool { return o.finished }
 
 // over tells whether nothing more is going to happen by itself.
 func (o *order) over() bool { return o.final() && len(o.steps) == 0 }
@@ -164,7 +166,6 @@ func (s *Simulator) open(req createRequest, t *terminal, sc ScenarioInfo, eager 
 
 // change gives o a status and tells everybody. The caller holds mu.
 func (s *Simulator) change(o *order, status, financial string) {
-	wasFinal := o.final()
 	now := s.now()
 	o.status, o.financial, o.modified = status, financial, now
 	if status == statusCompleted {
@@ -174,7 +175,7 @@ func (s *Simulator) change(o *order, status, financial string) {
 	s.note(Entry{Kind: KindStatus, Terminal: o.terminal.id, Order: o.create.OrderID, Status: status, Text: status})
 	s.logger.Info("order changed",
 		zap.String("terminal", o.terminal.id), zap.String("order_id", o.create.OrderID), zap.String("status", status))
-	if o.final() && !wasFinal {
+	if isFinal(status) && !o.finished {
 		s.finish(o)
 	}
 	o.wakeStreams()
@@ -188,9 +189,6 @@ func (s *Simulator) finish(o *order) {
 	o.idle = nil
 	if o.terminal.order == o {
 		o.terminal.order = nil
-	}
-	if o.finished {
-		return // it had been over before somebody gave it an open status again
 	}
 	o.finished = true
 	s.finished = append(s.finished, o)
