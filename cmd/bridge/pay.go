@@ -8,7 +8,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -38,9 +37,9 @@ To run the command again with the same --order is safe: it never makes a second
 payment, it goes on showing the first.
 
 Exit codes: 0 paid; 1 nothing was started, for want of a connection or of a
-bridge; 2 wrong command line or settings; 3 over and not paid (cancelled, expired, void);
-4 not known whether paid (unresolved, left, or no end within --timeout); 5
-refused by the bridge.
+bridge; 2 wrong command line or settings; 3 over and not paid (cancelled,
+expired, void); 4 not known whether paid (unresolved, left, or no end within
+--timeout); 5 refused by the bridge.
 ` + connectionHelp,
 		Example: `  bridge pay --terminal SIM00001 --amount 12.50
   bridge pay -t SIM00001 --amount 1200 --currency JPY --order INV/2026-17 --json`,
@@ -121,27 +120,13 @@ func (h *hand) runPay(cmd *cobra.Command, request schema.StartRequest, timeout t
 	return &exitError{Code: exitUnknown}
 }
 
-// Longest texts of a payment, in characters.
-const (
-	maxDescription = 200
-	maxCustom      = 500
-)
-
 // checkStart finds on the command line what the bridge would refuse.
 func checkStart(r schema.StartRequest) error {
 	if err := checkBoth(r.TerminalID, r.OrderID); err != nil {
 		return err
 	}
-	if utf8.RuneCountInString(r.Description) > maxDescription {
-		return usage(fmt.Errorf("--description: want at most %d characters", maxDescription))
-	}
-	if r.CustomInfo == nil {
-		return nil
-	}
-	for i, text := range []string{r.CustomInfo.Custom1, r.CustomInfo.Custom2, r.CustomInfo.Custom3} {
-		if utf8.RuneCountInString(text) > maxCustom {
-			return usage(fmt.Errorf("--custom-%d: want at most %d characters", i+1, maxCustom))
-		}
+	if refused, ok := errors.AsType[*schema.Error](r.Check()); ok {
+		return usage(errors.New(refused.Message))
 	}
 	return nil
 }

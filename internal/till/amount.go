@@ -9,9 +9,6 @@ import (
 	"github.com/posbridge/bridge/schema"
 )
 
-// maxAmount is the largest amount of a payment, in the currency's smallest unit.
-const maxAmount = 999_999_999
-
 // ErrAmount is wrapped by every error of ParseAmount.
 var ErrAmount = errors.New("amount")
 
@@ -36,8 +33,8 @@ func ParseAmount(text, currency string) (int64, error) {
 	}
 	smallest := strings.TrimLeft(whole+decimals+strings.Repeat("0", digits-len(decimals)), "0")
 	amount, err := strconv.ParseInt("0"+smallest, 10, 64)
-	if err != nil || amount < 1 || amount > maxAmount {
-		return 0, fmt.Errorf("%w: want %s to %s, got %q", ErrAmount, FormatAmount(1, currency), FormatAmount(maxAmount, currency), shown)
+	if err != nil || amount < schema.MinAmount || amount > schema.MaxAmount {
+		return 0, fmt.Errorf("%w: want %s to %s, got %q", ErrAmount, FormatAmount(schema.MinAmount, currency), FormatAmount(schema.MaxAmount, currency), shown)
 	}
 	return amount, nil
 }

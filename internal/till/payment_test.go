@@ -126,9 +126,9 @@ func TestPaymentShowsItsCourse(t *testing.T) {
 	p.ends(t, till.OutcomePaid)
 	want := `Payment a: 12.50 EUR on terminal T1
    0.0s  accepted     the order is at MultiSafepay, the terminal asks for the card
-   1.3s  initialized  the card is being processed
+   1.3s  initialized  under way: the card is asked for, or being processed
    2.6s  declined     declined; the customer may try again on the terminal
-   3.9s  initialized  the card is being processed (learnt by asking)
+   3.9s  initialized  under way: the card is asked for, or being processed (learnt by asking)
    5.2s  completed    paid
 Paid: 12.50 EUR, transaction 4051823
 `

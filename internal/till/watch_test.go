@@ -59,7 +59,7 @@ func TestWatch(t *testing.T) {
 	if err := w.stop(); err != nil {
 		t.Errorf("got %v", err)
 	}
-	want := `2026-11-22 23:59:59  T1          pay-1                 initialized     12.50 EUR  the card is being processed
+	want := `2026-11-22 23:59:59  T1          pay-1                 initialized     12.50 EUR  under way: the card is asked for, or being processed
 14:05:07  SIM00001    INV/2026.7            completed        1200 JPY  paid (learnt by asking)
 14:05:07  T1          pay-1                 invalid                    not understood: no status` + "\uFFFD" + `
 14:05:08  T1          pay-1                 declined        12.50 EUR  declined; the customer may try again on the terminal

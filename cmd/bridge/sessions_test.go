@@ -1,0 +1,50 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/posbridge/bridge/internal/till/tilltest"
+	"github.com/posbridge/bridge/schema"
+)
+
+func TestSessionsAndCancel(t *testing.T) {
+	t.Parallel()
+	_, environment := busOf(t, tilltest.Handlers{
+		List: func() (any, error) {
+			return schema.ListReply{Sessions: []schema.Session{tilltest.Session(tilltest.Event("T1", "a", 1, "initialized"))}}, nil
+		},
+		Get: func(r schema.OrderRequest) (any, error) {
+			if r.OrderID != "a" {
+				return nil, schema.NewError(schema.NotFound, "order %s is not known", r.OrderID)
+			}
+			return tilltest.Session(tilltest.Event("T1", "a", 1, "initialized")), nil
+		},
+		Cancel: func(r schema.OrderRequest) (any, error) {
+			return schema.CancelReply{OrderID: r.OrderID, TerminalID: r.TerminalID, Status: "cancelled"}, nil
+		},
+	})
+	for _, test := range []struct {
+		args string
+		code int
+		want string // in the output, or in the errors when the code is not 0
+	}{
+		{"sessions", exitOK, "TERMINAL  ORDER     AMOUNT  STATUS"},
+		{"sessions -t T2", exitOK, "no open payments\n"},
+		{"sessions --json", exitOK, `{"sessions":[{"order_id":"a","terminal_id":"T1",`},
+		{"sessions -t T1 -o a", exitOK, "order          a\nterminal       T1\namount         12.50 EUR\n"},
+		{"sessions -t T1 -o a --json", exitOK, `{"order_id":"a","terminal_id":"T1",`},
+		{"sessions -t T1 -o b", exitRefused, "bridge: refused by the bridge: order b is not known (not_found, not retryable)\n"},
+		{"cancel -t T1 -o a", exitOK, "order a on terminal T1: cancelled: cancelled, nothing was charged\n"},
+		{"cancel -t T1 -o a --json", exitOK, `{"order_id":"a","terminal_id":"T1","status":"cancelled"}` + "\n"},
+	} {
+		code, out, errout := busCommand(t, environment, strings.Fields(test.args)...)
+		text := out
+		if test.code != exitOK {
+			text = errout
+		}
+		if code != test.code || !strings.Contains(text, test.want) {
+			t.Errorf("%s: got exit %d, output\n%s%s\nwant exit %d, %q", test.args, code, out, errout, test.code, test.want)
+		}
+	}
+}
