@@ -135,6 +135,11 @@ func (c *Client) Create(ctx context.Context, key Secret, o Order) (Created, erro
 	if failed != nil {
 		return Created{}, failed
 	}
+	return a.created(r, o.OrderID)
+}
+
+// created reads the answer to a create request.
+func (a answer) created(r request, orderID string) (Created, error) {
 	e, failed := a.check(r)
 	if failed != nil {
 		return Created{}, failed
@@ -150,7 +155,7 @@ func (c *Client) Create(ctx context.Context, key Secret, o Order) (Created, erro
 		return Created{}, a.unusable(r, KindLost, errNoData)
 	}
 	switch id, _ := text(data.OrderID); id {
-	case o.OrderID:
+	case orderID:
 	case "":
 		return Created{}, a.unusable(r, KindLost, errNoData)
 	default:
@@ -170,9 +175,18 @@ func (c *Client) Create(ctx context.Context, key Secret, o Order) (Created, erro
 // Get asks for an order.
 func (c *Client) Get(ctx context.Context, key Secret, orderID string) (OrderState, error) {
 	r := request{op: OpGet, method: http.MethodGet, path: "/orders/" + segment(orderID), key: key}
-	a, e, err := c.aboutOrder(ctx, r, orderID)
+	a, err := c.aboutOrder(ctx, r, orderID)
 	if err != nil {
 		return OrderState{}, err
+	}
+	return a.state(r, orderID)
+}
+
+// state reads the answer to a get request.
+func (a answer) state(r request, orderID string) (OrderState, error) {
+	e, failed := a.check(r)
+	if failed != nil {
+		return OrderState{}, failed
 	}
 	var data struct {
 		OrderID         json.RawMessage `json:"order_id"`
@@ -218,9 +232,18 @@ func (c *Client) Get(ctx context.Context, key Secret, orderID string) (OrderStat
 // KindCancelled that was sent, it may have been cancelled.
 func (c *Client) Cancel(ctx context.Context, key Secret, orderID string) (status string, err error) {
 	r := request{op: OpCancel, method: http.MethodPost, path: "/orders/" + segment(orderID) + "/cancel", key: key}
-	a, e, err := c.aboutOrder(ctx, r, orderID)
+	a, err := c.aboutOrder(ctx, r, orderID)
 	if err != nil {
 		return "", err
+	}
+	return a.cancelled(r, orderID)
+}
+
+// cancelled reads the answer to a cancel request.
+func (a answer) cancelled(r request, orderID string) (status string, err error) {
+	e, failed := a.check(r)
+	if failed != nil {
+		return "", failed
 	}
 	var data struct {
 		OrderID json.RawMessage `json:"order_id"`
@@ -239,20 +262,16 @@ func (c *Client) Cancel(ctx context.Context, key Secret, orderID string) (status
 	return status, nil
 }
 
-// aboutOrder makes a request about one order, up to the data of its answer.
-func (c *Client) aboutOrder(ctx context.Context, r request, orderID string) (answer, envelope, error) {
+// aboutOrder makes a request about one order.
+func (c *Client) aboutOrder(ctx context.Context, r request, orderID string) (answer, error) {
 	if orderID == "" { // the path would be that of all orders
-		return answer{}, envelope{}, &Error{Op: r.op, Kind: KindNonsense, Err: errNoOrderID}
+		return answer{}, &Error{Op: r.op, Kind: KindNonsense, Err: errNoOrderID}
 	}
 	a, failed := c.call(ctx, r)
 	if failed != nil {
-		return answer{}, envelope{}, failed
+		return answer{}, failed
 	}
-	e, failed := a.check(r)
-	if failed != nil {
-		return answer{}, envelope{}, failed
-	}
-	return a, e, nil
+	return a, nil
 }
 
 // unusable is the error of a yes whose data cannot be used.

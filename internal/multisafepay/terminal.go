@@ -36,7 +36,11 @@ func (c *Client) Terminals(ctx context.Context, key Secret) ([]Terminal, error) 
 			"page":  {strconv.Itoa(page)},
 			"limit": {strconv.Itoa(terminalsPerPage)},
 		}}
-		list, err := c.terminalPage(ctx, r)
+		a, failed := c.call(ctx, r)
+		if failed != nil {
+			return nil, failed
+		}
+		list, err := a.page(r)
 		if err != nil {
 			return nil, err
 		}
@@ -66,11 +70,8 @@ type terminalPage struct {
 	total int64
 }
 
-func (c *Client) terminalPage(ctx context.Context, r request) (terminalPage, error) {
-	a, failed := c.call(ctx, r)
-	if failed != nil {
-		return terminalPage{}, failed
-	}
+// page reads the answer to a request for terminals.
+func (a answer) page(r request) (terminalPage, error) {
 	e, failed := a.check(r)
 	if failed != nil {
 		return terminalPage{}, failed

@@ -1,0 +1,341 @@
+package multisafepay
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/posbridge/bridge/schema"
+)
+
+// reply answers every request with a status and a body.
+func reply(status int, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+// asError returns the *Error that every call must fail with.
+func asError(t *testing.T, err error) *Error {
+	t.Helper()
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		t.Fatalf("error = %v (%T), want an *Error", err, err)
+	}
+	return e
+}
+
+func wantKind(t *testing.T, err error, want Kind) *Error {
+	t.Helper()
+	e := asError(t, err)
+	if e.Kind != want {
+		t.Errorf("error = %v, want kind %q", err, want)
+	}
+	return e
+}
+
+func TestCreateRequest(t *testing.T) {
+	t.Parallel()
+	full := Order{
+		OrderID: "example_order_id", TerminalID: "00000ABC", Amount: 1, Currency: "EUR", Description: "example description",
+		NotificationURL: "https://example.webhook.com",
+		Customer:        &schema.Customer{Locale: "nl_NL", Email: "a&b@example.com", Phone: "+31 20 1234567", FirstName: "Zoë", LastName: "<O'Neill>"},
+		CustomInfo:      &schema.CustomInfo{Custom1: "one", Custom3: "three"},
+	}
+	least := Order{
+		OrderID: "A/1", TerminalID: "T1", Amount: 999999999, Currency: "JPY",
+		Customer: &schema.Customer{}, CustomInfo: &schema.CustomInfo{},
+	}
+	for golden, order := range map[string]Order{"create_full.json": full, "create_least.json": least} {
+		t.Run(golden, func(t *testing.T) {
+			t.Parallel()
+			want, err := os.ReadFile("testdata/" + golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			client, _ := setup(t, func(w http.ResponseWriter, r *http.Request) {
+				body, _ := io.ReadAll(r.Body)
+				if string(body) != string(want) {
+					t.Errorf("body\n got %s\nwant %s", body, want)
+				}
+				if r.Method != http.MethodPost || r.URL.Path != "/v1/json/orders" || r.ContentLength != int64(len(want)) {
+					t.Errorf("request = %s %s, %d bytes", r.Method, r.URL.Path, r.ContentLength)
+				}
+				if got := r.URL.Query()["api_key"]; len(r.URL.Query()) != 1 || len(got) != 1 || got[0] != testKey {
+					t.Errorf("query = %v, want the key alone", r.URL.Query())
+				}
+				want := http.Header{
+					"Content-Type": {"application/json"}, "Accept": {"application/json"}, "User-Agent": {"till/7"},
+					"Content-Length": r.Header["Content-Length"],
+				}
+				if !reflect.DeepEqual(r.Header, want) {
+					t.Errorf("header = %v, want %v", r.Header, want)
+				}
+				reply(200, `{"success":true,"data":{"order_id":"`+order.OrderID+`"}}`)(w, r)
+			}, func(o *Options) { o.UserAgent = "till/7" })
+			if _, err := client.Create(t.Context(), NewSecret(testKey), order); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestCreateAnswer(t *testing.T) {
+	t.Parallel()
+	yes := func(data string) string { return `{"success":true,"data":` + data + `}` }
+	tests := map[string]struct {
+		body    string
+		session string
+		url     string
+		token   string
+		kind    Kind
+	}{
+		"seed": {
+			body:    yes(`{"order_id":"A1","session_id":"d5Mr","payment_url":"https://x","events_token":"WkYy\t\tBs","events_stream_url":"https://h/e"}`),
+			session: "d5Mr", url: "https://h/e", token: "WkYy\t\tBs",
+		},
+		"the other name":      {body: yes(`{"order_id":"A1","session_id":"S","events_token":"T","event_stream_url":"https://h/e"}`), session: "S", url: "https://h/e", token: "T"},
+		"no token":            {body: yes(`{"order_id":"A1","session_id":"S","events_stream_url":"https://h/e"}`), session: "S"},
+		"null token":          {body: yes(`{"order_id":"A1","session_id":"S","events_token":null,"events_stream_url":"https://h/e"}`), session: "S"},
+		"token of two lines":  {body: yes(`{"order_id":"A1","session_id":"S","events_token":"a\r\nX: y","events_stream_url":"https://h/e"}`), session: "S"},
+		"token with a NUL":    {body: yes(`{"order_id":"A1","session_id":"S","events_token":"a\u0000","events_stream_url":"https://h/e"}`), session: "S"},
+		"token not ASCII":     {body: yes(`{"order_id":"A1","session_id":"S","events_token":"ä","events_stream_url":"https://h/e"}`), session: "S"},
+		"token of blanks":     {body: yes(`{"order_id":"A1","session_id":"S","events_token":" ","events_stream_url":"https://h/e"}`), session: "S"},
+		"huge token":          {body: yes(`{"order_id":"A1","session_id":"S","events_token":"` + strings.Repeat("x", maxToken+1) + `","events_stream_url":"https://h/e"}`), session: "S"},
+		"token is a number":   {body: yes(`{"order_id":"A1","session_id":"S","events_token":5,"events_stream_url":"https://h/e"}`), session: "S"},
+		"no URL":              {body: yes(`{"order_id":"A1","session_id":"S","events_token":"T"}`), session: "S"},
+		"relative URL":        {body: yes(`{"order_id":"A1","session_id":"S","events_token":"T","events_stream_url":"/e"}`), session: "S"},
+		"not a URL":           {body: yes(`{"order_id":"A1","session_id":"S","events_token":"T","events_stream_url":"https://h/%zz"}`), session: "S"},
+		"huge URL":            {body: yes(`{"order_id":"A1","session_id":"S","events_token":"T","events_stream_url":"https://h/` + strings.Repeat("x", maxStreamURL) + `"}`), session: "S"},
+		"no session":          {body: yes(`{"order_id":"A1"}`)},
+		"session of nonsense": {body: yes(`{"order_id":"A1","session_id":"a\nb"}`)},
+		"huge session":        {body: yes(`{"order_id":"A1","session_id":"` + strings.Repeat("x", maxSessionID+1) + `"}`)},
+		"session is a list":   {body: yes(`{"order_id":"A1","session_id":[1]}`)},
+		"another order":       {body: yes(`{"order_id":"A2","session_id":"S","events_token":"T","events_stream_url":"https://h/e"}`), kind: KindLost},
+		"another spelling":    {body: yes(`{"order_id":"a1"}`), kind: KindLost},
+		"no order":            {body: yes(`{"session_id":"S"}`), kind: KindLost},
+		"no data":             {body: `{"success":true}`, kind: KindLost},
+		"null data":           {body: yes(`null`), kind: KindLost},
+		"list of data":        {body: yes(`[]`), kind: KindLost},
+		"huge body":           {body: yes(`{"order_id":"A1","x":"` + strings.Repeat("x", maxBody) + `"}`), kind: KindLost},
+		"used":                {body: `{"success":false,"error_code":1006,"error_info":"Order id already used"}`, kind: KindUsed},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client, _ := setup(t, reply(200, test.body))
+			got, err := client.Create(t.Context(), NewSecret(testKey), Order{OrderID: "A1"})
+			if test.kind != 0 {
+				if e := wantKind(t, err, test.kind); !e.Sent || e.Status != 200 || e.Op != OpCreate || !reflect.DeepEqual(got, Created{}) {
+					t.Errorf("created = %+v, error %+v", got, e)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.SessionID != test.session || got.Stream.URL != test.url || got.Stream.Token.Reveal() != test.token || got.Stream.IsZero() != (test.token == "") {
+				t.Errorf("created = %+v with token %q, want %+v", got, got.Stream.Token.Reveal(), test)
+			}
+		})
+	}
+}
+
+// getAnswer is an answer as the provider gives it, card data and all.
+const getAnswer = `{"success":true,"data":{"order_id":"A1","created":"2025-01-01T00:00:00","currency":"EUR","amount":1250,"description":"x",
+"status":"Completed","financial_status":"COMPLETED","transaction_id":9007199254740993,"reason":"",
+"payment_details":{"type":"VISA","terminal_id":"00000ABC","last4":"1111","card_expiry_date":"2912","account_holder_name":"C Holder","emv":{"aid":"A0000000031010"}},
+"customer":{"first_name":"Carl","email":"carl@example.com"}}}`
+
+func TestGet(t *testing.T) {
+	t.Parallel()
+	yes := func(fields string) string { return `{"success":true,"data":{` + fields + `}}` }
+	tests := map[string]struct {
+		body string
+		want OrderState
+		kind Kind
+	}{
+		"docs": {body: getAnswer, want: OrderState{
+			OrderID: "A1", TerminalID: "00000ABC", Status: "completed", FinancialStatus: "completed",
+			TransactionID: "9007199254740993", Currency: "EUR", Amount: 1250,
+		}},
+		"least":              {body: yes(`"order_id":"A1","status":"initialized"`), want: OrderState{OrderID: "A1", Status: "initialized"}},
+		"strings":            {body: yes(`"order_id":"A1","status":" new name ","transaction_id":"tx-1","amount":"12"`), want: OrderState{OrderID: "A1", Status: "new name", TransactionID: "tx-1", Amount: 12}},
+		"odd fields dropped": {body: yes(`"order_id":"A1","status":"x","financial_status":7,"transaction_id":[],"currency":"EUROS","amount":1.5,"payment_details":[]`), want: OrderState{OrderID: "A1", Status: "x"}},
+		"odd text dropped":   {body: yes(`"order_id":"A1","status":"x","financial_status":"é","transaction_id":"a b","payment_details":{"terminal_id":"a\nb"}`), want: OrderState{OrderID: "A1", Status: "x"}},
+		"another order":      {body: yes(`"order_id":"A2","status":"x"`), kind: KindNonsense},
+		"no order":           {body: yes(`"status":"x"`), kind: KindLost},
+		"no status":          {body: yes(`"order_id":"A1"`), kind: KindLost},
+		"status is a number": {body: yes(`"order_id":"A1","status":7`), kind: KindLost},
+		"status of nonsense": {body: yes(`"order_id":"A1","status":"<b>"`), kind: KindLost},
+		"status too long":    {body: yes(`"order_id":"A1","status":"` + strings.Repeat("x", 65) + `"`), kind: KindLost},
+		"list of data":       {body: `{"success":true,"data":[]}`, kind: KindLost},
+		"not found":          {body: `{"success":false,"error_code":1006,"error_info":"Not found"}`, kind: KindNotFound},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client, _ := setup(t, func(w http.ResponseWriter, r *http.Request) {
+				if r.Method != http.MethodGet || r.URL.Path != "/v1/json/orders/A1" {
+					t.Errorf("request = %s %s", r.Method, r.URL.Path)
+				}
+				reply(200, test.body)(w, r)
+			})
+			got, err := client.Get(t.Context(), NewSecret(testKey), "A1")
+			if test.kind != 0 {
+				wantKind(t, err, test.kind)
+			} else if err != nil {
+				t.Error(err)
+			}
+			if got != test.want {
+				t.Errorf("state = %+v, want %+v", got, test.want)
+			}
+		})
+	}
+}
+
+func TestCancel(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		status int
+		body   string
+		want   string
+		kind   Kind
+	}{
+		"cancelled":     {200, `{"success":true,"data":{"order_id":"A1","status":"Cancelled"}}`, "cancelled", 0},
+		"no order id":   {200, `{"success":true,"data":{"status":"void"}}`, "void", 0},
+		"another order": {200, `{"success":true,"data":{"order_id":"A2","status":"cancelled"}}`, "", KindNonsense},
+		"no status":     {200, `{"success":true,"data":{"order_id":"A1"}}`, "", KindLost},
+		"list of data":  {200, `{"success":true,"data":[]}`, "", KindLost},
+		"no data":       {200, `{"success":true}`, "", KindLost},
+		"refused":       {400, `{"success":false,"error_code":1001,"error_info":"Order is completed"}`, "", KindRejected},
+		"not known":     {404, `{"success":false,"error_code":1000,"error_info":"Not found"}`, "", KindNotFound},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client, _ := setup(t, func(w http.ResponseWriter, r *http.Request) {
+				if r.Method != http.MethodPost || r.URL.Path != "/v1/json/orders/A1/cancel" || r.ContentLength != 0 {
+					t.Errorf("request = %s %s with %d bytes", r.Method, r.URL.Path, r.ContentLength)
+				}
+				reply(test.status, test.body)(w, r)
+			})
+			got, err := client.Cancel(t.Context(), NewSecret(testKey), "A1")
+			if test.kind != 0 {
+				wantKind(t, err, test.kind)
+			} else if err != nil {
+				t.Error(err)
+			}
+			if got != test.want {
+				t.Errorf("status = %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestOrderIDIsOneSegment(t *testing.T) {
+	t.Parallel()
+	tests := map[string]string{
+		"A1": "A1", "INV/7": "INV%2F7", "a/../b": "a%2F..%2Fb", ".": "%2E", "..": "%2E%2E", "...": "...", "a.b_c-d": "a.b_c-d",
+		"a b": "a%20b", "a?b#c": "a%3Fb%23c", "a%2Fb": "a%252Fb", "ä": "%C3%A4", "a;b": "a%3Bb", "a&api_key=x": "a&api_key=x",
+	}
+	for order, want := range tests {
+		t.Run(order, func(t *testing.T) {
+			t.Parallel()
+			client, _ := setup(t, func(w http.ResponseWriter, r *http.Request) {
+				path, query, _ := strings.Cut(r.RequestURI, "?")
+				if path != "/v1/json/orders/"+want && path != "/v1/json/orders/"+want+"/cancel" {
+					t.Errorf("path on the wire = %s, want …/orders/%s", path, want)
+				}
+				if query != "api_key=k" {
+					t.Errorf("query on the wire = %s", query)
+				}
+				reply(404, "")(w, r)
+			})
+			_, err := client.Get(t.Context(), NewSecret("k"), order)
+			wantKind(t, err, KindNotFound)
+			_, err = client.Cancel(t.Context(), NewSecret("k"), order)
+			wantKind(t, err, KindNotFound)
+		})
+	}
+}
+
+func TestEmptyOrderIDIsNotSent(t *testing.T) {
+	t.Parallel()
+	client, _ := setup(t, func(http.ResponseWriter, *http.Request) { t.Error("something was sent") })
+	_, err := client.Create(t.Context(), NewSecret("k"), Order{})
+	wantKind(t, err, KindNonsense)
+	_, err = client.Get(t.Context(), NewSecret("k"), "")
+	wantKind(t, err, KindNonsense)
+	_, err = client.Cancel(t.Context(), NewSecret("k"), "")
+	if e := wantKind(t, err, KindNonsense); e.Sent {
+		t.Error("error says that it was sent")
+	}
+}
+
+// FuzzProviderAnswer: no answer makes a call panic, leak or return what breaks
+// the rules of this package's types.
+func FuzzProviderAnswer(f *testing.F) {
+	f.Add(200, []byte(getAnswer), "")
+	f.Add(200, []byte(`{"success":true,"data":{"order_id":"A1","session_id":"S","events_token":"T","events_stream_url":"https://h/e"}}`), "5")
+	f.Add(400, []byte(`{"success":false,"error_code":1006,"error_info":"used"}`), "")
+	f.Add(422, []byte(`{"success":false,"message":"m","errors":[{"attribute":"a","message":"b"}]}`), "")
+	f.Add(429, []byte(``), "Fri, 02 Jan 2026 03:05:05 GMT")
+	f.Add(200, []byte(`{"success":true,"data":[{"id":"T1","active":true}],"pager":{"total_items":1}}`), "")
+	f.Add(200, []byte("\xef\xbb\xbf{\"success\":true,\"data\":{\"order_id\":\"A1\",\"status\":\"x\",\"transaction_id\":1e30}}"), "NaN")
+	f.Fuzz(func(t *testing.T, status int, body []byte, wait string) {
+		status = 100 + (status%500+500)%500
+		a := answer{status: status, header: http.Header{"Retry-After": {wait}}, body: body}
+		for _, op := range []string{OpCreate, OpGet, OpCancel, OpTerminals} {
+			r := request{op: op, key: NewSecret(testKey)}
+			_, err := a.check(r)
+			if err != nil {
+				checkError(t, err)
+			} else if status < 200 || status > 299 {
+				t.Errorf("HTTP %d is taken for a yes", status)
+			}
+		}
+		if created, err := a.created(request{op: OpCreate, key: NewSecret(testKey)}, "A1"); err != nil {
+			checkError(t, err)
+		} else if token := created.Stream.Token.Reveal(); strings.ContainsAny(token+created.Stream.URL+created.SessionID, "\r\n\x00") {
+			t.Errorf("created = %+v with token %q", created, token)
+		}
+		if state, err := a.state(request{op: OpGet, key: NewSecret(testKey)}, "A1"); err != nil {
+			checkError(t, err)
+		} else if s, ok := normalStatus(state.Status); !ok || s != state.Status || state.OrderID != "A1" ||
+			label(state.TransactionID+state.TerminalID+state.Currency, 200) != state.TransactionID+state.TerminalID+state.Currency {
+			t.Errorf("state = %+v", state)
+		}
+		if status, err := a.cancelled(request{op: OpCancel, key: NewSecret(testKey)}, "A1"); err != nil {
+			checkError(t, err)
+		} else if s, ok := normalStatus(status); !ok || s != status {
+			t.Errorf("status = %q", status)
+		}
+		if page, err := a.page(request{op: OpTerminals, key: NewSecret(testKey)}); err != nil {
+			checkError(t, err)
+		} else {
+			for _, terminal := range page.terminals {
+				if terminal.ID == "" || len(terminal.ID) > maxTerminalID {
+					t.Errorf("terminal = %+v", terminal)
+				}
+			}
+		}
+	})
+}
+
+// checkError holds an error to the rules.
+func checkError(t *testing.T, err error) {
+	t.Helper()
+	e := asError(t, err)
+	if e.Kind <= 0 || int(e.Kind) >= len(kindNames) || e.RetryAfter < 0 || e.RetryAfter > maxRetryAfter || len([]rune(e.Info)) > maxInfo {
+		t.Errorf("error = %+v", e)
+	}
+	if strings.Contains(e.Error(), testKey) || strings.ContainsAny(e.Error(), "\n\r\x00") {
+		t.Errorf("error text = %q", e.Error())
+	}
+}
