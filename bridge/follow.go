@@ -27,6 +27,10 @@ const (
 	// cancelGrace is how long a cancelled order's stream may take to say so
 	// before the provider is asked.
 	cancelGrace = time.Second
+	// streamFirst is how long an answer of the provider waits while the stream is
+	// open, so that what the stream says at the same time comes first: an answer
+	// shows where things went, the stream shows how.
+	streamFirst = 150 * time.Millisecond
 	// noAsk is the wait of a timer that is not meant to fire.
 	noAsk = 24 * time.Hour
 )
@@ -59,8 +63,9 @@ type follower struct {
 	askAt *time.Timer
 	// mustAsk is set while something may have been missed.
 	mustAsk bool
-	// asking is true while the provider is being asked.
-	asking bool
+	// asking is true while the provider is being asked; askAgain is set when
+	// something happened meanwhile that the answer need not show.
+	asking, askAgain bool
 	// poll paces the asking while there is no stream.
 	poll *backoff.ExponentialBackOff
 	// cancelSeen is the last note of a cancel that was looked at.
@@ -239,7 +244,10 @@ func (f *follower) askSoon(in time.Duration) {
 // answer would only wait behind them.
 func (f *follower) ask(ctx context.Context) {
 	switch {
-	case f.asking || f.rest || f.state.Status == schema.StatusUnresolved:
+	case f.rest || f.state.Status == schema.StatusUnresolved:
+		return
+	case f.asking:
+		f.askAgain = true
 		return
 	case len(f.pending) > 0:
 		f.askAt.Reset(f.BackoffInitial)
@@ -253,9 +261,19 @@ func (f *follower) ask(ctx context.Context) {
 		if err == nil {
 			there, err = f.Provider.Get(ctx, group.Key, f.order)
 		}
-		return func() {
+		answered := func() {
 			f.asking = false
 			f.onAnswer(there, err, after)
+		}
+		return func() {
+			if err != nil || !f.connected {
+				answered()
+				return
+			}
+			f.run(ctx, func(ctx context.Context) func() {
+				sleep(ctx, streamFirst)
+				return answered
+			})
 		}
 	})
 }
@@ -264,20 +282,25 @@ func (f *follower) ask(ctx context.Context) {
 // the stream's events had arrived.
 func (f *follower) onAnswer(there multisafepay.OrderState, err error, after uint64) {
 	f.rest = f.rest || f.lastAsk
+	again := f.askAgain
+	f.askAgain = false
 	if err != nil || there.Status == "" {
 		f.Metrics.Reconciled(telemetry.ReconcileFailed)
 		f.trouble.failed("The order could not be asked for", err)
 		f.askAt.Reset(max(retryAfter(err), f.poll.NextBackOff()))
 		return
 	}
-	f.mustAsk = false
+	f.mustAsk = again
 	f.pending = append(f.pending, observed{Observation: Observation{
 		Source: schema.SourceReconcile, Status: there.Status, FinancialStatus: there.FinancialStatus,
 		TransactionID: there.TransactionID, AskedAfter: after, At: time.Now(),
 	}})
-	if f.connected {
+	switch {
+	case again:
+		f.askAt.Reset(0)
+	case f.connected:
 		f.askAt.Reset(f.ReconcileInterval)
-	} else {
+	default:
 		f.askAt.Reset(f.poll.NextBackOff())
 	}
 }

@@ -163,6 +163,9 @@ func (r *Replica) Drain(ctx context.Context) error {
 		r.mu.Unlock()
 		r.stopWork()
 		<-gone
+		if left == 0 {
+			return nil
+		}
 		return &drainError{left}
 	}
 }
