@@ -62,7 +62,11 @@ var (
 // *DeniedError and ErrAway the payment may have begun all the same; the same
 // request may be sent again, it never makes a second payment.
 func (t *Till) Start(ctx context.Context, r schema.StartRequest) (schema.StartReply, []byte, error) {
-	return ask[schema.StartReply](ctx, t, subjects.Start, r.TerminalID, startLimit, r)
+	reply, body, err := ask[schema.StartReply](ctx, t, subjects.Start, r.TerminalID, startLimit, r)
+	if err == nil && (reply.OrderID != r.OrderID || reply.TerminalID != r.TerminalID) {
+		err = fmt.Errorf("ask for the payment: %w", ErrBadReply)
+	}
+	return reply, body, err
 }
 
 // Cancel asks for an order's cancellation and returns the status that it has

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
 	"github.com/posbridge/bridge/internal/natsserver/natstest"
@@ -439,5 +440,19 @@ func TestCommandsThatNobodyAnswers(t *testing.T) {
 	defer cancel()
 	if _, _, err := bus.Get(ctx, "T1", "a"); err == nil {
 		t.Error("got no error")
+	}
+}
+
+func TestFollowThroughAJetStreamDomain(t *testing.T) {
+	t.Parallel()
+	s := natstest.Run(t, natstest.WithServerOptions(func(o *server.Options) { o.JetStreamDomain = "shop" }))
+	bridge := tilltest.Run(t, s.URL(), tilltest.Handlers{}, tilltest.Options{Silent: true})
+	bridge.Store(event("a", 1, "completed"))
+	for _, fields := range []map[string]any{
+		{"url": s.URL(), "jetstream_domain": "shop"},
+		{"url": s.URL(), "jetstream_api_prefix": "$JS.shop.API"},
+	} {
+		f := follow(t, connect(t, contextFile(t, fields), "it"), till.FollowOptions{Every: never, Replay: time.Now().Add(-time.Minute)})
+		expect(t, f, "T1/a 1 completed")
 	}
 }

@@ -92,7 +92,7 @@ func (t *Till) direct(ctx context.Context, request map[string]any) (batch []stor
 	}
 	ctx, done := t.expect(ctx, subject)
 	defer done()
-	inbox := t.conn.NewRespInbox()
+	inbox := t.conn.NewInbox()
 	replies, err := t.conn.SubscribeSync(inbox)
 	if err != nil {
 		return nil, 0, awayOr(err)

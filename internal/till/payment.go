@@ -46,8 +46,7 @@ const unknownLimit = 2
 // Run subscribes, asks for the payment and returns when it is over, when it
 // cannot be started, when the timeout has passed, or when it is left: by a
 // second interrupt or the end of ctx. A payment that is left goes on. The error
-// says why no payment was started, or that the following broke off; the outcome
-// is OutcomeUnknown then.
+// says why no payment was started; the outcome is OutcomeUnknown then.
 func (p Payment) Run(ctx context.Context) (Outcome, error) {
 	if p.Now == nil {
 		p.Now = time.Now
@@ -336,7 +335,6 @@ func (c *course) update(update Update) (outcome Outcome, over bool) {
 			c.Screen.Note("to ask again is safe: " + c.again())
 			return OutcomeUnknown, true
 		}
-		c.following.CatchUp()
 	}
 	return OutcomeUnknown, false
 }
@@ -405,8 +403,8 @@ func (c *course) broken() (Outcome, error) {
 	if !errors.Is(err, ErrClosed) { // the context's end
 		return c.leave()
 	}
-	c.Screen.Note(c.goesOn())
-	return OutcomeUnknown, err
+	c.Screen.Note(Describe(err) + "; " + c.goesOn())
+	return OutcomeUnknown, nil
 }
 
 func (c *course) goesOn() string {

@@ -482,3 +482,31 @@ func TestPaymentWithoutTheRightToHear(t *testing.T) {
 		t.Error("a payment was started that nobody could have followed")
 	}
 }
+
+func TestPaymentWhoseConnectionIsClosed(t *testing.T) {
+	t.Parallel()
+	p := pay(t, setup(t, tilltest.Handlers{Start: created}, tilltest.Options{}), nil)
+	p.out.Await(t, "accepted")
+	p.till.Close()
+	p.ends(t, till.OutcomeUnknown)
+	if got, want := p.notes.String(), "no longer accepts these credentials; the payment goes on"; !strings.Contains(got, want) {
+		t.Errorf("got remarks\n%s\nwant %q", got, want)
+	}
+}
+
+// A reply that makes no sense says nothing about the payment: it is followed.
+func TestPaymentWithABadReply(t *testing.T) {
+	t.Parallel()
+	for name, reply := range map[string]string{
+		"not JSON":      `accepted`,
+		"another order": `{"order_id":"b","terminal_id":"T1","status":"created","created":true}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := pay(t, setup(t, tilltest.Handlers{Start: func(schema.StartRequest) (any, error) { return []byte(reply), nil }}, tilltest.Options{}), nil)
+			p.notes.Await(t, "whether the payment began is not known yet; to ask again is safe: the same command with --order a")
+			p.bridge.Store(event("a", 1, "completed"))
+			p.ends(t, till.OutcomePaid)
+		})
+	}
+}
