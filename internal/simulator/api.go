@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -115,7 +116,7 @@ func (s *Simulator) serveAPI(w http.ResponseWriter, r *http.Request, path string
 		bad.send(w)
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	body, err := readBody(w, r)
 	if err != nil {
 		refusal(http.StatusBadRequest, codeIncorrectFormat, "Incorrect format: the body cannot be read or is too large").send(w)
 		return
@@ -162,6 +163,26 @@ func (s *Simulator) serveAPI(w http.ResponseWriter, r *http.Request, path string
 	}
 	s.noteCall(c, a.status, "answered")
 	a.send(w)
+}
+
+// readBody reads a request's body, within limits of size and time. The time
+// limit is lifted again: it would end a long answer as well.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	control := http.NewResponseController(w)
+	setLimit := func(t time.Time) error {
+		if err := control.SetReadDeadline(t); err != nil && !errors.Is(err, http.ErrNotSupported) {
+			return fmt.Errorf("limit reading of the body: %w", err)
+		}
+		return nil
+	}
+	if err := setLimit(time.Now().Add(bodyTimeout)); err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		return nil, fmt.Errorf("read body: %w", err)
+	}
+	return body, setLimit(time.Time{})
 }
 
 // authorize finds the terminal group of the key that came as query parameter

@@ -147,7 +147,11 @@ func complainOf(w http.ResponseWriter, err error) {
 
 // readJSON reads a small request body into v, strictly.
 func readJSON(w http.ResponseWriter, r *http.Request, v any) error {
-	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	body, err := readBody(w, r)
+	if err != nil {
+		return err
+	}
+	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(v); err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("read body: %w", err)
@@ -290,7 +294,7 @@ func (s *Simulator) serveWait(w http.ResponseWriter, r *http.Request) {
 	case errors.Is(err, ErrClosed):
 		complainOf(w, err)
 	case err != nil:
-		complain(w, http.StatusRequestTimeout, err)
+		complain(w, http.StatusGatewayTimeout, err)
 	default:
 		reply(w, http.StatusOK, o)
 	}

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"golang.org/x/text/currency"
@@ -206,6 +207,9 @@ func (s *Simulator) create(g *group, r *http.Request, req createRequest) answer 
 	expires := s.now().Add(s.opts.TokenTTL)
 	if f, ok := s.takeFault(FaultExpiredToken, at); ok {
 		expires = s.now().Add(f.Delay)
+		if f.Delay > 0 {
+			expires = expires.Add(time.Second - 1) // a token's expiry is in whole seconds: rounded up
+		}
 	}
 	streamURL := origin(r) + eventsPath
 	if f, ok := s.takeFault(FaultOtherHostStreamURL, at); ok {

@@ -126,6 +126,8 @@ func (f Fault) check() error {
 		return wrong("size", "a number of bytes within the documented limit")
 	case f.Operation != "" && !slices.Contains(Operations(), f.Operation):
 		return wrong("operation", "one of create, get, cancel, patch, terminals, receipt, stream")
+	case f.Operation == OpStream && f.Name != FaultRedirect:
+		return wrong("operation", "one of the API's; streams have faults of their own")
 	case f.Mode != "" && !slices.Contains(info.Modes, f.Mode):
 		return wrong("mode", strings.Join(info.Modes, ", "))
 	case f.Mode == LoseByStatus && f.Status == 0:

@@ -28,7 +28,8 @@ const (
 	maxPace            = 1_000_000
 	maxTerminals       = 100_000
 	maxBody            = 1 << 20 // bytes of a request
-	maxEventsPerOrder  = 1_000   // status changes; further actions are refused
+	bodyTimeout        = 30 * time.Second
+	maxEventsPerOrder  = 1_000 // status changes; further actions are refused
 	maxStreamsPerOrder = 64
 	maxFaults          = 1_000
 	maxAskedFaults     = 16 // by one order
