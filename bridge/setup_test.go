@@ -317,11 +317,12 @@ func order(id, terminal string, more ...fields) fields {
 	return body
 }
 
-// scenario has the simulator's customer do something; faults make things go wrong.
+// scenario has the simulator's customer do something; faults, as
+// "drop_stream:after=1", make things go wrong on the way.
 func scenario(name simulator.Scenario, faults ...string) fields {
 	info := fields{"custom_1": "scenario:" + string(name)}
 	if len(faults) > 0 {
-		info["custom_2"] = "fault:" + strings.Join(faults, ";")
+		info["custom_2"] = "fault:" + strings.Join(faults, " fault:")
 	}
 	return fields{"custom_info": info}
 }
@@ -330,6 +331,16 @@ func scenario(name simulator.Scenario, faults ...string) fields {
 func (b *bundle) start(body fields) schema.StartReply {
 	b.t.Helper()
 	return b.do(b.space.Command(subjects.Start), body).started()
+}
+
+// act does something at a terminal by hand.
+func (b *bundle) act(terminal string, actions ...simulator.Action) {
+	b.t.Helper()
+	for _, action := range actions {
+		if _, err := b.sim.Act(terminal, action); err != nil {
+			b.t.Fatalf("%s on terminal %s: %v", action, terminal, err)
+		}
+	}
 }
 
 func (b *bundle) cancel(terminal, order string) reply {
@@ -458,5 +469,7 @@ func (l *logs) wait(t testing.TB, text string, n int) {
 // short makes every duration that a session waits for short.
 func short(c *bridge.Config) {
 	c.ReconcileInterval = 200 * time.Millisecond
-	c.IdleTimeout = 500 * time.Millisecond
+	c.IdleTimeout = 400 * time.Millisecond
+	c.StartDeadline = 600 * time.Millisecond
+	c.RequestTimeout = 300 * time.Millisecond
 }
