@@ -41,9 +41,9 @@ func (s *Simulator) compose(c *streamConn) (out []byte, end ending, final bool) 
 		c.pos = len(o.events)
 		return nil, s.dropped(c), o.over()
 	}
-	if c.greet {
-		c.greet = false
-		out = append(out, c.event(o.eventData(o.status, o.financial).String())...)
+	if c.greeting != "" {
+		out = append(out, c.event(c.greeting)...)
+		c.greeting = ""
 	}
 	for c.pos < len(o.events) {
 		if end = s.dropped(c); end != goOn {

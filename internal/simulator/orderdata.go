@@ -181,7 +181,7 @@ func (s *Simulator) cancelOrder(o *order) answer {
 // provider says yes and leaves the order declined for good, with its terminal
 // still busy. The caller holds mu.
 func (s *Simulator) patchOrder(o *order) answer {
-	if !o.final() {
+	if !o.final() && !o.stuck {
 		s.stopSteps(o)
 		s.stopAlarm(o.idle)
 		o.idle = nil

@@ -37,7 +37,9 @@ func setup(t *testing.T, o simulator.Options) *bundle {
 		o.Pace = 1000
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	transport := &http.Transport{}
+	// On a kept connection net/http would send a request again by itself that was
+	// cut without an answer.
+	transport := &http.Transport{DisableKeepAlives: true}
 	b := &bundle{
 		Server: simulatortest.Start(t, o), t: t, ctx: ctx,
 		client: &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
@@ -157,12 +159,7 @@ func (b *bundle) open(created fields) *stream {
 
 func (b *bundle) connect(created fields) *http.Response {
 	b.t.Helper()
-	req, err := http.NewRequestWithContext(b.ctx, "GET", created["events_stream_url"].(string), nil)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	req.Header.Set("Authorization", created["events_token"].(string))
-	req.Header.Set("Accept", "text/event-stream")
+	req := newStreamRequest(b, created)
 	resp, err := b.client.Do(req)
 	if err != nil {
 		b.t.Fatalf("open stream: %v", err)

@@ -21,16 +21,16 @@ const (
 type streamConn struct {
 	wake chan struct{} // holds one token: there may be news
 
-	order   *order
-	framing framing
-	pos     int    // the next of the order's events
-	sent    int    // events that went out on this connection
-	cut     bool   // to be cut by DropStreams
-	silent  bool   // open, but nothing goes out any more
-	held    []byte // an event that waits for the next one, without its blank line
-	joined  bool   // held goes out before the next one, with no blank line between
-	greet   bool   // the present state is to be sent first
-	token   string // removed from what the journal shows
+	order    *order
+	framing  framing
+	pos      int    // the next of the order's events
+	sent     int    // events that went out on this connection
+	cut      bool   // to be cut by DropStreams
+	silent   bool   // open, but nothing goes out any more
+	held     []byte // an event that waits for the next one, without its blank line
+	joined   bool   // held goes out before the next one, with no blank line between
+	greeting string // data of an event that is to be sent first
+	token    string // removed from what the journal shows
 }
 
 func (c *streamConn) wakeUp() {
@@ -93,7 +93,10 @@ func (s *Simulator) connect(session, token string, r *http.Request) (c *streamCo
 	}
 	id, terminal := o.create.OrderID, o.terminal.id
 	s.calls.count(OpStream, id)
-	c = &streamConn{order: o, wake: make(chan struct{}, 1), token: token, pos: len(o.events), greet: s.opts.SendPresentState}
+	c = &streamConn{order: o, wake: make(chan struct{}, 1), token: token, pos: len(o.events)}
+	if s.opts.SendPresentState {
+		c.greeting = o.eventData(o.status, o.financial).String()
+	}
 	at := c.occasion()
 	refuse := func(a answer) (*streamConn, *answer, bool, error) {
 		s.note(Entry{Kind: KindStream, Terminal: terminal, Order: id, HTTPStatus: a.status, Text: "stream refused with " + strconv.Itoa(a.status)})

@@ -1,0 +1,196 @@
+package simulator_test
+
+import (
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/posbridge/bridge/internal/simulator"
+)
+
+func TestActions(t *testing.T) {
+	t.Parallel()
+	type action = simulator.Action
+	for name, tc := range map[string]struct {
+		actions []action
+		want    []string // statuses
+		screen  simulator.Screen
+		busy    bool
+	}{
+		"nothing":             {nil, []string{}, simulator.ScreenAmountDue, true},
+		"tap":                 {[]action{simulator.ActTap}, []string{"initialized"}, simulator.ScreenProcessing, true},
+		"tap twice":           {[]action{simulator.ActTap, simulator.ActTap}, []string{"initialized"}, simulator.ScreenProcessing, true},
+		"insert":              {[]action{simulator.ActInsert}, []string{}, simulator.ScreenPIN, true},
+		"insert and PIN":      {[]action{simulator.ActInsert, simulator.ActPIN}, []string{"initialized"}, simulator.ScreenProcessing, true},
+		"approve":             {[]action{simulator.ActApprove}, []string{"initialized", "completed"}, simulator.ScreenApproved, false},
+		"tap, approve":        {[]action{simulator.ActTap, simulator.ActApprove}, []string{"initialized", "completed"}, simulator.ScreenApproved, false},
+		"decline":             {[]action{simulator.ActDecline}, []string{"initialized", "declined"}, simulator.ScreenDeclined, true},
+		"decline, approve":    {[]action{simulator.ActDecline, simulator.ActApprove}, []string{"initialized", "declined", "initialized", "completed"}, simulator.ScreenApproved, false},
+		"cancel":              {[]action{simulator.ActCancel}, []string{"cancelled"}, simulator.ScreenCancelled, false},
+		"tap, cancel":         {[]action{simulator.ActTap, simulator.ActCancel}, []string{"initialized", "cancelled"}, simulator.ScreenCancelled, false},
+		"walk away":           {[]action{simulator.ActWalkAway}, []string{}, simulator.ScreenAmountDue, true},
+		"approve and reverse": {[]action{simulator.ActApprove, simulator.ActReverse}, []string{"initialized", "completed", "reversed"}, simulator.ScreenReversed, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, simulator.Options{Manual: true, Pace: 0.01})
+			b.create("order", "SIM00001", nil)
+			b.act("SIM00001", tc.actions...)
+			o, _ := b.Order("order")
+			if got := o.Statuses(); !slices.Equal(got, tc.want) {
+				t.Errorf("statuses: got %v, want %v", got, tc.want)
+			}
+			terminal, err := b.Terminal("SIM00001")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if terminal.Screen != tc.screen || terminal.Busy != tc.busy || (terminal.Deadline != nil) != tc.busy {
+				t.Errorf("terminal: got %+v, want screen %s, busy %t", terminal, tc.screen, tc.busy)
+			}
+		})
+	}
+}
+
+func TestActErrors(t *testing.T) {
+	t.Parallel()
+	b := setup(t, simulator.Options{Manual: true})
+	b.create("order", "SIM00001", nil)
+	b.act("SIM00001", simulator.ActCancel)
+	for name, tc := range map[string]struct {
+		terminal string
+		action   simulator.Action
+		want     error
+	}{
+		"unknown terminal":     {"NOBODY", simulator.ActTap, simulator.ErrUnknownTerminal},
+		"unknown action":       {"SIM00001", "dance", simulator.ErrUnknownAction},
+		"idle terminal":        {"SIM00002", simulator.ActTap, simulator.ErrNoPayment},
+		"payment is over":      {"SIM00001", simulator.ActApprove, simulator.ErrNoPayment},
+		"reverse nothing":      {"SIM00002", simulator.ActReverse, simulator.ErrNoPayment},
+		"reverse no completed": {"SIM00001", simulator.ActReverse, simulator.ErrNoPayment},
+	} {
+		if _, err := b.Act(tc.terminal, tc.action); !errors.Is(err, tc.want) {
+			t.Errorf("%s: got %v, want %v", name, err, tc.want)
+		}
+	}
+}
+
+// Screens with a result go away by themselves.
+func TestScreensRevert(t *testing.T) {
+	t.Parallel()
+	b := setup(t, simulator.Options{Manual: true, Pace: 1000})
+	b.create("order", "SIM00001", nil)
+	wait := func(screen simulator.Screen) {
+		t.Helper()
+		seq := uint64(0)
+		for {
+			terminal, err := b.Terminal("SIM00001")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if terminal.Screen == screen {
+				return
+			}
+			e, err := b.WaitEntry(b.ctx, seq, func(e simulator.Entry) bool { return e.Kind == simulator.KindTerminal })
+			if err != nil {
+				t.Fatal(err)
+			}
+			seq = e.Seq
+		}
+	}
+	b.act("SIM00001", simulator.ActDecline)
+	wait(simulator.ScreenAmountDue)
+	b.act("SIM00001", simulator.ActApprove)
+	wait(simulator.ScreenIdle)
+}
+
+// A hand at the terminal sends the virtual customer away.
+func TestHandTakesOver(t *testing.T) {
+	t.Parallel()
+	b := setup(t, simulator.Options{Pace: 0.01, StreamGrace: -1})
+	b.create("order", "SIM00001", scenario(simulator.Approve))
+	b.act("SIM00001", simulator.ActDecline, simulator.ActCancel)
+	o, _ := b.Order("order")
+	if got, want := o.Statuses(), []string{"initialized", "declined", "cancelled"}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestConfigure(t *testing.T) {
+	t.Parallel()
+	b := setup(t, simulator.Options{})
+	for name, err := range map[string]error{
+		"mode":     b.Configure("SIM00001", "sometimes", ""),
+		"scenario": b.Configure("SIM00001", "", "nonsense"),
+		"terminal": b.Configure("NOBODY", simulator.Manual, ""),
+	} {
+		if err == nil {
+			t.Errorf("wrong %s: got no error", name)
+		}
+	}
+	if err := b.Configure("SIM00001", simulator.Manual, simulator.DeclineThenCancel); err != nil {
+		t.Fatal(err)
+	}
+	got, err := b.Terminal("SIM00001")
+	if err != nil || got.Mode != simulator.Manual || got.Scenario != simulator.DeclineThenCancel {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+// The back office can give any status, also after the end; the terminal stays
+// free.
+func TestSetStatus(t *testing.T) {
+	t.Parallel()
+	b := setup(t, simulator.Options{Manual: true})
+	s := b.open(b.create("order", "SIM00001", nil))
+	for _, step := range []struct {
+		status, financial string
+		final             bool
+	}{
+		{"uncleared", "", false}, {"brand_new", "other", false}, {"completed", "", true},
+		{"refunded", "completed", true}, {"uncleared", "", true}, {"completed", "", true},
+	} {
+		o, err := b.SetStatus("order", step.status, step.financial)
+		if err != nil {
+			t.Fatal(err)
+		}
+		financial := step.financial
+		if financial == "" {
+			financial = step.status
+		}
+		if o.Final != step.final || o.FinancialStatus != financial {
+			t.Errorf("%s: got %+v, want final %t", step.status, o, step.final)
+		}
+		if got := s.event()["status"]; got != step.status {
+			t.Errorf("event: got %v, want %s", got, step.status)
+		}
+	}
+	if got := b.State().Finished; got != 1 {
+		t.Errorf("finished orders: got %d, want 1", got)
+	}
+	b.create("next", "SIM00001", nil)
+	if _, err := b.SetStatus("nobody", "completed", ""); !errors.Is(err, simulator.ErrUnknownOrder) {
+		t.Errorf("unknown order: got %v", err)
+	}
+	if _, err := b.SetStatus("order", "", ""); err == nil {
+		t.Error("empty status: got no error")
+	}
+}
+
+func TestTooManyChanges(t *testing.T) {
+	t.Parallel()
+	b := setup(t, simulator.Options{Manual: true})
+	b.create("order", "SIM00001", nil)
+	for range 500 {
+		b.act("SIM00001", simulator.ActDecline)
+	}
+	if _, err := b.Act("SIM00001", simulator.ActDecline); !errors.Is(err, simulator.ErrOrderFull) {
+		t.Errorf("got %v, want %v", err, simulator.ErrOrderFull)
+	}
+	if _, err := b.SetStatus("order", "completed", ""); !errors.Is(err, simulator.ErrOrderFull) {
+		t.Errorf("got %v, want %v", err, simulator.ErrOrderFull)
+	}
+	// The provider can still end it.
+	if status, _ := b.do("POST", "/v1/json/orders/order/cancel"+demoKey, nil); status != 200 {
+		t.Errorf("cancel: got %d", status)
+	}
+}
