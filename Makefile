@@ -1,0 +1,30 @@
+# Thin: every target is one command that can be typed as well. CI runs .ci/run.
+
+GOLANGCI_LINT ?= go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+FUZZTIME ?= 30s
+
+.PHONY: build test race lint fmt dev fuzz ci
+
+build: ## The binary, into dist/
+	CGO_ENABLED=0 go build -trimpath -o dist/bridge ./cmd/bridge
+
+test: ## All tests
+	go test ./...
+
+race: ## All tests with the race detector
+	go test -race ./...
+
+lint: ## Linters, the import arrows among them
+	$(GOLANGCI_LINT) run
+
+fmt: ## gofumpt
+	$(GOLANGCI_LINT) fmt
+
+dev: ## Everything on this machine, with a sample payment
+	go run ./cmd/bridge dev
+
+fuzz: ## Every fuzz target for FUZZTIME
+	.ci/fuzz $(FUZZTIME)
+
+ci: ## What CI runs
+	.ci/run
