@@ -120,8 +120,8 @@ func (s *service) bounded(command subjects.Command, bound chan struct{}, handle 
 
 func (s *service) onStart(ctx context.Context, req micro.Request) {
 	began := time.Now()
-	var request schema.StartRequest
-	failure := s.read(req, &request, &request.TerminalID)
+	request, err := schema.DecodeStart(req.Data())
+	failure := s.bind(req, err, &request.TerminalID)
 	if failure == nil {
 		failure = checked(request.Check())
 	}
@@ -148,8 +148,8 @@ func (s *service) onGet(ctx context.Context, req micro.Request) {
 
 func onOrder[T any](ctx context.Context, s *service, command subjects.Command, req micro.Request, handle func(context.Context, schema.OrderRequest) (*T, *schema.Error)) {
 	began := time.Now()
-	var request schema.OrderRequest
-	failure := s.read(req, &request, &request.TerminalID)
+	request, err := schema.DecodeOrder(req.Data())
+	failure := s.bind(req, err, &request.TerminalID)
 	if failure == nil {
 		failure = checked(request.Check())
 	}
@@ -166,7 +166,8 @@ func onOrder[T any](ctx context.Context, s *service, command subjects.Command, r
 
 func (s *service) onList(ctx context.Context, req micro.Request) {
 	began := time.Now()
-	failure := decode(req.Data(), &schema.ListRequest{})
+	_, err := schema.DecodeList(req.Data())
+	failure := checked(err)
 	var reply *schema.ListReply
 	if failure == nil {
 		reply, failure = s.List(ctx)
@@ -178,10 +179,11 @@ func (s *service) onList(ctx context.Context, req micro.Request) {
 	s.succeed(subjects.List, req, began, reply)
 }
 
-// read decodes a request and holds its terminal to that of the subject.
-func (s *service) read(req micro.Request, v any, terminal *string) *schema.Error {
-	if failure := decode(req.Data(), v); failure != nil {
-		return failure
+// bind holds the terminal of a request, which could be decoded or not, to that
+// of the subject.
+func (s *service) bind(req micro.Request, decoded error, terminal *string) *schema.Error {
+	if decoded != nil {
+		return checked(decoded)
 	}
 	bound, scoped, err := s.Space.CommandTerminal(req.Subject())
 	switch {
@@ -195,16 +197,21 @@ func (s *service) read(req micro.Request, v any, terminal *string) *schema.Error
 	return nil
 }
 
-// checked turns the error of a message's Check into the error to answer.
+// checked turns the error of decoding or checking a message into the error to
+// answer. A card number that stands where a field's name should is not shown.
 func checked(err error) *schema.Error {
 	if err == nil {
 		return nil
 	}
-	if failure, ok := errors.AsType[*schema.Error](err); ok {
-		return failure
+	failure, ok := errors.AsType[*schema.Error](err)
+	if !ok {
+		failure = schema.NewError(schema.InvalidRequest, "%s", err)
 	}
-	return schema.NewError(schema.InvalidRequest, "%s", err)
+	failure.Message = cardLike.ReplaceAllString(failure.Message, "[digits]")
+	return failure
 }
+
+var cardLike = regexp.MustCompile(`[0-9]{12,}`)
 
 func (s *service) succeed(command subjects.Command, req micro.Request, began time.Time, reply any) {
 	s.respond(command, "", req, began, nil, reply)
