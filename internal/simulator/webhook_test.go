@@ -1,0 +1,145 @@
+package simulator_test
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/posbridge/bridge/internal/simulator"
+)
+
+// hook is one webhook that arrived.
+type hook struct {
+	query  map[string]string
+	status string
+	signed bool
+}
+
+// receiver takes webhooks; answer says how the n-th is answered.
+func receiver(t *testing.T, answer func(n int, w http.ResponseWriter)) (url string, hooks <-chan hook) {
+	t.Helper()
+	arrived := make(chan hook, 100)
+	n := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		var order struct {
+			Status string `json:"status"`
+		}
+		if err := json.Unmarshal(body, &order); err != nil {
+			t.Errorf("webhook body: %v", err)
+		}
+		query := r.URL.Query()
+		stamp := query.Get("timestamp")
+		n++
+		answer(n, w)
+		arrived <- hook{
+			query:  map[string]string{"transactionid": query.Get("transactionid"), "mine": query.Get("mine")},
+			status: order.Status,
+			signed: r.Header.Get("Auth") == simulator.WebhookAuth("demo-key", stamp, body) && stamp != "",
+		}
+	}))
+	t.Cleanup(server.Close)
+	return server.URL + "/hook?mine=1", arrived
+}
+
+func notify(url string) fields {
+	return fields{"payment_options": fields{"notification_url": url, "notification_method": "POST"}}
+}
+
+func TestWebhooks(t *testing.T) {
+	t.Parallel()
+	url, hooks := receiver(t, func(_ int, w http.ResponseWriter) { io.WriteString(w, "OK") })
+	b := setup(t, simulator.Options{Manual: true})
+	b.create("order/1", "SIM00001", notify(url))
+	b.act("SIM00001", simulator.ActDecline, simulator.ActApprove)
+	for _, want := range []string{"initialized", "declined", "initialized", "completed"} {
+		got := <-hooks
+		if got.status != want || !got.signed || got.query["transactionid"] != "order/1" || got.query["mine"] != "1" {
+			t.Errorf("got %+v, want status %s, signed, for order/1", got, want)
+		}
+	}
+}
+
+// A webhook that is not taken is sent three times more.
+func TestWebhookRetries(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		answer func(n int, w http.ResponseWriter)
+		want   int
+		taken  bool
+	}{
+		"500 at first": {func(n int, w http.ResponseWriter) {
+			if n < 3 {
+				w.WriteHeader(500)
+			}
+			io.WriteString(w, "OK")
+		}, 3, true},
+		"never OK":    {func(_ int, w http.ResponseWriter) { io.WriteString(w, "thanks") }, 4, false},
+		"OK too late": {func(_ int, w http.ResponseWriter) { io.WriteString(w, strings.Repeat(" ", 100)+"OK") }, 4, false},
+		"redirect":    {func(_ int, w http.ResponseWriter) { w.Header().Set("Location", "/"); w.WriteHeader(302) }, 4, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url, hooks := receiver(t, tc.answer)
+			b := setup(t, simulator.Options{Manual: true, WebhookRetry: time.Millisecond})
+			b.create("order", "SIM00001", notify(url))
+			b.act("SIM00001", simulator.ActCancel)
+			e, err := b.WaitEntry(b.ctx, 0, func(e simulator.Entry) bool {
+				return e.Kind == simulator.KindWebhook && (strings.Contains(e.Text, "given up") || strings.HasSuffix(e.Text, "webhook taken"))
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := len(hooks); got != tc.want || strings.Contains(e.Text, "given up") == tc.taken {
+				t.Errorf("got %d webhooks and %q, want %d", got, e.Text, tc.want)
+			}
+		})
+	}
+}
+
+// Webhooks do not leave the machine unless that is asked for.
+func TestWebhooksStayHere(t *testing.T) {
+	t.Parallel()
+	b := setup(t, simulator.Options{Manual: true})
+	b.create("order", "SIM00001", notify("http://192.0.2.1:9/hook")) // an address for documentation
+	b.act("SIM00001", simulator.ActCancel)
+	e, err := b.WaitEntry(b.ctx, 0, func(e simulator.Entry) bool { return e.Kind == simulator.KindWebhook })
+	if err != nil || !strings.Contains(e.Text, "loopback") {
+		t.Errorf("got %+v, %v; want it refused", e, err)
+	}
+}
+
+// More webhooks than a worker can hold are given up, not kept.
+func TestWebhookQueueIsBounded(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { <-release }))
+	t.Cleanup(server.Close)
+	t.Cleanup(func() { close(release) })
+	b := setup(t, simulator.Options{Manual: true})
+	b.create("order", "SIM00001", notify(server.URL))
+	for range 300 {
+		b.act("SIM00001", simulator.ActDecline)
+	}
+	if _, err := b.WaitEntry(b.ctx, 0, func(e simulator.Entry) bool {
+		return e.Kind == simulator.KindWebhook && strings.Contains(e.Text, "too many")
+	}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWebhookAuth(t *testing.T) {
+	t.Parallel()
+	// Computed with openssl dgst -sha512 -hmac key over "1:{}".
+	const want = "MTo1YzQ4ZjJlNDEzZWJiM2NhNjZmNGI2ZDA5MmVhYzdkMTk4OTI5MjQwNTI1"
+	if got := simulator.WebhookAuth("key", "1", []byte("{}")); !strings.HasPrefix(got, want) {
+		t.Errorf("got %s, want it to begin with %s", got, want)
+	}
+}
