@@ -115,14 +115,14 @@ func TestPayHearsSignals(t *testing.T) {
 		}
 	}
 
-	cmd, out, errout := process(t, environment, "pay", "-t", "T1", "--amount", "1", "--order", "one")
+	cmd, out, _ := process(t, environment, "pay", "-t", "T1", "--amount", "1", "--order", "one")
 	out.Await(t, "accepted")
 	signal(cmd.Process, os.Interrupt)
 	<-cancelled
 	bridge.Store(tilltest.Event("T1", "one", 1, "cancelled"))
 	ends(t, cmd, exitNotPaid)
 
-	cmd, out, errout = process(t, environment, "pay", "-t", "T1", "--amount", "1", "--order", "two")
+	cmd, out, errout := process(t, environment, "pay", "-t", "T1", "--amount", "1", "--order", "two")
 	out.Await(t, "accepted")
 	signal(cmd.Process, os.Interrupt)
 	errout.Await(t, "cancelling")

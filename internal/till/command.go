@@ -48,12 +48,12 @@ func (e *NoBridgeError) Error() string {
 }
 
 var (
-	// ErrNoReply: the request was sent and no reply came in time. What became of
-	// it is not known.
+	// ErrNoReply says that the request was sent and no reply came in time. What
+	// became of it is not known.
 	ErrNoReply = errors.New("the bridge did not answer in time")
-	// ErrAway: the connection to NATS was away; nothing was sent.
+	// ErrAway says that the connection to NATS was away; nothing was sent.
 	ErrAway = errors.New("the connection to NATS is away")
-	// ErrBadReply: a reply came that is not one of the bridge's.
+	// ErrBadReply says that a reply came that is not one of the bridge's.
 	ErrBadReply = errors.New("the reply is not one of the bridge's; does something else serve this subject?")
 )
 

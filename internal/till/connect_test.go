@@ -138,8 +138,8 @@ func TestConnectWithNKeyAndCredentials(t *testing.T) {
 // jwtServer runs a server that trusts an operator, with one user.
 func jwtServer(t *testing.T) (url, creds, userJWT, seed string) {
 	t.Helper()
-	key := func(make func() (nkeys.KeyPair, error)) (nkeys.KeyPair, string) {
-		pair, err := make()
+	key := func(create func() (nkeys.KeyPair, error)) (nkeys.KeyPair, string) {
+		pair, err := create()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -236,7 +236,7 @@ func certificate(t *testing.T, dir string) (ca, cert, key string) {
 
 func TestConnectError(t *testing.T) {
 	t.Parallel()
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	closed, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -266,7 +266,7 @@ func TestConnectError(t *testing.T) {
 
 func TestConnectStopsWithItsContext(t *testing.T) {
 	t.Parallel()
-	silent, err := net.Listen("tcp", "127.0.0.1:0") // accepts and never says a word
+	silent, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0") // accepts and never says a word
 	if err != nil {
 		t.Fatal(err)
 	}

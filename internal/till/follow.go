@@ -73,18 +73,18 @@ type InvalidUpdate struct {
 	Body []byte
 }
 
-// UnknownUpdate: the bridge was asked and does not know the order.
+// UnknownUpdate says that the bridge was asked and does not know the order.
 type UnknownUpdate struct{}
 
-// MissedUpdate: these status events of an order were published and could not be
-// seen.
+// MissedUpdate names status events of an order that were published and could not
+// be seen.
 type MissedUpdate struct {
 	Terminal, Order string
 	// From and To are sequence numbers, both included.
 	From, To uint64
 }
 
-// LinkUpdate: the connection to NATS was lost, or is back.
+// LinkUpdate says that the connection to NATS was lost, or is back.
 type LinkUpdate struct {
 	Up bool
 	// Blind is true when the connection is back and what was published meanwhile
@@ -92,7 +92,7 @@ type LinkUpdate struct {
 	Blind bool
 }
 
-// TroubleUpdate: something does not work, and is tried again later.
+// TroubleUpdate says what does not work now and is tried again later.
 type TroubleUpdate struct{ Err error }
 
 func (StatusUpdate) isUpdate()  {}
@@ -356,7 +356,7 @@ func (f *Following) live(ctx context.Context, msg *nats.Msg) error {
 	case v == gap:
 		err = f.fill(ctx, e.TerminalID, e.OrderID, e.Sequence)
 	case !known && e.Sequence > 1: // it may have begun while the connection was away
-		err = f.readOrder(ctx, e.TerminalID, e.OrderID, f.seen, e.Sequence)
+		_, err = f.readOrder(ctx, e.TerminalID, e.OrderID, f.seen, e.Sequence)
 	}
 	if err != nil {
 		return err
@@ -446,10 +446,11 @@ func (f *Following) fill(ctx context.Context, terminal, order string, sequence u
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
-		if err := f.readOrder(ctx, terminal, order, since{sequence: 1}, sequence); err != nil {
+		readable, err := f.readOrder(ctx, terminal, order, since{sequence: 1}, sequence)
+		if err != nil {
 			return err
 		}
-		if v, _ := f.ledger.judge(orderKey(terminal, order), sequence); v != gap || f.denied {
+		if v, _ := f.ledger.judge(orderKey(terminal, order), sequence); v != gap || !readable {
 			return nil
 		}
 		wait.Reset(gapWait)
@@ -458,20 +459,20 @@ func (f *Following) fill(ctx context.Context, terminal, order string, sequence u
 }
 
 // readOrder shows what the stream has of an order before sequence, from from
-// on. It fails only with the context's cause.
-func (f *Following) readOrder(ctx context.Context, terminal, order string, from since, sequence uint64) error {
+// on, and tells whether it could be read. It fails only with the context's cause.
+func (f *Following) readOrder(ctx context.Context, terminal, order string, from since, sequence uint64) (readable bool, err error) {
 	filter := Filter{terminal, order}.subject(f.till.settings.Space, subjects.Status)
-	_, err := f.till.read(ctx, filter, from, func(m stored) error {
-		if e, err := f.statusOf(m.subject, m.data); err != nil || e.Sequence >= sequence {
-			return nil
+	_, err = f.till.read(ctx, filter, from, func(m stored) error {
+		if e, problem := f.statusOf(m.subject, m.data); problem == nil && e.Sequence < sequence {
+			return f.take(ctx)(m)
 		}
-		return f.take(ctx)(m)
+		return nil
 	})
 	if ctx.Err() != nil {
-		return context.Cause(ctx)
+		return false, context.Cause(ctx)
 	}
 	f.denied = f.denied || f.isDenied(err)
-	return nil // what is missing is told as missed
+	return err == nil, nil // what is missing is told as missed
 }
 
 // catchUp shows what was missed: from the stream, and for the one order that

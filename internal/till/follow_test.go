@@ -158,10 +158,10 @@ func TestFollowReplaysThenGoesOnLive(t *testing.T) {
 	t.Parallel()
 	s := setup(t, tilltest.Handlers{}, tilltest.Options{})
 	const orders, before, after = 3, 300, 100
-	publish := func(from, to int) {
+	publish := func(from, to uint64) {
 		for n := from; n < to; n++ {
 			for o := range orders {
-				s.bridge.Store(event(fmt.Sprint("order-", o), uint64(n+1), "declined"))
+				s.bridge.Store(event(fmt.Sprint("order-", o), n+1, "declined"))
 			}
 		}
 	}

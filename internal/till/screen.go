@@ -39,7 +39,7 @@ func (s *Screen) Live() bool { return s.live }
 func (s *Screen) Err() error { return s.failed }
 
 // Line writes a line of output.
-func (s *Screen) Line(line string) { s.Write([]byte(line + "\n")) }
+func (s *Screen) Line(line string) { _, _ = s.Write([]byte(line + "\n")) } // Err keeps it
 
 // Write writes output that ends in a newline. The error is also kept for Err.
 func (s *Screen) Write(lines []byte) (int, error) {
@@ -65,7 +65,7 @@ func (s *Screen) JSON(message []byte) {
 // Note writes a remark to the error output.
 func (s *Screen) Note(line string) {
 	s.Clear()
-	fmt.Fprintln(s.err, line)
+	_, _ = fmt.Fprintln(s.err, line) // there is nowhere to say that it is lost
 }
 
 // Draw shows line as the live line. It must be short: a line that wraps cannot
@@ -74,14 +74,14 @@ func (s *Screen) Draw(line string) {
 	if !s.live {
 		return
 	}
-	fmt.Fprint(s.out, "\r\x1b[2K"+line)
+	_, _ = fmt.Fprint(s.out, "\r\x1b[2K"+line) // decoration
 	s.drawn = true
 }
 
 // Clear takes the live line away.
 func (s *Screen) Clear() {
 	if s.drawn {
-		fmt.Fprint(s.out, "\r\x1b[2K")
+		_, _ = fmt.Fprint(s.out, "\r\x1b[2K") // decoration
 		s.drawn = false
 	}
 }

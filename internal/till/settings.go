@@ -200,7 +200,7 @@ func checkFile(name, path string) error {
 	if err != nil {
 		return &SettingError{name, "want a readable file: " + fileProblem(path, err)}
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // only looked at
 	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
 		return &SettingError{name, "want a readable file: " + Printable(path, maxShown) + " is not a plain file"}
 	}

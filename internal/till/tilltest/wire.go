@@ -1,6 +1,7 @@
 package tilltest
 
 import (
+	"context"
 	"io"
 	"net"
 	"net/url"
@@ -26,13 +27,16 @@ func RunWire(t testing.TB, target string) *Wire {
 	if err != nil {
 		t.Fatalf("lay wire: %v", err)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatalf("lay wire: %v", err)
 	}
 	w := &Wire{listener: listener, target: u.Host, conns: map[net.Conn]struct{}{}}
-	w.tasks.Go(w.accept)
+	// Not the test's context: it ends before the clean-up that closes the wire.
+	ctx, cancel := context.WithCancel(context.Background())
+	w.tasks.Go(func() { w.accept(ctx) })
 	t.Cleanup(func() {
+		cancel()
 		_ = listener.Close()
 		w.Cut()
 		w.tasks.Wait()
@@ -60,13 +64,13 @@ func (w *Wire) Mend() {
 	w.cut = false
 }
 
-func (w *Wire) accept() {
+func (w *Wire) accept(ctx context.Context) {
 	for {
 		near, err := w.listener.Accept()
 		if err != nil {
 			return
 		}
-		far, err := net.Dial("tcp", w.target)
+		far, err := new(net.Dialer).DialContext(ctx, "tcp", w.target)
 		if err != nil {
 			_ = near.Close()
 			continue
