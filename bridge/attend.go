@@ -78,6 +78,12 @@ func await[T any](ctx context.Context, s *session, operation func(context.Contex
 	return o.value, o.err
 }
 
+// await1 is await for an operation that brings nothing but its error.
+func await1(ctx context.Context, s *session, operation func(context.Context) error) error {
+	_, err := await(ctx, s, func(ctx context.Context) (struct{}, error) { return struct{}{}, operation(ctx) })
+	return err
+}
+
 // outcome is what an operation beside the session brought.
 type outcome[T any] struct {
 	value T

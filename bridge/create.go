@@ -156,7 +156,10 @@ func (s *session) ensureOrder(ctx context.Context) error {
 		case s.leaving != nil:
 			return s.leaving
 		case !c.doubt && (left <= 0 || c.wait >= left):
-			return s.drop(ctx, c.answer)
+			if time.Now().After(c.until) {
+				return s.drop(ctx, c.answer)
+			}
+			c.doubt = true // it was "not found", which may only mean "not yet"
 		case !c.doubt && c.wait == 0:
 			s.deadline = deadline.C
 			sent := time.Now()
@@ -179,8 +182,8 @@ func (s *session) ensureOrder(ctx context.Context) error {
 				if timedOut(err) {
 					c.until = sent.Add(2 * s.RequestTimeout)
 				}
-				continue // ask at once
 			}
+			continue // ask at once, or see whether the wait fits before the deadline
 		}
 		s.deadline = nil
 		if c.doubt {

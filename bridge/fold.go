@@ -117,6 +117,35 @@ func (s State) Rebase(last schema.StatusEvent) State {
 	}
 }
 
+// CatchUp continues from what another replica has published meanwhile (at least
+// one event, in order), and returns which of the pending observations are still
+// to be folded. Both replicas read the same stream, so what the other has
+// published is looked for among the pending events, in order, and everything up
+// to there is dropped. Answers that were asked for before are dropped too: they
+// may be older than what was published.
+func (s State) CatchUp(published []schema.StatusEvent, pending []Observation) (next State, rest []Observation) {
+	next = s.Rebase(published[len(published)-1])
+	covered := 0
+	for _, e := range published {
+		for i := covered; i < len(pending); i++ {
+			if pending[i].Source == schema.SourceStream && pending[i].Status == e.Status {
+				covered = i + 1
+				break
+			}
+		}
+	}
+	for i, o := range pending {
+		switch {
+		case o.Source == schema.SourceReconcile:
+		case o.Source == schema.SourceStream && i < covered:
+			next.Heard++
+		default:
+			rest = append(rest, o)
+		}
+	}
+	return next, rest
+}
+
 // finishes tells the statuses after which the payment itself is over and the
 // terminal is free (provider: payment-statuses; unresolved is the bridge's).
 // The second line can only follow a completed payment: when it is the first

@@ -25,6 +25,8 @@ type Journal interface {
 	Append(ctx context.Context, s bus.Status, after uint64) (seq uint64, err error)
 	// Last returns an order's last status, or bus.ErrNotFound.
 	Last(ctx context.Context, terminal, order string) (bus.Status, error)
+	// Since returns an order's statuses after a sequence of the stream, in order.
+	Since(ctx context.Context, terminal, order string, after uint64) ([]bus.Status, error)
 	// AppendInvalid publishes an event that could not be understood.
 	AppendInvalid(ctx context.Context, e schema.InvalidEvent) error
 }

@@ -69,8 +69,8 @@ func (f *follower) fold(ctx context.Context) {
 			switch {
 			case err != nil:
 				f.leaving = err
-			case w.other != nil: // continue from what the other replica published
-				f.state, f.stored = f.state.Rebase(w.other.Event), w.other.Seq
+			case len(w.others) > 0:
+				f.catchUp(w.others)
 			default:
 				f.pending = f.pending[1:]
 				f.state, f.stored = next, w.seq
@@ -80,11 +80,33 @@ func (f *follower) fold(ctx context.Context) {
 	})
 }
 
-// written is the outcome of storing a status: it stands at seq, or other is
+// catchUp continues from what another replica has published meanwhile.
+func (f *follower) catchUp(others []bus.Status) {
+	events := make([]schema.StatusEvent, len(others))
+	for i, o := range others {
+		events[i] = o.Event
+	}
+	pending := make([]Observation, len(f.pending))
+	for i, o := range f.pending {
+		pending[i] = o.Observation
+	}
+	var rest []Observation
+	f.state, rest = f.state.CatchUp(events, pending)
+	f.stored = others[len(others)-1].Seq
+	f.pending = nil
+	for _, o := range rest {
+		f.pending = append(f.pending, observed{Observation: o})
+	}
+	if !f.state.Final {
+		f.askSoon(0) // an answer that was waiting may have been dropped
+	}
+}
+
+// written is the outcome of storing a status: it stands at seq, or others are
 // what another replica stored in its place.
 type written struct {
-	seq   uint64
-	other *bus.Status
+	seq    uint64
+	others []bus.Status
 }
 
 // store publishes a status until it is certain what became of it. A publish
@@ -100,17 +122,20 @@ func (s *session) store(ctx context.Context, status bus.Status, after uint64, h 
 		if !errors.Is(err, bus.ErrConflict) {
 			return written{}, err
 		}
-		last, err := s.lastStatus(ctx)
+		others, err := s.Journal.Since(ctx, s.terminal, s.order, after)
 		switch {
 		case err != nil:
 			return written{}, err
-		case last.Seq == 0: // the order's statuses are gone from the stream
-			after = 0
-			return written{}, errEmptied
-		case last.Event == status.Event && last.Replica == status.Replica:
-			return written{seq: last.Seq}, nil // stored by an earlier try
+		case len(others) == 0: // the order's statuses are gone from the stream: begin after what is left
+			last, err := s.lastStatus(ctx)
+			if err == nil {
+				after, err = last.Seq, errEmptied
+			}
+			return written{}, err
+		case others[0].Event == status.Event && others[0].Replica == status.Replica:
+			return written{seq: others[0].Seq}, nil // stored by an earlier try
 		case over: // the payment is over and the record with it; the fence is enough
-			return written{other: &last}, nil
+			return written{others: others}, nil
 		}
 		there, err := s.readRecord(ctx, s.terminal)
 		switch {
@@ -119,7 +144,7 @@ func (s *session) store(ctx context.Context, status bus.Status, after uint64, h 
 		case !there.sameClaim(h):
 			return written{}, errLost
 		}
-		return written{other: &last}, nil
+		return written{others: others}, nil
 	})
 }
 

@@ -121,16 +121,24 @@ func (s *session) run(ctx context.Context) {
 // was refused, is only taken out of the queue.
 func (s *session) claim(ctx context.Context) error {
 	for {
-		last, err := await(ctx, s, s.lastStatus)
-		if err != nil {
-			return err
-		}
+		// The record is read before the status and the status before the queue,
+		// the other way round than they are written when a session ends: what is
+		// found is either all there or known to be over.
 		there, err := await(ctx, s, func(ctx context.Context) (held, error) { return s.readRecord(ctx, s.terminal) })
 		if err != nil {
 			return err
 		}
 		if there.record.Seq > s.seq {
 			return errLost // the terminal's next session is there: this one is over
+		}
+		last, err := await(ctx, s, s.lastStatus)
+		if err != nil {
+			return err
+		}
+		if there.record.Seq < s.seq {
+			if err := await1(ctx, s, s.stillQueued); err != nil {
+				return err
+			}
 		}
 		if last.Seq > 0 {
 			s.state, s.stored, s.tried = s.state.Rebase(last.Event), last.Seq, true
@@ -163,6 +171,16 @@ func (s *session) claim(ctx context.Context) error {
 		}
 		return nil
 	}
+}
+
+// stillQueued fails with errLost when the session has left the queue: a delivery
+// that was looked at late, by a replica that was paused meanwhile.
+func (s *session) stillQueued(ctx context.Context) error {
+	_, seq, err := s.Queue.Queued(ctx, s.terminal)
+	if errors.Is(err, bus.ErrNotFound) || err == nil && seq != s.seq {
+		return errLost
+	}
+	return err
 }
 
 // nextClaim is the record that makes the session this replica's. known is true
@@ -247,9 +265,7 @@ func (s *session) change(ctx context.Context, change func(*bus.Record)) error {
 // deletes its record.
 func (s *session) remove(ctx context.Context) error {
 	h, handle := s.held, s.handle
-	_, err := await(ctx, s, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, s.unlock(ctx, handle, h)
-	})
+	err := await1(ctx, s, func(ctx context.Context) error { return s.unlock(ctx, handle, h) })
 	if err == nil {
 		s.over = true
 	}

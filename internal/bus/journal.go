@@ -3,6 +3,7 @@ package bus
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -111,10 +112,44 @@ func (b *Bus) Last(ctx context.Context, terminal, order string) (Status, error) 
 	if err != nil {
 		return Status{}, err
 	}
+	return readStatus(subject, msg, header)
+}
+
+// maxSince bounds how many statuses Since returns; an order has a handful.
+const maxSince = 1000
+
+// Since returns an order's statuses that stand after a sequence of the stream,
+// as the stream's leader has them, in order. None is no error.
+func (b *Bus) Since(ctx context.Context, terminal, order string, after uint64) ([]Status, error) {
+	subject, err := b.space.Of(terminal, order, subjects.Status)
+	if err != nil {
+		return nil, err
+	}
+	var statuses []Status
+	for len(statuses) < maxSince {
+		msg, header, err := b.nextOf(ctx, b.space.StatusStream(), subject, after+1)
+		if errors.Is(err, ErrNotFound) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		s, err := readStatus(subject, msg, header)
+		if err != nil {
+			return nil, err
+		}
+		statuses = append(statuses, s)
+		after = s.Seq
+	}
+	return statuses, nil
+}
+
+func readStatus(subject string, msg stored, header nats.Header) (Status, error) {
 	s := Status{Hash: header.Get(headerHash), Replica: header.Get(headerReplica), Seq: msg.Seq}
 	if err := json.Unmarshal(msg.Data, &s.Event); err != nil {
 		return Status{}, fmt.Errorf("read status on %s: %w", subject, err)
 	}
+	var err error
 	if s.StartedAt, err = time.Parse(time.RFC3339Nano, header.Get(headerStartedAt)); err != nil {
 		s.StartedAt = msg.Time
 	}

@@ -24,9 +24,19 @@ type stored struct {
 // direct get of nats.go may be answered by a copy that lags, and whoever takes a
 // session over must not continue from an old state.
 func (b *Bus) lastOf(ctx context.Context, stream, subject string) (stored, nats.Header, error) {
+	return b.messageOf(ctx, stream, subject, map[string]any{"last_by_subj": subject})
+}
+
+// nextOf reads the first message on a subject at or after a sequence, from the
+// stream's leader.
+func (b *Bus) nextOf(ctx context.Context, stream, subject string, from uint64) (stored, nats.Header, error) {
+	return b.messageOf(ctx, stream, subject, map[string]any{"next_by_subj": subject, "seq": from})
+}
+
+func (b *Bus) messageOf(ctx context.Context, stream, subject string, which map[string]any) (stored, nats.Header, error) {
 	ctx, cancel := limit(ctx)
 	defer cancel()
-	request, err := json.Marshal(map[string]string{"last_by_subj": subject})
+	request, err := json.Marshal(which)
 	if err != nil {
 		return stored{}, nil, fmt.Errorf("ask stream %s: %w", stream, err)
 	}

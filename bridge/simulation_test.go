@@ -1,0 +1,407 @@
+// The backoff library draws its jitter from math/rand, which is seeded here.
+//
+//go:debug randseednop=0
+
+package bridge
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	mathrand "math/rand"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest"
+
+	"github.com/posbridge/bridge/internal/bus/bustest"
+	"github.com/posbridge/bridge/internal/multisafepay"
+	"github.com/posbridge/bridge/internal/telemetry"
+	"github.com/posbridge/bridge/internal/terminalgroups"
+	"github.com/posbridge/bridge/schema"
+	"github.com/posbridge/bridge/subjects"
+)
+
+var (
+	seedFlag  = flag.Uint64("seed", 0, "replay this one seed of the simulation, with its log")
+	seedsFlag = flag.Int("seeds", 300, "how many seeds of the simulation are run")
+	fromFlag  = flag.Uint64("from", 1, "the first seed of the simulation")
+)
+
+// TestSimulation runs several replicas' real code against an in-memory bus and
+// provider in virtual time, with faults drawn from a seed, and has an auditor
+// that shares no code with the bridge check the promises after every run.
+//
+//	go test ./bridge -run TestSimulation -seed 4711     replays one seed
+//	go test ./bridge -run TestSimulation -seeds 100000  runs as long as wanted
+func TestSimulation(t *testing.T) {
+	// One goroutine at a time, so that a seed takes the same course again: not
+	// parallel, on one processor.
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	if *seedFlag != 0 {
+		simulate(t, *seedFlag, zaptest.NewLogger(t))
+		return
+	}
+	var totals audit
+	for seed := *fromFlag; seed < *fromFlag+uint64(*seedsFlag); seed++ {
+		totals.add(simulate(t, seed, zap.NewNop()))
+	}
+	t.Logf("%d seeds: %+v", *seedsFlag, totals)
+}
+
+// run is one simulated run.
+type run struct {
+	t      *testing.T
+	seed   uint64
+	random *rand.Rand
+	mu     sync.Mutex
+	world  *world
+	server *bustest.Memory
+	log    *zap.Logger
+	alive  []*process
+	all    []*process
+	tills  sync.WaitGroup
+	// said is every answer that a till got, by order.
+	said  map[string][]answerSaid
+	audit audit
+}
+
+type answerSaid struct {
+	code    schema.Code // empty: the order exists
+	created bool
+	status  string
+}
+
+// process is one replica's process.
+type process struct {
+	client  *bustest.Client
+	link    *link
+	replica *Replica
+	stop    context.CancelFunc
+	done    sync.WaitGroup
+}
+
+const (
+	simTTL     = 5 * time.Second
+	simLimit   = 5 * time.Second // REQUEST_TIMEOUT
+	simTimeout = 30 * time.Minute
+)
+
+func simulate(t *testing.T, seed uint64, log *zap.Logger) (a audit) {
+	t.Helper()
+	mathrand.Seed(int64(seed)) //nolint:staticcheck // the backoff library draws its jitter from there
+	synctest.Test(t, func(t *testing.T) {
+		random := rand.New(rand.NewPCG(seed, seed))
+		trouble := []int{0, 20, 100, 300}[random.IntN(4)]
+		r := &run{
+			t: t, seed: seed, random: random, log: log, said: map[string][]answerSaid{},
+			world:  newWorld(rand.New(rand.NewPCG(seed, 1)), trouble, simLimit),
+			server: bustest.NewMemory(simTTL, rand.New(rand.NewPCG(seed, 2))),
+		}
+		faults := bustest.Faults{}
+		if random.IntN(3) > 0 {
+			faults = bustest.Faults{LostRequest: random.IntN(30), LostAnswer: random.IntN(30), Late: random.IntN(20), Slow: random.IntN(60)}
+		}
+		for range 1 + random.IntN(3) {
+			r.begin(faults)
+		}
+		for terminal := range 1 + random.IntN(4) {
+			own := rand.New(rand.NewPCG(seed, uint64(100+terminal)))
+			r.tills.Go(func() { r.till(own, fmt.Sprintf("T%d", terminal), 1+own.IntN(3)) })
+		}
+		calm := make(chan struct{})
+		go func() {
+			defer close(calm)
+			r.chaos(random, faults)
+		}()
+		<-calm
+		r.heal(faults)
+		r.tills.Wait()
+		r.settle()
+		a = r.judge()
+		r.end()
+	})
+	return a
+}
+
+// begin starts a replica's process.
+func (r *run) begin(f bustest.Faults) {
+	p := &process{client: r.server.Client(f)}
+	p.link = &link{world: r.world, process: p.client}
+	r.mu.Lock()
+	name := fmt.Sprintf("replica-%d", len(r.all))
+	r.mu.Unlock()
+	p.replica = NewReplica(Settings{
+		ReplicaID: name, ReplicaTTL: simTTL, StartDeadline: 20 * time.Second,
+		BackoffInitial: 250 * time.Millisecond, BackoffMax: 5 * time.Second,
+		ReconcileInterval: 15 * time.Second, SettleWindow: 3 * time.Second,
+		SessionTimeout: simTimeout, RequestTimeout: simLimit,
+	}, Ports{
+		Queue: p.client, Journal: p.client, Records: p.client, Requesters: p.client,
+		Provider: p.link, Groups: terminalgroups.Single(multisafepay.NewSecret("key")),
+		Space: subjects.Default(), Metrics: telemetry.NewMetrics("", "", ""), Log: r.log.Named(name),
+	})
+	ctx, stop := context.WithCancel(context.Background())
+	p.stop = stop
+	p.done.Go(func() { p.replica.watchRecords(ctx, func() {}) })
+	p.done.Go(func() {
+		if err := p.client.Consume(ctx, p.replica.take, func(error) {}); err != nil {
+			r.t.Error(err)
+		}
+	})
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.alive = append(r.alive, p)
+	r.all = append(r.all, p)
+}
+
+// kill is kill -9.
+func (r *run) kill(p *process) {
+	p.client.Kill()
+	p.link.cutStreams()
+	p.stop()
+	p.replica.stopWork()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.alive = slices.DeleteFunc(r.alive, func(q *process) bool { return q == p })
+	r.audit.Kills++
+}
+
+// drain is SIGTERM.
+func (r *run) drain(p *process) {
+	r.mu.Lock()
+	r.alive = slices.DeleteFunc(r.alive, func(q *process) bool { return q == p })
+	r.audit.Drains++
+	r.mu.Unlock()
+	p.replica.beginDrain()
+	p.stop()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	if err := p.replica.Drain(ctx); err != nil {
+		r.log.Info(err.Error())
+	}
+	p.client.Kill()
+	p.link.cutStreams()
+}
+
+// someone is one of the replicas that live.
+func (r *run) someone(random *rand.Rand) *process {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.alive) == 0 {
+		return nil
+	}
+	return r.alive[random.IntN(len(r.alive))]
+}
+
+// chaos lets a number of faults happen, one after the other.
+func (r *run) chaos(random *rand.Rand, f bustest.Faults) {
+	var going sync.WaitGroup
+	for range random.IntN(12) {
+		time.Sleep(upTo(random, 8*time.Second))
+		p := r.someone(random)
+		if p == nil {
+			r.begin(f)
+			continue
+		}
+		long := upTo(random, 4*simTTL)
+		switch random.IntN(7) {
+		case 0:
+			r.kill(p)
+			time.AfterFunc(long, func() { r.begin(f) })
+		case 1:
+			r.log.Info("freeze " + p.replica.ReplicaID)
+			r.audit.Pauses++
+			p.client.Freeze(true)
+			time.AfterFunc(long, func() { p.client.Freeze(false) })
+		case 2:
+			r.audit.Cuts++
+			p.client.Cut(true)
+			time.AfterFunc(long, func() {
+				if r.lives(p) {
+					p.client.Cut(false)
+				}
+			})
+		case 3:
+			r.audit.Redeliveries++
+			r.server.Redeliver()
+		case 4:
+			r.audit.Away++
+			r.world.setAway(true)
+			time.AfterFunc(long, func() { r.world.setAway(false) })
+		case 5:
+			p.link.cutStreams()
+		case 6:
+			r.begin(f)
+			going.Go(func() { r.drain(p) })
+		}
+	}
+	going.Wait()
+}
+
+func (r *run) lives(p *process) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Contains(r.alive, p)
+}
+
+func (w *world) setAway(away bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.away = away
+}
+
+// heal ends every fault and makes sure that somebody is there.
+func (r *run) heal(f bustest.Faults) {
+	time.Sleep(4 * simTTL) // what was begun by timers has happened
+	r.world.setAway(false)
+	r.mu.Lock()
+	alive := slices.Clone(r.alive)
+	r.mu.Unlock()
+	for _, p := range alive {
+		p.client.Freeze(false)
+		p.client.Cut(false)
+	}
+	if len(alive) == 0 {
+		r.begin(f)
+	}
+}
+
+// till makes payments on one terminal, one after the other, asking again
+// whenever it may.
+func (r *run) till(random *rand.Rand, terminal string, payments int) {
+	for i := range payments {
+		order := fmt.Sprintf("%s-%d", terminal, i)
+		request := schema.StartRequest{OrderID: order, TerminalID: terminal, Amount: 100, Currency: "EUR"}
+		for attempt := range 40 {
+			a, answered := r.ask(random, request, fmt.Sprintf("inbox-%s-%d", order, attempt))
+			if answered && (a.code == "" || a.code != schema.TerminalBusy && !a.code.Retryable()) {
+				break
+			}
+			time.Sleep(500*time.Millisecond + upTo(random, 3*time.Second))
+		}
+		if random.IntN(4) == 0 {
+			time.Sleep(upTo(random, 5*time.Second))
+			if p := r.someone(random); p != nil {
+				ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+				_, _ = p.replica.Cancel(ctx, schema.OrderRequest{OrderID: order, TerminalID: terminal}) // its status tells
+				cancel()
+			}
+		}
+		for range 400 { // until it is over, or never was
+			if r.restedOn(terminal, order) {
+				break
+			}
+			time.Sleep(4*time.Second + upTo(random, time.Second))
+		}
+	}
+}
+
+// upTo is a time at random, to the nanosecond: no two things happen at once.
+func upTo(random *rand.Rand, d time.Duration) time.Duration {
+	return time.Duration(random.Int64N(int64(d)))
+}
+
+// restedOn reports whether an order is over or never came to be.
+func (r *run) restedOn(terminal, order string) bool {
+	statuses := r.server.Statuses(terminal, order)
+	if len(statuses) > 0 && statuses[len(statuses)-1].Event.Final {
+		return true
+	}
+	return len(statuses) == 0 && !slices.Contains(r.server.Locked(), terminal)
+}
+
+// ask sends one start to some replica, twice now and then, and waits for the answer.
+func (r *run) ask(random *rand.Rand, request schema.StartRequest, inbox string) (answerSaid, bool) {
+	p := r.someone(random)
+	if p == nil {
+		return answerSaid{}, false
+	}
+	begin := func(p *process, inbox string) {
+		reply, failure := p.replica.Start(p.replica.work, request, Requester{Inbox: inbox})
+		switch {
+		case failure != nil:
+			body, _ := json.Marshal(schema.ErrorReply{Error: *failure})
+			_ = p.client.Reply(inbox, nil, body) // a lost answer is asked for again
+		case reply != nil:
+			body, _ := json.Marshal(reply)
+			_ = p.client.Reply(inbox, nil, body) // a lost answer is asked for again
+		}
+	}
+	go begin(p, inbox)
+	if random.IntN(3) == 0 {
+		if q := r.someone(random); q != nil {
+			go begin(q, inbox+"-twice")
+		}
+	}
+	for range 70 {
+		time.Sleep(450*time.Millisecond + upTo(random, 100*time.Millisecond))
+		for _, reply := range append(r.server.Replies(inbox), r.server.Replies(inbox+"-twice")...) {
+			return r.note(request.OrderID, reply), true
+		}
+	}
+	return answerSaid{}, false
+}
+
+func (r *run) note(order string, reply bustest.Reply) answerSaid {
+	var failure schema.ErrorReply
+	var start schema.StartReply
+	_ = json.Unmarshal(reply.Body, &failure) // one of the two
+	_ = json.Unmarshal(reply.Body, &start)
+	a := answerSaid{failure.Error.Code, start.Created, start.Status}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.said[order] = append(r.said[order], a)
+	return a
+}
+
+// settle waits until every session has ended, at most a session's life.
+func (r *run) settle() {
+	for range int(simTimeout/time.Minute) + 5 {
+		if len(r.server.Locked()) == 0 && len(r.server.LiveRecords()) == 0 {
+			break
+		}
+		time.Sleep(time.Minute)
+	}
+	time.Sleep(time.Minute)
+}
+
+// end stops every process, so that the bubble has no goroutine left.
+func (r *run) end() {
+	for _, p := range r.all {
+		p.client.Freeze(false)
+		p.stop()
+		p.replica.stopWork()
+	}
+	for _, p := range r.all {
+		p.replica.wg.Wait()
+		p.done.Wait()
+	}
+}
+
+// audit counts what happened.
+type audit struct {
+	Orders, Statuses, Reconciled, Unresolved, Withdrawn int
+	Kills, Pauses, Cuts, Away, Drains, Redeliveries     int
+}
+
+func (a *audit) add(b audit) {
+	a.Orders += b.Orders
+	a.Statuses += b.Statuses
+	a.Reconciled += b.Reconciled
+	a.Unresolved += b.Unresolved
+	a.Withdrawn += b.Withdrawn
+	a.Kills += b.Kills
+	a.Pauses += b.Pauses
+	a.Cuts += b.Cuts
+	a.Away += b.Away
+	a.Drains += b.Drains
+	a.Redeliveries += b.Redeliveries
+}
