@@ -20,8 +20,10 @@ var contract = map[string]struct {
 	value  any
 	fields string
 }{
-	"start-request": {StartRequest{},
-		"order_id terminal_id? amount currency description? customer? notification_url? custom_info?"},
+	"start-request": {
+		StartRequest{},
+		"order_id terminal_id? amount currency description? customer? notification_url? custom_info?",
+	},
 	"start-reply":    {StartReply{}, "order_id terminal_id session_id? status status_subject created"},
 	"cancel-request": {OrderRequest{}, "terminal_id? order_id"},
 	"cancel-reply":   {CancelReply{}, "order_id terminal_id status"},

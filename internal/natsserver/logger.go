@@ -1,7 +1,6 @@
 package natsserver
 
 import (
-	"errors"
 	"fmt"
 	"sync"
 
@@ -39,7 +38,7 @@ func (l *logger) log(level zapcore.Level, format string, v []any) {
 func (l *logger) Fatalf(format string, v ...any) {
 	l.mu.Lock()
 	if l.cause == nil {
-		l.cause = errors.New(fmt.Sprintf(format, v...))
+		l.cause = fmt.Errorf(format, v...)
 	}
 	l.mu.Unlock()
 	l.log(zapcore.ErrorLevel, format, v)

@@ -117,8 +117,10 @@ func TestMetricsCount(t *testing.T) {
 		do   func()
 		want map[string]float64
 	}{
-		{"status", func() { m.StatusPublished("declined", "reconcile") },
-			map[string]float64{`pos_bridge_status_published_total{source="reconcile",status="declined"}`: 1}},
+		{
+			"status", func() { m.StatusPublished("declined", "reconcile") },
+			map[string]float64{`pos_bridge_status_published_total{source="reconcile",status="declined"}`: 1},
+		},
 		{"unresolved", func() { m.SessionEnded("unresolved") }, map[string]float64{
 			`pos_bridge_sessions_ended_total{status="unresolved"}`: 1,
 			`pos_bridge_sessions_unresolved_total`:                 1,
@@ -127,17 +129,23 @@ func TestMetricsCount(t *testing.T) {
 			`pos_bridge_commands_total{code="ok",command="start"}`: 1,
 			`pos_bridge_command_duration_seconds{command="start"}`: 1,
 		}},
-		{"command refused", func() { m.CommandAnswered("get", string(schema.NotFound), time.Second) },
-			map[string]float64{`pos_bridge_commands_total{code="not_found",command="get"}`: 1}},
+		{
+			"command refused", func() { m.CommandAnswered("get", string(schema.NotFound), time.Second) },
+			map[string]float64{`pos_bridge_commands_total{code="not_found",command="get"}`: 1},
+		},
 		{"provider", func() { m.ProviderRequest("create", "503", time.Second) }, map[string]float64{
 			`pos_bridge_provider_requests_total{code="503",operation="create"}`:   1,
 			`pos_bridge_provider_request_duration_seconds{operation="create"}`:    1,
 			`pos_bridge_provider_requests_total{code="error",operation="create"}`: 0,
 		}},
-		{"reconnect", func() { m.StreamReconnected("too_large") },
-			map[string]float64{`pos_bridge_stream_reconnects_total{reason="too_large"}`: 1}},
-		{"reconcile", func() { m.Reconciled(ReconcileNoNews) },
-			map[string]float64{`pos_bridge_reconciles_total{result="no_news"}`: 1}},
+		{
+			"reconnect", func() { m.StreamReconnected("too_large") },
+			map[string]float64{`pos_bridge_stream_reconnects_total{reason="too_large"}`: 1},
+		},
+		{
+			"reconcile", func() { m.Reconciled(ReconcileNoNews) },
+			map[string]float64{`pos_bridge_reconciles_total{result="no_news"}`: 1},
+		},
 		{"takeover", m.SessionTakenOver, map[string]float64{`pos_bridge_failovers_total`: 1}},
 		{"handover", m.SessionHandedOver, map[string]float64{`pos_bridge_handovers_total`: 1}},
 		{"fence", m.FenceLost, map[string]float64{`pos_bridge_fences_lost_total`: 1}},
@@ -159,10 +167,14 @@ func TestMetricsCount(t *testing.T) {
 			`pos_bridge_nats_connected`: 1, `pos_bridge_ready`: 1, `pos_bridge_draining`: 1, `pos_bridge_nats_reconnects_total`: 1,
 		}},
 		{"active sessions set", func() { m.SetActiveSessions(7) }, map[string]float64{`pos_bridge_sessions_active`: 7}},
-		{"oldest session", func() { m.SetOldestSession(now.Add(-90 * time.Second)) },
-			map[string]float64{`pos_bridge_oldest_session_age_seconds`: 90}},
-		{"oldest session started in the future", func() { m.SetOldestSession(now.Add(time.Second)) },
-			map[string]float64{`pos_bridge_oldest_session_age_seconds`: 0}},
+		{
+			"oldest session", func() { m.SetOldestSession(now.Add(-90 * time.Second)) },
+			map[string]float64{`pos_bridge_oldest_session_age_seconds`: 90},
+		},
+		{
+			"oldest session started in the future", func() { m.SetOldestSession(now.Add(time.Second)) },
+			map[string]float64{`pos_bridge_oldest_session_age_seconds`: 0},
+		},
 		{"no session", func() { m.SetOldestSession(time.Time{}) }, map[string]float64{`pos_bridge_oldest_session_age_seconds`: 0}},
 		{"groups bad", func() { m.GroupsReloaded(errors.New("bad")) }, map[string]float64{
 			`pos_bridge_terminal_groups_reloads_total{result="error"}`: 1, `pos_bridge_terminal_groups_current`: 0,
