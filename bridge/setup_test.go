@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/posbridge/bridge/bridge"
+	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/multisafepay"
 	"github.com/posbridge/bridge/internal/natsserver"
 	"github.com/posbridge/bridge/internal/natsserver/natstest"
@@ -186,6 +187,14 @@ func (r *replica) drain() {
 	}
 }
 
+// kill ends the daemon with its sessions left where they are, as nearly as it
+// can be done within one process.
+func (r *replica) kill() {
+	r.b.t.Helper()
+	r.cut()
+	r.drain()
+}
+
 // waitReady waits until /readyz answers with a status.
 func (r *replica) waitReady(status int) {
 	r.b.t.Helper()
@@ -331,6 +340,22 @@ func scenario(name simulator.Scenario, faults ...string) fields {
 func (b *bundle) start(body fields) schema.StartReply {
 	b.t.Helper()
 	return b.do(b.space.Command(subjects.Start), body).started()
+}
+
+// connectBus opens a connection like a replica's own.
+func (b *bundle) connectBus() *bus.Bus {
+	b.t.Helper()
+	connected := make(chan struct{}, 1)
+	c, err := bus.Connect(bus.Options{
+		URLs: b.natsURL, Name: b.t.Name(), Space: b.space, Replicas: 1, StatusMaxAge: time.Hour, AckWait: time.Second,
+		Events: bus.ConnectionEvents{Connected: func() { connected <- struct{}{} }},
+	})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() { c.Close(context.Background()) })
+	<-connected
+	return c
 }
 
 // act does something at a terminal by hand.

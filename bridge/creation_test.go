@@ -1,0 +1,433 @@
+package bridge_test
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/posbridge/bridge/bridge"
+	"github.com/posbridge/bridge/internal/bus"
+	"github.com/posbridge/bridge/internal/simulator"
+	"github.com/posbridge/bridge/schema"
+)
+
+// An answer that was lost after the order was made: the order is found, made
+// once, and followed.
+func TestLostAnswerAfterTheOrderWasMade(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{
+		"mode=cut", "mode=broken", "mode=empty", "mode=html", "mode=huge", "mode=endless", "mode=hang",
+		"status=500", "status=502", "status=503,retry_after=1", "status=504", "status=408",
+	} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, options{})
+			b.run(func(c *bridge.Config) { c.RequestTimeout = 500 * time.Millisecond })
+			got := b.start(order("a", terminal1, scenario(simulator.Approve, "lose_create_answer:"+mode, "eager_terminal")))
+			if !got.Created || got.SessionID != "" {
+				t.Errorf("got %+v, want created, and no session id", got)
+			}
+			b.wait(func() string { return "a final status" }, func() bool {
+				events := b.eventsOf("a")
+				return len(events) > 0 && events[len(events)-1].Final
+			})
+			for _, e := range b.events("a") {
+				if e.SessionID != "" || e.Source != schema.SourceReconcile {
+					t.Errorf("got %+v, want no session id, source reconcile", e)
+				}
+			}
+			if got := b.sim.Calls("a"); got.Made != 1 || got.Create != 1 {
+				t.Errorf("created %d times, made %d, want once", got.Create, got.Made)
+			}
+			b.waitFree(terminal1)
+		})
+	}
+}
+
+// An answer that was lost before the order was made: it is made again.
+func TestLostAnswerBeforeTheOrderWasMade(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"mode=cut", "mode=broken", "mode=empty", "mode=html", "status=500", "status=503"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, options{})
+			b.run()
+			got := b.start(order("a", terminal1, scenario(simulator.Approve, "lose_create_answer:not_made,"+mode)))
+			if !got.Created || got.SessionID == "" {
+				t.Errorf("got %+v", got)
+			}
+			b.await("a", "initialized", "completed")
+			if got := b.sim.Calls("a"); got.Made != 1 || got.Create != 2 || got.Get == 0 {
+				t.Errorf("got %+v, want two creates, the provider asked in between", got)
+			}
+		})
+	}
+}
+
+// "Already used" can mean this very order, when the first answer was lost and
+// the provider's reading side lags.
+func TestUsedOrderIsOurOwn(t *testing.T) {
+	t.Parallel()
+	p := &provider{}
+	var creates, gets atomic.Int32
+	p.create = func(w http.ResponseWriter, r *http.Request, order fields) {
+		if creates.Add(1) == 1 {
+			p.make(order)
+			panic(http.ErrAbortHandler)
+		}
+		refuse(w, http.StatusBadRequest, 1006, "Invalid order ID")
+	}
+	p.get = func(w http.ResponseWriter, r *http.Request, id string) {
+		if gets.Add(1) == 1 {
+			refuse(w, http.StatusNotFound, 1006, "Not found")
+			return
+		}
+		p.state(w, id)
+	}
+	b := setup(t, options{provider: p})
+	b.run()
+	if got := b.start(order("a", terminal1)); !got.Created {
+		t.Errorf("got %+v", got)
+	}
+	b.await("a", "initialized")
+	p.become("completed")
+	b.await("a", "initialized", "completed")
+}
+
+// An order that the provider knows from elsewhere is refused, and the terminal
+// free again.
+func TestUsedOrderIsFromElsewhere(t *testing.T) {
+	t.Parallel()
+	p := &provider{create: func(w http.ResponseWriter, r *http.Request, order fields) {
+		refuse(w, http.StatusBadRequest, 1006, "Invalid order ID: already used")
+	}}
+	p.make(fields{"order_id": "a", "amount": 5, "currency": "EUR"})
+	b := setup(t, options{provider: p})
+	b.run()
+	e := b.do("pos.payment.start", order("a", terminal1)).failed(schema.ProviderRejected)
+	if want := (schema.ProviderAnswer{HTTPStatus: 400, ErrorCode: 1006, ErrorInfo: "Invalid order ID: already used"}); e.Provider == nil || *e.Provider != want {
+		t.Errorf("got %+v, want %+v", e.Provider, want)
+	}
+	b.waitFree(terminal1)
+	if got := b.events("a"); len(got) > 0 {
+		t.Errorf("got %+v", got)
+	}
+	b.do("pos.payment.get", fields{"order_id": "a", "terminal_id": terminal1}).failed(schema.NotFound)
+}
+
+// The same after a lost answer: the order that is found is another one.
+func TestFoundOrderIsFromElsewhere(t *testing.T) {
+	t.Parallel()
+	p := &provider{create: func(w http.ResponseWriter, r *http.Request, order fields) { panic(http.ErrAbortHandler) }}
+	p.make(fields{"order_id": "a", "amount": 5, "currency": "EUR"})
+	b := setup(t, options{provider: p})
+	b.run()
+	b.do("pos.payment.start", order("a", terminal1)).failed(schema.ProviderRejected)
+	b.waitFree(terminal1)
+	if got := b.events("a"); len(got) > 0 {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// What the provider refuses is answered at once, shows the provider's words and
+// leaves nothing open.
+func TestProviderSaysNo(t *testing.T) {
+	t.Parallel()
+	answer := func(status int, body string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			if status >= 300 && status < 400 {
+				w.Header().Set("Location", "http://"+r.Host+"/elsewhere")
+			}
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, body)
+		}
+	}
+	for _, tt := range []struct {
+		name   string
+		answer http.HandlerFunc
+		code   schema.Code
+		want   schema.ProviderAnswer
+	}{
+		{"no gateway", answer(400, `{"success":false,"error_code":1023,"error_info":"No gateway"}`), schema.ProviderRejected, schema.ProviderAnswer{HTTPStatus: 400, ErrorCode: 1023, ErrorInfo: "No gateway"}},
+		{"no with 200", answer(200, `{"success":false,"data":{},"error_code":1001,"error_info":"Incorrect format"}`), schema.ProviderRejected, schema.ProviderAnswer{HTTPStatus: 200, ErrorCode: 1001, ErrorInfo: "Incorrect format"}},
+		{"validation", answer(422, `{"success":false,"message":"wrong","errors":[{"attribute":"amount","message":"too much"}]}`), schema.ProviderRejected, schema.ProviderAnswer{HTTPStatus: 422, ErrorInfo: "wrong; amount: too much"}},
+		{"site blocked", answer(403, `{"message":"Forbidden"}`), schema.ProviderError, schema.ProviderAnswer{HTTPStatus: 403, ErrorInfo: "Forbidden"}},
+		{"key refused", answer(401, `{"success":false,"error_code":1032,"error_info":"Invalid API key"}`), schema.ProviderError, schema.ProviderAnswer{HTTPStatus: 401, ErrorCode: 1032, ErrorInfo: "Invalid API key"}},
+		{"key refused with 200", answer(200, `{"success":false,"error_code":1032,"error_info":"Invalid API key"}`), schema.ProviderError, schema.ProviderAnswer{HTTPStatus: 200, ErrorCode: 1032, ErrorInfo: "Invalid API key"}},
+		{"web page", answer(404, `<html>`), schema.ProviderError, schema.ProviderAnswer{HTTPStatus: 404}},
+		{"no without a code", answer(400, `{"success":false}`), schema.ProviderError, schema.ProviderAnswer{HTTPStatus: 400}},
+		{"redirect", answer(302, ``), schema.ProviderError, schema.ProviderAnswer{HTTPStatus: 302}},
+		{"redirect that keeps the method", answer(307, ``), schema.ProviderError, schema.ProviderAnswer{HTTPStatus: 307}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			p := &provider{create: func(w http.ResponseWriter, r *http.Request, order fields) { tt.answer(w, r) }}
+			b := setup(t, options{provider: p})
+			r := b.run()
+			e := b.do("pos.payment.start", order("a", terminal1)).failed(tt.code)
+			if e.Provider == nil || *e.Provider != tt.want {
+				t.Errorf("got %+v, want %+v", e.Provider, tt.want)
+			}
+			b.waitFree(terminal1)
+			if got := b.events("a"); len(got) > 0 {
+				t.Errorf("statuses came: %+v", got)
+			}
+			if got := b.list(); len(got) > 0 {
+				t.Errorf("sessions are left: %+v", got)
+			}
+			if p.called("create") != 1 {
+				t.Errorf("%d creates", p.called("create"))
+			}
+			r.waitMetric(`pos_bridge_commands_total{code="`+string(tt.code)+`",command="start"}`, "1")
+			p.create = nil
+			if got := b.start(order("a", terminal1)); !got.Created {
+				t.Errorf("the same order once the provider takes it: got %+v", got)
+			}
+		})
+	}
+}
+
+// What may pass is tried again until the start deadline, and not after it.
+func TestProviderUnavailable(t *testing.T) {
+	t.Parallel()
+	for name, status := range map[string]int{"fails": 500, "is overloaded": 503, "limits": 429} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := &provider{create: func(w http.ResponseWriter, r *http.Request, order fields) {
+				refuse(w, status, 1000, "Sorry")
+			}}
+			b := setup(t, options{provider: p})
+			b.run(short)
+			began := time.Now()
+			e := b.do("pos.payment.start", order("a", terminal1)).failed(schema.ProviderUnavailable)
+			if want := (schema.ProviderAnswer{HTTPStatus: status, ErrorCode: 1000, ErrorInfo: "Sorry"}); e.Provider == nil || *e.Provider != want {
+				t.Errorf("got %+v, want %+v", e.Provider, want)
+			}
+			if took := time.Since(began); took < 300*time.Millisecond || took > 3*time.Second {
+				t.Errorf("it took %s, want about the start deadline of 600ms", took)
+			}
+			if p.called("create") < 2 {
+				t.Errorf("tried %d times only", p.called("create"))
+			}
+			b.waitFree(terminal1)
+			tried := p.called("create")
+			if got := b.events("a"); len(got) > 0 {
+				t.Errorf("statuses came: %+v", got)
+			}
+			p.create = nil
+			if got := b.start(order("a", terminal1)); !got.Created {
+				t.Errorf("got %+v", got)
+			}
+			if got := p.called("create"); got != tried+1 {
+				t.Errorf("%d creates after the deadline", got-tried)
+			}
+		})
+	}
+}
+
+func TestProviderUnreachable(t *testing.T) {
+	t.Parallel()
+	b := setup(t, options{provider: &provider{}})
+	gone := newServer(t, nil)
+	gone.Close()
+	b.apiURL = gone.URL
+	b.run(short)
+	e := b.do("pos.payment.start", order("a", terminal1)).failed(schema.ProviderUnavailable)
+	if e.Provider != nil {
+		t.Errorf("got %+v, though the provider said nothing", e.Provider)
+	}
+	b.waitFree(terminal1)
+	b.do("pos.payment.get", fields{"order_id": "a", "terminal_id": terminal1}).failed(schema.NotFound)
+}
+
+// Retry-After: a wait that fits is waited for, a longer one is answered at once.
+func TestRetryAfter(t *testing.T) {
+	t.Parallel()
+	for name, status := range map[string]int{"too many requests": 429, "unavailable": 503} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var first atomic.Int64
+			var wait atomic.Value
+			wait.Store("0.3")
+			p := &provider{}
+			p.create = func(w http.ResponseWriter, r *http.Request, order fields) {
+				if first.CompareAndSwap(0, time.Now().UnixNano()) {
+					w.Header().Set("Retry-After", wait.Load().(string))
+					refuse(w, status, 1000, "Later")
+					return
+				}
+				if took := time.Since(time.Unix(0, first.Load())); took < 300*time.Millisecond {
+					t.Errorf("tried again after %s", took)
+				}
+				p.make(order)
+				created(w, r, order)
+			}
+			b := setup(t, options{provider: p})
+			b.run()
+			if got := b.start(order("a", terminal1)); !got.Created {
+				t.Errorf("got %+v", got)
+			}
+			first.Store(0)
+			wait.Store("6")
+			began := time.Now()
+			b.do("pos.payment.start", order("b", terminal2)).failed(schema.ProviderUnavailable)
+			if took := time.Since(began); took > 2*time.Second {
+				t.Errorf("answered after %s, want at once", took)
+			}
+			b.waitFree(terminal2)
+		})
+	}
+}
+
+// Neither the create nor asking told: the requester learns that at the start
+// deadline, and the status events tell the rest.
+func TestOutcomeUnknown(t *testing.T) {
+	t.Parallel()
+	for name, exists := range map[string]bool{"order exists": true, "order does not exist": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var blind atomic.Bool
+			blind.Store(true)
+			p := &provider{}
+			p.create = func(w http.ResponseWriter, r *http.Request, order fields) {
+				if exists {
+					p.make(order)
+				}
+				panic(http.ErrAbortHandler)
+			}
+			p.get = func(w http.ResponseWriter, r *http.Request, id string) {
+				if blind.Load() {
+					refuse(w, http.StatusInternalServerError, 1000, "Sorry")
+					return
+				}
+				p.state(w, id)
+			}
+			b := setup(t, options{provider: p})
+			b.run(short)
+			request := order("a", terminal1)
+			b.do("pos.payment.start", request).failed(schema.OutcomeUnknown)
+			if got := b.getOrder(terminal1, "a"); got.Status != "created" || !got.Active {
+				t.Errorf("get: got %+v, want it followed", got)
+			}
+			b.do("pos.payment.start", order("b", terminal1)).failed(schema.TerminalBusy)
+			blind.Store(false)
+			if !exists {
+				events := b.await("a", "unresolved")
+				if e := events[0]; e.Source != schema.SourceBridge || !e.Final || e.SessionID != "" {
+					t.Errorf("got %+v", e)
+				}
+				b.waitFree(terminal1)
+				return
+			}
+			b.await("a", "initialized")
+			if got := b.start(request); got.Created || got.Status != "initialized" {
+				t.Errorf("the same request again: got %+v", got)
+			}
+			p.become("completed")
+			b.await("a", "initialized", "completed")
+			b.waitFree(terminal1)
+			if p.called("create") != 1 {
+				t.Errorf("%d creates", p.called("create"))
+			}
+		})
+	}
+}
+
+// No terminal rings for a till that has left: what no replica could take in
+// time is dropped.
+func TestStartIsDroppedAfterItsDeadline(t *testing.T) {
+	t.Parallel()
+	p := &provider{}
+	b := setup(t, options{provider: p})
+	b.run().drain() // has made the objects
+	queue := b.connectBus()
+	inbox := b.nc.NewInbox()
+	answers, err := b.nc.SubscribeSync(inbox)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = queue.Enqueue(b.ctx, bus.Session{
+		Request: schema.StartRequest{OrderID: "a", TerminalID: terminal1, Amount: 1, Currency: "EUR", Description: "a"},
+		Hash:    "h", Nonce: "n", Reply: inbox, StartedAt: time.Now().Add(-2 * time.Second), Deadline: time.Now().Add(-time.Second),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.run()
+	msg, err := answers.NextMsgWithContext(b.ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reply{t, msg.Data, msg.Header}.failed(schema.ProviderUnavailable)
+	b.waitFree(terminal1)
+	if p.called("create") > 0 {
+		t.Error("the terminal rang")
+	}
+	b.do("pos.payment.get", fields{"order_id": "a", "terminal_id": terminal1}).failed(schema.NotFound)
+}
+
+// A replica that dies while it creates an order leaves it unknown whether it
+// exists: its successor asks, and creates nothing after the deadline.
+func TestReplicaDiesWhileItCreates(t *testing.T) {
+	t.Parallel()
+	var down atomic.Bool
+	down.Store(true)
+	p := &provider{}
+	p.create = func(w http.ResponseWriter, r *http.Request, order fields) {
+		if down.Load() {
+			<-r.Context().Done()
+			return
+		}
+		p.make(order)
+		created(w, r, order)
+	}
+	b := setup(t, options{provider: p})
+	brief := func(c *bridge.Config) {
+		c.StartDeadline, c.RequestTimeout = 500*time.Millisecond, 200*time.Millisecond
+	}
+	first := b.run(brief)
+	answered := make(chan reply, 1)
+	go func() {
+		r, _ := b.try("pos.payment.start", order("a", terminal1))
+		answered <- r
+	}()
+	eventually(t, "the order is being created", func() bool { return p.called("create") > 0 })
+	first.kill()
+	down.Store(false)
+	b.run(brief)
+	(<-answered).failed(schema.ProviderUnavailable)
+	b.waitFree(terminal1)
+	if got := b.events("a"); len(got) > 0 {
+		t.Errorf("statuses came: %+v", got)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.orders) > 0 {
+		t.Errorf("the terminal rang: %v", p.orders)
+	}
+}
+
+// Card data and secrets in a provider's error never reach anybody.
+func TestProviderErrorIsCleaned(t *testing.T) {
+	t.Parallel()
+	p := &provider{create: func(w http.ResponseWriter, r *http.Request, order fields) {
+		refuse(w, http.StatusBadRequest, 1001, "key "+r.URL.Query().Get("api_key")+" card 5413330089009917 "+strings.Repeat("long ", 200))
+	}}
+	b := setup(t, options{provider: p})
+	r := b.run()
+	got := b.do("pos.payment.start", order("a", terminal1))
+	e := got.failed(schema.ProviderRejected)
+	for _, secret := range []string{apiKey, "5413330089009917"} {
+		if bytes.Contains(got.body, []byte(secret)) || strings.Contains(r.logs.String(), secret) {
+			t.Errorf("%q is shown", secret)
+		}
+	}
+	if n := len([]rune(e.Provider.ErrorInfo)); n > 300 {
+		t.Errorf("%d characters of the provider's", n)
+	}
+}
