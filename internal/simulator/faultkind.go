@@ -40,7 +40,7 @@ var faultKinds = []FaultInfo{
 	},
 	{
 		FaultLoseAnswer, "api",
-		"The same for any operation.",
+		"A call is done (not with not_made) and the answer is lost in one of the modes, whatever the operation.",
 		[]string{"operation", "mode", "status", "error_code", "error_info", "retry_after", "not_made", "size"}, loseModes,
 	},
 	{FaultFailAPI, "api", "A call is answered with a status, 500 unless told, and nothing is done.", []string{"operation", "status", "error_code", "error_info", "retry_after"}, nil},

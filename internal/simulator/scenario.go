@@ -77,7 +77,7 @@ var scenarios = []ScenarioInfo{
 	{
 		WaitForHand, "7799",
 		nil,
-		"The terminal waits for a hand: the control API, the Go API or the web page. Untouched, it is cancelled like walk_away.",
+		"The terminal waits for a hand, see the actions below. Untouched, it is cancelled like walk_away.",
 		nil,
 	},
 }
