@@ -1,0 +1,267 @@
+package processtest_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/posbridge/bridge/internal/processtest"
+	"github.com/posbridge/bridge/internal/simulator"
+)
+
+// hand is a scene with one terminal that waits for a hand, and replicas.
+type hand struct {
+	*processtest.Scene
+	t        *testing.T
+	ctx      context.Context
+	terminal string
+	order    string
+	replicas []*processtest.Replica
+}
+
+func setupHand(t *testing.T, env processtest.Env, replicas ...string) *hand {
+	t.Helper()
+	h := &hand{t: t, ctx: processtest.Context(t), order: "INV.7/1"}
+	h.Scene = processtest.NewScene(t, processtest.SceneOptions{Provider: simulator.Options{Manual: true}, Env: env})
+	h.terminal = h.Terminals[0]
+	for _, id := range replicas {
+		h.replicas = append(h.replicas, h.Serve(t, id))
+	}
+	return h
+}
+
+// start starts the payment and returns the answer once the stream is open, so
+// that every status from here on is shown to somebody.
+func (h *hand) start() processtest.Reply {
+	h.t.Helper()
+	reply, _, err := processtest.Insist(h.ctx, h.Conn, "pos.payment.start", processtest.NewStart(h.terminal, h.order, ""))
+	if err != nil || reply.Error != nil {
+		h.t.Fatalf("start: %+v, %v", reply, err)
+	}
+	h.stream()
+	return reply
+}
+
+// stream waits until the order's event stream is open.
+func (h *hand) stream() {
+	h.t.Helper()
+	if _, err := h.Provider.WaitStream(h.ctx, h.order); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// act does something at the terminal.
+func (h *hand) act(actions ...simulator.Action) time.Time {
+	h.t.Helper()
+	for _, a := range actions {
+		if _, err := h.Provider.Act(h.terminal, a); err != nil {
+			h.t.Fatal(err)
+		}
+	}
+	return time.Now()
+}
+
+// hear waits for a status on the bus and returns when it came.
+func (h *hand) hear(status string) time.Time {
+	h.t.Helper()
+	at, err := h.Auditor.WaitHeard(h.ctx, h.order, status)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return at
+}
+
+// owner returns the replica that follows the payment, and another one.
+func (h *hand) owner() (owner, other *processtest.Replica) {
+	h.t.Helper()
+	reply, _, err := processtest.Insist(h.ctx, h.Conn, "pos.payment.get", map[string]string{"terminal_id": h.terminal, "order_id": h.order})
+	if err != nil || reply.Error != nil {
+		h.t.Fatalf("get: %+v, %v", reply, err)
+	}
+	for _, r := range h.replicas {
+		if r.ID == reply.Replica {
+			owner = r
+		} else {
+			other = r
+		}
+	}
+	if owner == nil {
+		h.t.Fatalf("the payment is followed by %q, none of the replicas", reply.Replica)
+	}
+	return owner, other
+}
+
+// ownedBy waits until a replica follows the payment.
+func (h *hand) ownedBy(r *processtest.Replica) {
+	h.t.Helper()
+	processtest.Until(h.t, time.Minute, "replica "+r.ID+" follows the payment", func() bool {
+		reply, err := processtest.Ask(h.ctx, h.Conn, "pos.payment.get", map[string]string{"terminal_id": h.terminal, "order_id": h.order}, time.Second)
+		return err == nil && reply.Replica == r.ID
+	})
+}
+
+// end holds the statuses that were heard against what is wanted, sees that the
+// terminal takes another payment, and audits.
+func (h *hand) end(want ...string) {
+	h.t.Helper()
+	if got, _ := h.Auditor.Heard(h.order); !equal(got, want) {
+		h.t.Errorf("heard %v, want %v", got, want)
+	}
+	next := processtest.NewStart(h.terminal, h.order+"-next", "")
+	reply, _, err := processtest.Insist(h.ctx, h.Conn, "pos.payment.start", next)
+	if err != nil || reply.Error != nil || !reply.Created {
+		h.t.Fatalf("start of the next payment on the terminal: %+v, %v", reply, err)
+	}
+	h.act(simulator.ActCancel)
+	h.Close(h.t)
+}
+
+func equal(a, b []string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// The only replica is killed in the middle of a payment and another process is
+// started: it goes on where the first one was.
+func TestKillAndRestart(t *testing.T) {
+	t.Parallel()
+	h := setupHand(t, nil, "a")
+	first := h.start()
+	h.act(simulator.ActTap)
+	h.hear("initialized")
+	h.Kill(h.replicas[0])
+	killed := time.Now()
+	h.act(simulator.ActDecline)
+	h.replicas = append(h.replicas, h.Serve(t, "b"))
+	shown := h.hear("declined")
+	t.Logf("from kill to the successor's first status %s; it was started after the kill, the lease is 2 s", shown.Sub(killed).Round(time.Millisecond))
+	h.ownedBy(h.replicas[1])
+	h.stream()
+
+	again, _, err := processtest.Insist(h.ctx, h.Conn, "pos.payment.start", processtest.NewStart(h.terminal, h.order, ""))
+	if err != nil || again.Error != nil || again.Created || again.SessionID != first.SessionID {
+		t.Errorf("the same start again: %+v, %v; want session %s, not created", again, err, first.SessionID)
+	}
+	h.act(simulator.ActTap)
+	h.hear("initialized")
+	h.act(simulator.ActApprove)
+	h.hear("completed")
+	h.end("initialized", "declined", "initialized", "completed")
+	if calls := h.Provider.Calls(h.order); calls.Create != 1 {
+		t.Errorf("the order was created %d times, want once", calls.Create)
+	}
+}
+
+// Of two replicas the one that follows the payment is killed.
+func TestOwnerKilled(t *testing.T) {
+	t.Parallel()
+	h := setupHand(t, nil, "a", "b")
+	h.start()
+	h.act(simulator.ActTap)
+	h.hear("initialized")
+	owner, other := h.owner()
+	h.Kill(owner)
+	killed := time.Now()
+	h.act(simulator.ActDecline)
+	shown := h.hear("declined")
+	t.Logf("from kill to the survivor's first status %s; the lease is 2 s", shown.Sub(killed).Round(time.Millisecond))
+	h.ownedBy(other)
+	h.stream()
+	h.act(simulator.ActTap)
+	h.hear("initialized")
+	h.act(simulator.ActApprove)
+	h.hear("completed")
+	h.end("initialized", "declined", "initialized", "completed")
+	if got := other.Metric(t, "pos_bridge_failovers_total", ""); got < 1 {
+		t.Errorf("failovers_total of the survivor is %v, want 1 at least", got)
+	}
+}
+
+// The replica that follows the payment is stopped for longer than it may be
+// silent, and goes on without knowing: it publishes nothing any more.
+func TestOwnerPaused(t *testing.T) {
+	t.Parallel()
+	h := setupHand(t, nil, "a", "b")
+	h.start()
+	h.act(simulator.ActTap)
+	h.hear("initialized")
+	owner, other := h.owner()
+	h.Pause(owner)
+	paused := time.Now()
+	h.act(simulator.ActDecline)
+	shown := h.hear("declined")
+	t.Logf("from pause to the survivor's first status %s; the lease is 2 s", shown.Sub(paused).Round(time.Millisecond))
+	h.ownedBy(other)
+	// The paused one's stream holds events for it by now.
+	h.act(simulator.ActTap)
+	h.hear("initialized")
+	h.Resume(owner)
+	h.act(simulator.ActDecline)
+	h.hear("declined")
+	h.act(simulator.ActTap, simulator.ActApprove)
+	h.hear("completed")
+	processtest.Until(t, time.Minute, "the paused replica has left the session", func() bool {
+		return owner.Metric(t, "pos_bridge_sessions_active", "") == 0
+	})
+	h.end("initialized", "declined", "initialized", "declined", "initialized", "completed")
+}
+
+// The replica that follows the payment is told to stop: the other one goes on
+// at once, and nothing of the payment is missed.
+func TestOwnerDrained(t *testing.T) {
+	t.Parallel()
+	h := setupHand(t, processtest.Env{"REPLICA_TTL": "20s"}, "a", "b")
+	h.start()
+	h.act(simulator.ActTap)
+	h.hear("initialized")
+	owner, other := h.owner()
+	told := time.Now()
+	owner.Drain(t)
+	h.ownedBy(other)
+	t.Logf("drained in %s; the lease is 20 s", time.Since(told).Round(time.Millisecond))
+	h.stream()
+	h.act(simulator.ActDecline)
+	h.hear("declined")
+	h.act(simulator.ActTap)
+	h.hear("initialized")
+	h.act(simulator.ActApprove)
+	h.hear("completed")
+	h.end("initialized", "declined", "initialized", "completed")
+}
+
+// Statuses change while a replica hands its sessions over: none is missed.
+func TestStatusesChangeDuringDrain(t *testing.T) {
+	t.Parallel()
+	h := setupHand(t, processtest.Env{"REPLICA_TTL": "20s"}, "a", "b")
+	h.start()
+	owner, _ := h.owner()
+	var want []string
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		owner.Drain(t)
+	}()
+	for done := false; !done; {
+		select {
+		case <-drained:
+			done = true
+		default:
+		}
+		h.act(simulator.ActTap)
+		h.hear("initialized")
+		h.act(simulator.ActDecline)
+		h.hear("declined")
+		want = append(want, "initialized", "declined")
+	}
+	h.act(simulator.ActTap, simulator.ActApprove)
+	h.hear("completed")
+	t.Logf("%d statuses changed during the drain", len(want))
+	h.end(append(want, "initialized", "completed")...)
+}

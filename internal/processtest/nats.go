@@ -1,0 +1,162 @@
+package processtest
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// natsLimit bounds how long nats-server may take to serve JetStream again, the
+// recovery of its streams and a cluster's elections included.
+const natsLimit = 60 * time.Second
+
+// NATS is one nats-server process, or the place of one that is down. It keeps
+// its address and its folder from one process to the next.
+type NATS struct {
+	// Name of the server, as a cluster's leaders are called.
+	Name string
+	// Port for clients.
+	Port int
+	// Dir is where JetStream keeps its files.
+	Dir string
+
+	monitor int
+	config  string // path of the configuration file
+	process *Process
+	client  *http.Client
+}
+
+// StartNATS runs one server that syncs every message to disk before it
+// acknowledges it. It is ready when StartNATS returns.
+func StartNATS(tb testing.TB) *NATS {
+	tb.Helper()
+	n := PlaceNATS(tb)
+	n.Start(tb)
+	n.WaitReady(tb)
+	return n
+}
+
+// PlaceNATS prepares a server that is not started yet.
+func PlaceNATS(tb testing.TB) *NATS {
+	tb.Helper()
+	return placeNATS(tb, "n1", "")
+}
+
+// placeNATS writes a server's configuration; more is put at its end.
+func placeNATS(tb testing.TB, name, more string) *NATS {
+	tb.Helper()
+	n := &NATS{Name: name, Port: Port(tb), monitor: Port(tb), Dir: tb.TempDir(), client: &http.Client{Timeout: 2 * time.Second}}
+	n.config = filepath.Join(tb.TempDir(), "nats-server.conf")
+	text := fmt.Sprintf("server_name: %s\nlisten: %q\nhttp: %q\njetstream { store_dir: %q, sync_interval: always, max_file_store: 4GB }\n%s\n",
+		name, address(n.Port), address(n.monitor), n.Dir, more)
+	if err := os.WriteFile(n.config, []byte(text), 0o600); err != nil {
+		tb.Fatalf("write nats-server configuration: %v", err)
+	}
+	tb.Cleanup(n.client.CloseIdleConnections)
+	return n
+}
+
+// URL for clients.
+func (n *NATS) URL() string { return "nats://" + address(n.Port) }
+
+// Address for clients, without a scheme.
+func (n *NATS) Address() string { return address(n.Port) }
+
+// Start starts the process; WaitReady says when it serves.
+func (n *NATS) Start(tb testing.TB) {
+	tb.Helper()
+	n.process = Launch(tb, "nats-server "+n.Name, NATSServer(tb), []string{"-c", n.config}, os.Environ())
+}
+
+// Process is the present process, or the last one.
+func (n *NATS) Process() *Process { return n.process }
+
+// Kill ends the process as kill -9 does.
+func (n *NATS) Kill() { n.process.Kill() }
+
+// Restart starts a process that was killed and waits until it serves.
+func (n *NATS) Restart(tb testing.TB) {
+	tb.Helper()
+	n.Start(tb)
+	n.WaitReady(tb)
+}
+
+// WaitReady waits until the server and its JetStream serve.
+func (n *NATS) WaitReady(tb testing.TB) {
+	tb.Helper()
+	if !Eventually(natsLimit, n.ready) {
+		tb.Fatalf("nats-server %s is not ready after %s", n.Name, natsLimit)
+	}
+}
+
+func (n *NATS) ready() bool {
+	answer, err := n.client.Get("http://" + address(n.monitor) + "/healthz")
+	if err != nil {
+		return false
+	}
+	_ = answer.Body.Close() // nothing of it was read
+	return answer.StatusCode == http.StatusOK
+}
+
+// StartCluster runs three servers with replicated JetStream. They have elected
+// and serve when it returns.
+func StartCluster(tb testing.TB) []*NATS {
+	tb.Helper()
+	const size = 3
+	var routes []string
+	var ports []int
+	for range size {
+		port := Port(tb)
+		ports = append(ports, port)
+		routes = append(routes, fmt.Sprintf("%q", "nats://"+address(port)))
+	}
+	var cluster []*NATS
+	for i, port := range ports {
+		more := fmt.Sprintf("cluster { name: test, listen: %q, routes: [%s] }", address(port), strings.Join(routes, ", "))
+		n := placeNATS(tb, fmt.Sprintf("n%d", i+1), more)
+		n.Start(tb)
+		cluster = append(cluster, n)
+	}
+	for _, n := range cluster {
+		n.WaitReady(tb)
+	}
+	return cluster
+}
+
+// URLs of several servers, as BRIDGE_NATS_URL takes them.
+func URLs(servers []*NATS) string {
+	var urls []string
+	for _, n := range servers {
+		urls = append(urls, n.URL())
+	}
+	return strings.Join(urls, ",")
+}
+
+// Connect opens a client connection that waits for servers that are away and is
+// closed at the end of the test.
+func Connect(tb testing.TB, urls string, opts ...nats.Option) *nats.Conn {
+	tb.Helper()
+	conn, err := nats.Connect(urls, append([]nats.Option{
+		nats.Name(tb.Name()),
+		nats.MaxReconnects(-1),
+		nats.RetryOnFailedConnect(true),
+		nats.ReconnectWait(50 * time.Millisecond),
+		nats.ReconnectJitter(10*time.Millisecond, 10*time.Millisecond),
+		nats.ReconnectBufSize(-1),
+		nats.Timeout(2 * time.Second),
+		nats.PingInterval(2 * time.Second),
+		nats.MaxPingsOutstanding(2),
+		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}), // the default one prints
+	}, opts...)...)
+	if err != nil {
+		tb.Fatalf("connect to NATS: %v", err)
+	}
+	tb.Cleanup(conn.Close)
+	return conn
+}
