@@ -1,7 +1,6 @@
 package natsserver
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -89,9 +88,8 @@ func startCluster(n int, o Options) (Cluster, error) {
 // cluster must know each other's before any of them runs.
 func freePorts(n int) ([]int, error) {
 	var ports []int
-	var config net.ListenConfig
 	for range n {
-		l, err := config.Listen(context.Background(), "tcp", "127.0.0.1:0")
+		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return nil, fmt.Errorf("find a free port: %w", err)
 		}
