@@ -190,8 +190,10 @@ func TestStaleGet(t *testing.T) {
 		action simulator.Action
 		want   string
 	}{
-		{simulator.ActTap, "initialized"}, {simulator.ActDecline, "initialized"},
-		{simulator.ActTap, "declined"}, {simulator.ActApprove, "initialized"},
+		{simulator.ActTap, "initialized"},
+		{simulator.ActDecline, "initialized"},
+		{simulator.ActTap, "declined"},
+		{simulator.ActApprove, "initialized"},
 	} {
 		b.act("SIM00001", step.action)
 		b.setFault(simulator.Fault{Name: simulator.FaultStaleGet})

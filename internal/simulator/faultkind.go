@@ -36,12 +36,14 @@ var faultKinds = []FaultInfo{
 	{
 		FaultLoseCreateAnswer, "api",
 		"An order is made (not with not_made) and the answer is lost in one of the modes.",
-		[]string{"mode", "status", "error_code", "error_info", "retry_after", "not_made", "size"}, loseModes,
+		[]string{"mode", "status", "error_code", "error_info", "retry_after", "not_made", "size"},
+		loseModes,
 	},
 	{
 		FaultLoseAnswer, "api",
 		"A call is done (not with not_made) and the answer is lost in one of the modes, whatever the operation.",
-		[]string{"operation", "mode", "status", "error_code", "error_info", "retry_after", "not_made", "size"}, loseModes,
+		[]string{"operation", "mode", "status", "error_code", "error_info", "retry_after", "not_made", "size"},
+		loseModes,
 	},
 	{FaultFailAPI, "api", "A call is answered with a status, 500 unless told, and nothing is done.", []string{"operation", "status", "error_code", "error_info", "retry_after"}, nil},
 	{FaultSlowAPI, "api", "A call is done after delay, 3 s unless told; late does it at once and delays the answer.", []string{"operation", "delay", "late"}, nil},

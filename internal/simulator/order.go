@@ -145,8 +145,10 @@ func (s *Simulator) open(req createRequest, t *terminal, sc ScenarioInfo, eager 
 	o.number = s.number
 	s.orders[req.OrderID], s.sessions[o.session] = o, o
 	t.order, t.last = o, o
-	s.note(Entry{Kind: KindOrder, Terminal: t.id, Order: req.OrderID,
-		Text: "order of " + money(req.Amount, req.Currency) + " on the terminal, scenario " + string(sc.Name)})
+	s.note(Entry{
+		Kind: KindOrder, Terminal: t.id, Order: req.OrderID,
+		Text: "order of " + money(req.Amount, req.Currency) + " on the terminal, scenario " + string(sc.Name),
+	})
 	s.show(t, ScreenAmountDue)
 	s.restartIdle(o)
 	if t.mode == Auto && len(sc.steps) > 0 {

@@ -146,8 +146,12 @@ func TestSetStatus(t *testing.T) {
 		status, financial string
 		final             bool
 	}{
-		{"uncleared", "", false}, {"brand_new", "other", false}, {"completed", "", true},
-		{"refunded", "completed", true}, {"uncleared", "", true}, {"completed", "", true},
+		{"uncleared", "", false},
+		{"brand_new", "other", false},
+		{"completed", "", true},
+		{"refunded", "completed", true},
+		{"uncleared", "", true},
+		{"completed", "", true},
 	} {
 		o, err := b.SetStatus("order", step.status, step.financial)
 		if err != nil {
