@@ -3,7 +3,6 @@ package multisafepay
 import (
 	"context"
 	"io"
-	"sync"
 	"time"
 )
 
@@ -30,15 +29,18 @@ type streamReader struct {
 	settle    *time.Timer
 	unsettled func()
 
-	// mu guards what follows, and is held while the handler is called.
-	mu      sync.Mutex
+	// turn holds a token while the handler is called or what follows is
+	// touched. It is a channel and not a mutex because a handler may block for
+	// long, and a bubble of testing/synctest is idle only when whoever waits for
+	// the turn waits on a channel.
+	turn    chan struct{}
 	lines   lineFilter
 	stopped bool
 }
 
 // newStreamReader reads body; onIdle must make a Read of it return.
 func newStreamReader(body io.Reader, idle time.Duration, onIdle, unsettled func()) *streamReader {
-	r := &streamReader{body: body, idle: idle, unsettled: unsettled}
+	r := &streamReader{body: body, idle: idle, unsettled: unsettled, turn: make(chan struct{}, 1)}
 	r.silence = time.AfterFunc(idle, onIdle)
 	r.silence.Stop()
 	r.settle = time.AfterFunc(settleAfter, r.onSettle)
@@ -64,8 +66,8 @@ func (r *streamReader) Read(p []byte) (int, error) {
 
 // filter takes out what the parser need not see and keeps the settle timer.
 func (r *streamReader) filter(p []byte) int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.turn <- struct{}{}
+	defer func() { <-r.turn }()
 	began := r.lines.began
 	n := r.lines.filter(p)
 	switch {
@@ -85,8 +87,8 @@ func (r *streamReader) filter(p []byte) int {
 
 // onSettle runs on the timer's goroutine.
 func (r *streamReader) onSettle() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.turn <- struct{}{}
+	defer func() { <-r.turn }()
 	if r.stopped || !r.lines.data || !r.lines.armed {
 		return
 	}
@@ -99,8 +101,8 @@ func (r *streamReader) onSettle() {
 // call runs a function of the handler, unless the stream is over: then it
 // returns false.
 func (r *streamReader) call(ctx context.Context, f func()) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.turn <- struct{}{}
+	defer func() { <-r.turn }()
 	if ctx.Err() != nil {
 		return false
 	}
@@ -114,8 +116,8 @@ func (r *streamReader) call(ctx context.Context, f func()) bool {
 func (r *streamReader) stop() {
 	r.silence.Stop()
 	r.settle.Stop()
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.turn <- struct{}{}
+	defer func() { <-r.turn }()
 	r.stopped = true
 }
 
