@@ -8,7 +8,7 @@ import (
 // silenced takes the fault that silences c. The caller holds mu.
 func (s *Simulator) silenced(c *streamConn) bool {
 	if !c.silent {
-		_, c.silent = s.takeFault(FaultSilentStream, c.occasion())
+		_, c.silent = s.takeFaultAfter(FaultSilentStream, c.occasion(), c.sent)
 	}
 	return c.silent
 }
@@ -63,6 +63,7 @@ func (s *Simulator) compose(c *streamConn) (out []byte, end ending, final bool) 
 		out = append(out, b...)
 	}
 	if end == goOn {
+		s.silenced(c)
 		end = s.dropped(c)
 	}
 	if len(out) > 0 {

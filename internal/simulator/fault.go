@@ -81,8 +81,8 @@ type Fault struct {
 	// Count is how often it happens before it is spent: 0 is once, Always is
 	// until it is taken back.
 	Count int
-	// After lets so many occasions pass first. For drop_stream: how many events
-	// go out on a connection before it is cut.
+	// After lets so many occasions pass first. For drop_stream and silent_stream:
+	// how many events go out on a connection before.
 	After int
 	// Status is the HTTP status of an answer.
 	Status int

@@ -20,7 +20,7 @@ var faultKinds = []FaultInfo{
 	{FaultDropStream, "stream", "Cuts the event stream after so many events (after), at once by default; clean ends it properly instead. A proxy or a network that gives up.", []string{"clean"}, nil},
 	{FaultRefuseStream, "stream", "Answers the opening of a stream with a status, 500 unless told. An overloaded or restarting event server.", []string{"status", "error_code", "error_info", "retry_after"}, nil},
 	{FaultHangStream, "stream", "Takes the opening of a stream and never answers. A stalled load balancer.", nil, nil},
-	{FaultSilentStream, "stream", "Leaves a stream open, but nothing goes out on it any more, no heartbeat either. A connection that died without a word.", nil, nil},
+	{FaultSilentStream, "stream", "Leaves a stream open, but nothing goes out on it any more after so many events (after), no heartbeat either. A connection that died without a word.", nil, nil},
 	{FaultLoseEvents, "stream", "An event is not sent; only asking for the order tells. A gap on the provider's side.", nil, nil},
 	{FaultDuplicateEvents, "stream", "An event is sent twice. At-least-once delivery.", nil, nil},
 	{FaultOutOfOrderEvents, "stream", "An event is sent after the one that follows it. Two event servers that race.", nil, nil},

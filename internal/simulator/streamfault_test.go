@@ -106,6 +106,7 @@ func TestEventFaults(t *testing.T) {
 		"drop after two cleanly": {simulator.Fault{Name: simulator.FaultDropStream, After: 2, Clean: true}, "fault:drop_stream:after=2,clean", "initialized declined", false},
 		"drop after the last":    {simulator.Fault{Name: simulator.FaultDropStream, After: 4}, "fault:drop_stream:after=4", "initialized declined initialized completed", true},
 		"silent":                 {simulator.Fault{Name: simulator.FaultSilentStream}, "fault:silent_stream", "", false},
+		"silent after two":       {simulator.Fault{Name: simulator.FaultSilentStream, After: 2}, "fault:silent_stream:after=2", "initialized declined", false},
 	} {
 		check := func(t *testing.T, text string, clean bool) {
 			t.Helper()
