@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -48,6 +49,7 @@ type Bridge struct {
 	tasks    sync.WaitGroup // handlers at work
 	mu       sync.Mutex
 	handlers Handlers
+	over     bool // the test has ended: no further handlers
 }
 
 // Options change what Run makes.
@@ -127,6 +129,9 @@ func (b *Bridge) serve() {
 	}
 	b.t.Cleanup(func() {
 		_ = service.Stop() // the connection may be gone
+		b.mu.Lock()
+		b.over = true
+		b.mu.Unlock()
 		b.tasks.Wait()
 	})
 	endpoints := map[subjects.Command]func([]byte) (any, error){
@@ -172,30 +177,52 @@ func call[R any](data []byte, handle func(R) (any, error)) (any, error) {
 	return handle(request)
 }
 
+// respond answers in a goroutine of its own, with plain messages: a micro request
+// may not be answered after its handler has returned (the framework reads the
+// request then, and that is a data race).
 func (b *Bridge) respond(handle func([]byte) (any, error)) micro.HandlerFunc {
 	return func(request micro.Request) {
+		data, to := request.Data(), request.Reply()
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if b.over {
+			return
+		}
 		b.tasks.Go(func() {
-			reply, err := handle(request.Data())
-			var sent error
+			reply, err := handle(data)
+			msg := nats.NewMsg(to)
 			switch refused, ok := errors.AsType[*schema.Error](err); {
 			case errors.Is(err, ErrNoReply):
+				return
 			case ok:
-				body, _ := json.Marshal(schema.ErrorReply{Error: *refused}) // of plain fields: never fails
-				sent = request.Error(strconv.Itoa(refused.Code.Number()), refused.Message, body)
+				msg.Header.Set(schema.HeaderErrorCode, strconv.Itoa(refused.Code.Number()))
+				msg.Header.Set(schema.HeaderError, printable(refused.Message))
+				msg.Data = encode(b.t, schema.ErrorReply{Error: *refused})
 			case err != nil:
-				sent = err
+				b.t.Errorf("answer: %v", err)
+				return
 			default:
-				if raw, ok := reply.([]byte); ok {
-					sent = request.Respond(raw)
-				} else {
-					sent = request.RespondJSON(reply)
+				raw, ok := reply.([]byte)
+				if !ok {
+					raw = encode(b.t, reply)
 				}
+				msg.Data = raw
 			}
-			if sent != nil && !errors.Is(sent, nats.ErrConnectionClosed) {
-				b.t.Logf("answer %s: %v", request.Subject(), sent)
+			if err := b.conn.PublishMsg(msg); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
+				b.t.Errorf("answer: %v", err)
 			}
 		})
 	}
+}
+
+// printable is a message as a header can carry it.
+func printable(message string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' {
+			return ' '
+		}
+		return r
+	}, message)
 }
 
 // Event makes a status event.
