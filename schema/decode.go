@@ -141,9 +141,24 @@ func fieldsByName(v reflect.Value) map[string]reflect.Value {
 	return fields
 }
 
-// nameShape shows the name of an unknown field when it looks like one.
+// Limits of a name that nameShape shows.
+const (
+	maxShownName   = 40
+	maxShownDigits = 6 // fewer than any card number, phone number or key has
+)
+
+// nameShape shows the name of an unknown field when it looks like one. It may
+// be anything: a client that swaps names and values sends a card number here.
 func nameShape(name string) string {
-	if len(name) > 64 || strings.ContainsFunc(name, func(c rune) bool { return !isOrderChar(c) }) || name == "" {
+	var digits int
+	shown := name != "" && len(name) <= maxShownName
+	for _, c := range name {
+		shown = shown && isOrderChar(c)
+		if '0' <= c && c <= '9' {
+			digits++
+		}
+	}
+	if !shown || digits > maxShownDigits {
 		return fmt.Sprintf("a name of %d characters", utf8.RuneCountInString(name))
 	}
 	return name
