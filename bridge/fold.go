@@ -75,7 +75,7 @@ func Fold(s State, o Observation) (next State, change *schema.StatusEvent, verdi
 		return s, nil, Stale
 	case o.Status == s.Status:
 		return s, nil, Repeat
-	case s.Final && takesBack(o.Status):
+	case s.Final && (takesBack(o.Status) || o.Source == schema.SourceBridge):
 		return s, nil, Late
 	}
 	next = State{

@@ -81,6 +81,7 @@ func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// count counts a call.
 func (p *provider) count(operation string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -37,6 +37,8 @@ type recorder struct {
 	// missed is set when the subscriber was cut off for a while: then it need
 	// not have seen all that is stored.
 	missed bool
+	// forgotten is set when the stream no longer has all that was stored.
+	forgotten bool
 }
 
 // seen is a status event as it came, and its place in the stream.
@@ -261,8 +263,11 @@ func (b *bundle) checkEvent(msg *jetstream.RawStreamMsg, before schema.StatusEve
 // checkSeen holds what the subscriber saw to what is stored: each once, in order.
 func (b *bundle) checkSeen(stored map[uint64]*jetstream.RawStreamMsg) {
 	b.recorder.mu.Lock()
-	missed := b.missed
+	missed, forgotten := b.missed, b.forgotten
 	b.recorder.mu.Unlock()
+	if forgotten {
+		return
+	}
 	if !missed {
 		b.wait(func() string { return fmt.Sprintf("%d status events are stored, fewer were seen", len(stored)) }, func() bool {
 			return len(b.statuses) >= len(stored)
