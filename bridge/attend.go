@@ -145,7 +145,9 @@ func (s *session) keepAlive(ctx context.Context) {
 func (s *session) look() {
 	if d, ok := s.takeRedelivery(); ok {
 		s.handle = d.Handle
-		s.released = false
+		if s.released { // nobody else is there to take it; it is not kept alive
+			s.log.Debug("The released session came back")
+		}
 	}
 	record, revision, ok := s.board.of(s.terminal)
 	if s.over || !ok || s.held.revision == 0 || revision <= s.held.revision {

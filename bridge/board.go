@@ -36,16 +36,8 @@ func newBoard() *board {
 
 // told takes a change from the watch.
 func (b *board) told(c bus.RecordChange) {
-	b.mu.Lock()
-	b.seen = max(b.seen, c.Revision)
-	for ch, revision := range b.syncing {
-		if b.seen >= revision {
-			delete(b.syncing, ch)
-			close(ch)
-		}
-	}
-	b.mu.Unlock()
 	b.wrote(c)
+	b.complete(c.Revision)
 }
 
 // wrote takes a change that this replica made itself, before the watch tells
@@ -85,11 +77,31 @@ func wake(ch chan struct{}) {
 }
 
 // restart forgets everything: a new watch tells it anew, and deletions that
-// happened in between are not told.
+// happened in between are not told. Until it is complete nobody's sync ends.
 func (b *board) restart() {
 	b.mu.Lock()
 	clear(b.records)
+	b.seen = 0
 	b.mu.Unlock()
+}
+
+// complete notes that the watch has told everything up to a revision, even if
+// the last writes left nothing to tell.
+func (b *board) complete(revision uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.advance(revision)
+}
+
+// advance moves what was told up to a revision. b.mu is held.
+func (b *board) advance(revision uint64) {
+	b.seen = max(b.seen, revision)
+	for ch, wanted := range b.syncing {
+		if b.seen >= wanted {
+			delete(b.syncing, ch)
+			close(ch)
+		}
+	}
 }
 
 // all returns every record by terminal.

@@ -124,7 +124,7 @@ func (r *Replica) cancelAtProvider(ctx context.Context, key multisafepay.Secret,
 	case multisafepay.KindNonsense:
 		return "", withProvider(schema.NewError(schema.ProviderError, "the provider's error makes no sense; nothing was cancelled"), failure)
 	case multisafepay.KindUnreachable, multisafepay.KindLimited, multisafepay.KindUnavailable:
-		return "", withProvider(schema.NewError(schema.ProviderUnavailable, "the provider cannot be reached or fails; nothing was cancelled"), failure)
+		return "", withProvider(schema.NewError(schema.ProviderUnavailable, "the provider cannot be reached or fails; the order is as it was when it was last asked for"), failure)
 	}
 	return "", withProvider(schema.NewError(schema.OutcomeUnknown, "the provider's answer to the cancel was lost; cancel again"), failure)
 }

@@ -174,6 +174,7 @@ func (env environment) config() (Config, error) {
 	if (env.NATSCertFile == "") != (env.NATSKeyFile == "") {
 		r.bad("NATS_CERT_FILE", "and BRIDGE_NATS_KEY_FILE go together: set both or none")
 	}
+	r.credentials(c)
 	if env.NATSCredsFile != "" && env.NATSNKeyFile != "" {
 		r.bad("NATS_CREDS_FILE", "and BRIDGE_NATS_NKEY_FILE exclude each other: set one")
 	}

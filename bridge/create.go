@@ -67,7 +67,7 @@ func judgeAsk(o multisafepay.OrderState, err error, want schema.StartRequest) (f
 		}
 		return doubtful, nil
 	}
-	if o.Amount != want.Amount || o.Currency != "" && o.Currency != want.Currency ||
+	if o.Amount != 0 && o.Amount != want.Amount || o.Currency != "" && o.Currency != want.Currency ||
 		o.TerminalID != "" && o.TerminalID != want.TerminalID {
 		return refused, schema.NewError(schema.ProviderRejected, "the provider knows order %s from elsewhere, with another amount, currency or terminal", want.OrderID)
 	}
@@ -122,7 +122,7 @@ func (s *session) ensureOrder(ctx context.Context) error {
 		}
 		return nil
 	case s.state.Sequence > 0: // it has statuses, so it exists
-		return s.opened(ctx, multisafepay.Created{SessionID: s.state.SessionID}, "")
+		return s.opened(ctx, multisafepay.Created{SessionID: s.state.SessionID}, terminalgroups.Group{})
 	}
 	deadline := time.NewTimer(time.Until(s.msg.Deadline))
 	defer deadline.Stop()
@@ -133,7 +133,7 @@ func (s *session) ensureOrder(ctx context.Context) error {
 	}
 	pause := s.backoff()
 	for {
-		group, err := during(ctx, s, func(ctx context.Context) (terminalgroups.Group, error) { return s.Groups.Lookup(ctx, s.terminal) })
+		group, err := s.group(ctx)
 		switch {
 		case err != nil && !c.doubt && errors.Is(err, terminalgroups.ErrUnknownTerminal):
 			return s.refuse(ctx, unknownTerminal(s.terminal))
@@ -144,7 +144,7 @@ func (s *session) ensureOrder(ctx context.Context) error {
 			switch {
 			case f == exists:
 				s.log.Info("The order is at the provider; following it by asking")
-				return s.opened(ctx, multisafepay.Created{}, group.ID)
+				return s.opened(ctx, multisafepay.Created{}, group)
 			case f == refused:
 				return s.refuse(ctx, answer)
 			case f == absent && (time.Now().Before(s.msg.Deadline) || time.Now().After(c.until)):
@@ -157,9 +157,9 @@ func (s *session) ensureOrder(ctx context.Context) error {
 			return s.leaving
 		case !c.doubt && (left <= 0 || c.wait >= left):
 			if time.Now().After(c.until) {
-				return s.drop(ctx, c.answer)
+				return s.refuse(ctx, c.answer)
 			}
-			c.doubt = true // it was "not found", which may only mean "not yet"
+			c.doubt, c.wait = true, 0 // it was "not found", which may only mean "not yet"
 		case !c.doubt && c.wait == 0:
 			s.deadline = deadline.C
 			sent := time.Now()
@@ -171,7 +171,7 @@ func (s *session) ensureOrder(ctx context.Context) error {
 			c.answer = answer
 			switch f {
 			case exists:
-				return s.opened(ctx, created, group.ID)
+				return s.opened(ctx, created, group)
 			case refused:
 				return s.refuse(ctx, answer)
 			}
@@ -193,7 +193,12 @@ func (s *session) ensureOrder(ctx context.Context) error {
 			s.giveUp = true
 			return nil
 		}
-		if err := s.pause(ctx, max(c.wait, pause.NextBackOff())); err != nil {
+		if s.answered && !s.held.record.Answered { // a successor must not answer again
+			if err := s.change(ctx, func(*bus.Record) {}); err != nil {
+				return err
+			}
+		}
+		if err := s.pause(ctx, min(max(c.wait, pause.NextBackOff()), time.Until(s.msg.StartedAt.Add(s.SessionTimeout)))); err != nil {
 			return err
 		}
 		c.wait = 0
@@ -217,16 +222,16 @@ func (s *session) ask(ctx context.Context, key multisafepay.Secret) (finding, *s
 
 // opened stores that the order exists and what is needed to follow it, and then
 // answers: from here on the session survives this replica.
-func (s *session) opened(ctx context.Context, created multisafepay.Created, group string) error {
+func (s *session) opened(ctx context.Context, created multisafepay.Created, group terminalgroups.Group) error {
 	s.stream = created.Stream
 	s.state.SessionID = orElse(created.SessionID, s.state.SessionID)
-	sealed, err := s.sealStream(ctx)
+	s.deadline = nil // the answer is known now, and sent once it is stored
+	sealed, err := seal(group.Key, s.sealedFor(), s.stream)
 	if err != nil {
 		s.log.Warn("The event stream cannot be stored; another replica would have to ask for the order", zap.Error(err))
 	}
 	err = s.change(ctx, func(r *bus.Record) {
-		r.Phase, r.Group, r.Sealed = bus.Open, group, sealed
-		showState(r, s.state, s.answered)
+		r.Phase, r.Group, r.Sealed = bus.Open, group.ID, sealed
 	})
 	if errors.Is(err, errLost) {
 		s.withdraw(ctx)
@@ -238,17 +243,6 @@ func (s *session) opened(ctx context.Context, created multisafepay.Created, grou
 	s.log.Info("The order is created", zap.String(telemetry.KeySession, s.state.SessionID))
 	s.answer(true)
 	return nil
-}
-
-func (s *session) sealStream(ctx context.Context) ([]byte, error) {
-	if s.stream.IsZero() {
-		return nil, nil
-	}
-	g, err := s.Groups.Lookup(ctx, s.terminal)
-	if err != nil {
-		return nil, err
-	}
-	return seal(g.Key, s.sealedFor(), s.stream)
 }
 
 // withdraw cancels an order that this replica has just created although the
@@ -271,28 +265,21 @@ func (s *session) withdraw(ctx context.Context) {
 	s.log.Warn("The order was created after its start had been dropped; cancelled it at the provider", zap.Error(err))
 }
 
-// refuse ends a session of which nothing exists at the provider.
-func (s *session) refuse(ctx context.Context, answer *schema.Error) error {
-	err := s.change(ctx, func(r *bus.Record) {
-		r.Phase, r.Error = bus.Refused, answer
-	})
-	if err != nil {
-		return err
-	}
-	s.log.Info("The start was refused", zap.String(telemetry.KeyCode, string(answer.Code)), zap.String(telemetry.KeyReason, answer.Message))
-	s.answerError(answer)
-	return s.remove(ctx)
-}
-
-// drop ends a session that was not put to the provider in time. A requester who
+// refuse ends a session of which nothing exists at the provider. A requester who
 // was told that the outcome is unknown learns from a status event that nothing
-// will come of it.
-func (s *session) drop(ctx context.Context, answer *schema.Error) error {
+// came of it.
+func (s *session) refuse(ctx context.Context, answer *schema.Error) error {
+	s.deadline = nil
 	if s.answered {
 		s.giveUp = true
 		return nil
 	}
-	return s.refuse(ctx, answer)
+	err := s.change(ctx, func(r *bus.Record) { r.Phase, r.Error = bus.Refused, answer })
+	if err != nil {
+		return err
+	}
+	s.log.Info("The start was refused", zap.String(telemetry.KeyCode, string(answer.Code)), zap.String(telemetry.KeyReason, answer.Message))
+	return s.removeRefused(ctx, answer)
 }
 
 // orderOf is the order that a start request asks for.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,7 +38,8 @@ type Daemon struct {
 	client  *multisafepay.Client
 	groups  *terminalgroups.Directory
 	bus     *bus.Bus
-	replica *Replica
+	// replica is nil until NATS and JetStream are there.
+	replica atomic.Pointer[Replica]
 	listen  net.Listener
 	tracer  trace.Tracer
 
@@ -104,14 +106,17 @@ func (d *Daemon) Run(ctx, cut context.Context) error {
 	life, end := context.WithCancel(context.WithoutCancel(ctx)) // outlives the intake, until the drain is done
 	defer end()
 
-	server := &http.Server{Handler: d.handler(), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
+	server := &http.Server{
+		Handler: d.handler(), ErrorLog: zap.NewStdLog(d.log), MaxHeaderBytes: 16 << 10,
+		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute,
+	}
 	workers.Go(func() {
 		if err := server.Serve(d.listen); !errors.Is(err, http.ErrServerClosed) {
 			stop(fmt.Errorf("serve HTTP: %w", err))
 		}
 	})
 	defer d.closeHTTP(server)
-	d.log.Info("The bridge starts", zap.String(telemetry.KeyReplica, d.config.ReplicaID), zap.String(telemetry.KeyAddress, d.listen.Addr().String()),
+	d.log.Info("The bridge starts", zap.String(telemetry.KeyAddress, d.listen.Addr().String()),
 		zap.String(telemetry.KeyVersion, d.build.Version), zap.String(telemetry.KeyCommit, d.build.Commit))
 
 	defer d.client.Close()
@@ -140,7 +145,7 @@ func (d *Daemon) Run(ctx, cut context.Context) error {
 		if ctx.Err() != nil && context.Cause(ctx) == ctx.Err() {
 			return nil // told to stop before it began
 		}
-		return errors.Join(err)
+		return err
 	}
 	err := d.serve(ctx, cut, life)
 	if cause := context.Cause(ctx); err == nil && cause != nil && !errors.Is(cause, context.Canceled) {
@@ -148,6 +153,9 @@ func (d *Daemon) Run(ctx, cut context.Context) error {
 	}
 	return err
 }
+
+// errClosed ends the process: nats.go has given the connection up.
+var errClosed = errors.New("the NATS connection is closed for good")
 
 // connect begins to connect to NATS; the handlers keep readiness true to it.
 func (d *Daemon) connect() error {
@@ -178,7 +186,7 @@ func (d *Daemon) connect() error {
 				d.metrics.SetNATSConnected(false)
 				d.ready.set(condNATS, "the NATS connection is closed")
 				select {
-				case d.closed <- fmt.Errorf("the NATS connection is closed for good: %w", err):
+				case d.closed <- errors.Join(errClosed, err):
 				default:
 				}
 			},
@@ -186,7 +194,11 @@ func (d *Daemon) connect() error {
 		},
 	})
 	if err != nil {
-		return err
+		problem := err.Error()
+		if strings.Contains(problem, "@") { // an address may carry a password
+			problem = "the addresses do not go together"
+		}
+		return BadVariable("NATS_URL", "or a BRIDGE_NATS_ file cannot be used: "+problem)
 	}
 	if !d.bus.Connected() {
 		d.log.Warn("NATS is not there yet; waiting for it")
@@ -197,11 +209,11 @@ func (d *Daemon) connect() error {
 // waitForObjects waits for NATS and for JetStream, and makes what is missing. It
 // fails when waiting does not help, and when ctx is over.
 func (d *Daemon) waitForObjects(ctx context.Context) error {
-	trouble := throttle{log: d.log}
+	trouble := &throttle{log: d.log}
 	for attempt := 1; ; attempt++ {
 		var err error
 		if d.bus.Connected() {
-			err = d.bus.Ensure(ctx)
+			_, err = d.bus.Ensure(ctx)
 			unfit, ok := errors.AsType[*bus.UnfitError](err)
 			switch {
 			case err == nil:
@@ -235,7 +247,7 @@ func (d *Daemon) warnOfDifferences(ctx context.Context) {
 
 // serve follows sessions and answers commands until ctx is over, then drains.
 func (d *Daemon) serve(ctx, cut, life context.Context) error {
-	d.replica = NewReplica(Settings{
+	replica := NewReplica(Settings{
 		ReplicaID: d.config.ReplicaID, ReplicaTTL: d.config.ReplicaTTL, StartDeadline: d.config.StartDeadline,
 		BackoffInitial: d.config.BackoffInitial, BackoffMax: d.config.BackoffMax,
 		ReconcileInterval: d.config.ReconcileInterval, SettleWindow: d.config.SettleWindow,
@@ -244,30 +256,34 @@ func (d *Daemon) serve(ctx, cut, life context.Context) error {
 		Queue: d.bus, Journal: d.bus, Records: d.bus, Requesters: d.bus,
 		Provider: d.client, Groups: d.groups, Space: d.config.Space, Metrics: d.metrics, Log: d.log, Tracer: d.tracer,
 	})
+	replica.writes.tell = d.writesFail
+	d.replica.Store(replica)
 	var workers sync.WaitGroup
 	defer workers.Wait()
 	life, end := context.WithCancel(life)
 	defer end()
-	intake, stopIntake := context.WithCancel(ctx)
+	// Sessions are taken until the commands have stopped, not until the signal.
+	intake, stopIntake := context.WithCancel(life)
 	defer stopIntake()
 
 	watching := make(chan struct{})
 	var once sync.Once
-	workers.Go(func() { d.replica.watchRecords(life, func() { once.Do(func() { close(watching) }) }) })
+	workers.Go(func() { replica.watchRecords(life, func() { once.Do(func() { close(watching) }) }) })
 	consumed := make(chan struct{})
 	workers.Go(func() {
 		defer close(consumed)
-		d.consume(intake)
+		d.consume(intake, replica)
 	})
-	workers.Go(func() { d.keepObjects(life) })
+	workers.Go(func() { d.keepObjects(life, replica) })
 	select {
 	case <-watching:
 	case <-ctx.Done():
 	}
 
 	stopped := make(chan struct{}, 1)
-	commands, err := startService(d.replica, d.bus.Conn(), d.build.Version, func() { wake(stopped) })
+	commands, err := startService(replica, d.bus.Conn(), d.build.Version, func() { wake(stopped) })
 	if err != nil {
+		replica.stopWork()
 		return fmt.Errorf("serve commands: %w", err)
 	}
 	d.ready.set(condService, "")
@@ -285,31 +301,49 @@ func (d *Daemon) serve(ctx, cut, life context.Context) error {
 	draining, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.config.DrainTimeout)
 	defer cancel()
 	defer context.AfterFunc(cut, cancel)()
-	d.replica.beginDrain()
-	if err := commands.micro.Stop(); err != nil {
-		d.log.Warn("The command service did not stop cleanly", zap.Error(err))
+	if failure == nil && !errors.Is(context.Cause(ctx), context.Canceled) {
+		cancel() // something is broken for good: there is nobody to hand over to
 	}
+	commands.stop(draining)
 	stopIntake()
 	<-consumed
-	if err := d.replica.Drain(draining); err != nil {
+	if err := replica.Drain(draining); err != nil {
 		d.log.Warn(err.Error())
 	}
 	d.log.Info("Drained")
 	return failure
 }
 
+// writesFail keeps readiness true to what can be written.
+func (d *Daemon) writesFail(err error) {
+	if err == nil {
+		d.ready.set(condWrites, "")
+		d.log.Info("JetStream takes writes again")
+		return
+	}
+	d.ready.set(condWrites, err.Error())
+	d.log.Error("JetStream takes no writes; is its disk full, or its quorum gone?", zap.Error(err))
+}
+
 // consume takes sessions from the queue until ctx is over.
-func (d *Daemon) consume(ctx context.Context) {
-	trouble := throttle{log: d.log}
-	pause := d.replica.backoff()
+func (d *Daemon) consume(ctx context.Context, replica *Replica) {
+	trouble := &throttle{log: d.log}
+	pause := replica.backoff()
 	for ctx.Err() == nil {
 		began := time.Now()
-		err := d.bus.Consume(ctx, d.replica.take, func(err error) {
+		well := time.AfterFunc(time.Second, func() { d.ready.set(condSessions, "") })
+		err := d.bus.Consume(ctx, func(s bus.Delivery) {
+			trouble.recovered("Sessions are handed over again")
+			d.ready.set(condSessions, "")
+			replica.take(s)
+		}, func(err error) {
 			trouble.failed("Sessions are not handed over just now", err)
 		})
+		well.Stop()
 		if ctx.Err() != nil {
 			return
 		}
+		d.ready.set(condSessions, "sessions are not handed over: "+err.Error())
 		trouble.failed("Sessions are not handed over; trying again", err)
 		if time.Since(began) > d.config.BackoffMax {
 			pause.Reset()
@@ -320,7 +354,7 @@ func (d *Daemon) consume(ctx context.Context) {
 
 // keepObjects looks at the JetStream objects, keeps readiness true to them and
 // makes again what was deleted.
-func (d *Daemon) keepObjects(ctx context.Context) {
+func (d *Daemon) keepObjects(ctx context.Context, replica *Replica) {
 	tick := time.NewTicker(objectsInterval)
 	defer tick.Stop()
 	for {
@@ -333,7 +367,17 @@ func (d *Daemon) keepObjects(ctx context.Context) {
 		if !d.bus.Connected() {
 			continue // readiness knows
 		}
-		err := d.bus.Ensure(ctx)
+		made, err := d.bus.Ensure(ctx)
+		if made.Records {
+			d.log.Warn("The bucket of records was lost; it is written anew")
+			wake(replica.rewatch)
+		}
+		if made.Statuses {
+			d.log.Error("The status stream was lost with everything in it; open sessions go on in a new one")
+		}
+		if made.Sessions {
+			err = errors.Join(err, replica.requeue(ctx))
+		}
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -356,6 +400,9 @@ func (d *Daemon) groupsReloaded(err error) {
 	d.log.Info("The terminal groups file was read again", zap.Int(telemetry.KeyCount, len(d.groups.Groups())))
 }
 
+// following is the replica at work, nil while there is none.
+func (d *Daemon) following() *Replica { return d.replica.Load() }
+
 // handler serves health, metrics and the operator's page.
 func (d *Daemon) handler() http.Handler {
 	mux := http.NewServeMux()
@@ -365,6 +412,7 @@ func (d *Daemon) handler() http.Handler {
 	})
 	mux.Handle("GET /readyz", d.ready)
 	mux.Handle("GET /metrics", d.metrics.Handler())
+	mux.Handle("GET /{$}", d.sessionsPage())
 	return mux
 }
 

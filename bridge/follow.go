@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
-	"go.uber.org/zap"
 
 	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/multisafepay"
@@ -80,7 +79,7 @@ type follower struct {
 	// handingOver is set while this replica drains.
 	handingOver bool
 	invalid     int
-	trouble     throttle
+	trouble     *throttle
 }
 
 // observed is an observation and when its event was read, for the latency.
@@ -100,7 +99,7 @@ func (s *session) follow(ctx context.Context) error {
 		askAt:      time.NewTimer(noAsk),
 		poll:       s.backoff(),
 		cancelSeen: s.held.record.CancelAskedAt,
-		trouble:    throttle{log: s.log},
+		trouble:    &throttle{log: s.log},
 	}
 	defer f.askAt.Stop()
 	life := time.NewTimer(time.Until(s.msg.StartedAt.Add(s.SessionTimeout)))
@@ -327,7 +326,7 @@ func (f *follower) release(ctx context.Context) {
 	h, handle := f.held, f.handle
 	f.run(ctx, func(ctx context.Context) func() {
 		h, err := persist(ctx, f.Replica, func(ctx context.Context) (held, error) {
-			return f.changeRecord(ctx, f.terminal, h, func(r *bus.Record) { r.Replica = "" })
+			return f.changeRecord(ctx, f.terminal, h, func(r *bus.Record) { r.Replica, r.Stream = "", "" })
 		})
 		if err == nil {
 			err = handle.Release()
@@ -363,33 +362,4 @@ func (r *Replica) isDraining() bool {
 	default:
 		return false
 	}
-}
-
-// throttle writes the first of a row of failures, repeats at most every half
-// minute, and the recovery once.
-type throttle struct {
-	log     *zap.Logger
-	since   time.Time
-	written time.Time
-	repeats int
-}
-
-func (t *throttle) failed(msg string, err error) {
-	now := time.Now()
-	if t.since.IsZero() {
-		t.since = now
-	}
-	if now.Sub(t.written) < 30*time.Second {
-		t.repeats++
-		return
-	}
-	t.log.Warn(msg, zap.Error(err), zap.Int(telemetry.KeyRepeats, t.repeats))
-	t.written, t.repeats = now, 0
-}
-
-func (t *throttle) recovered(msg string) {
-	if !t.since.IsZero() {
-		t.log.Info(msg, zap.Duration(telemetry.KeyElapsed, time.Since(t.since)))
-	}
-	t.since, t.written, t.repeats = time.Time{}, time.Time{}, 0
 }

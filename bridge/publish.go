@@ -128,10 +128,14 @@ func (s *session) store(ctx context.Context, status bus.Status, after uint64, h 
 			return written{}, err
 		case len(others) == 0: // the order's statuses are gone from the stream: begin after what is left
 			last, err := s.lastStatus(ctx)
-			if err == nil {
-				after, err = last.Seq, errEmptied
+			switch {
+			case err != nil:
+				return written{}, err
+			case last.Seq > 0:
+				return written{others: []bus.Status{last}}, nil
 			}
-			return written{}, err
+			after = 0
+			return written{}, errEmptied
 		case others[0].Event == status.Event && others[0].Replica == status.Replica:
 			return written{seq: others[0].Seq}, nil // stored by an earlier try
 		case over: // the payment is over and the record with it; the fence is enough

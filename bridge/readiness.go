@@ -23,6 +23,7 @@ const (
 	condNATS     = "nats"
 	condObjects  = "jetstream"
 	condSessions = "sessions"
+	condWrites   = "writes"
 	condService  = "service"
 	condDraining = "draining"
 )

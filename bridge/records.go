@@ -5,7 +5,10 @@ import (
 	"errors"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/posbridge/bridge/internal/bus"
+	"github.com/posbridge/bridge/internal/telemetry"
 )
 
 // held is a terminal's record as this replica last saw it, and the revision at
@@ -15,16 +18,22 @@ type held struct {
 	revision uint64
 }
 
-// sameClaim reports whether two records were written under one claim of one
-// replica on one session.
-func (h held) sameClaim(other held) bool {
-	return h.record.Seq == other.record.Seq && h.record.Replica == other.record.Replica && h.record.Epoch == other.record.Epoch
+// sameClaim reports whether h stands under the claim under which own was
+// written: the same session, the same epoch, the same replica, or nobody once
+// that replica has released the session.
+func (h held) sameClaim(own held) bool {
+	return h.record.Seq == own.record.Seq && h.record.Epoch == own.record.Epoch &&
+		(h.record.Replica == own.record.Replica || h.record.Replica == "")
 }
 
-// readRecord reads a terminal's record from the bucket's leader.
+// readRecord reads a terminal's record from the bucket's leader. One that cannot
+// be read counts as none: the next claim writes over it.
 func (r *Replica) readRecord(ctx context.Context, terminal string) (held, error) {
 	record, revision, err := r.Records.Record(ctx, terminal)
 	if errors.Is(err, bus.ErrNotFound) {
+		if err != bus.ErrNotFound { //nolint:errorlint // wrapped: there is something, and no bridge wrote it
+			r.Log.Warn("A record is not one that a bridge wrote; it counts as none", zap.String(telemetry.KeyTerminal, terminal), zap.Error(err))
+		}
 		return held{revision: revision}, nil
 	}
 	return held{record, revision}, err
@@ -63,10 +72,21 @@ func (r *Replica) changeRecord(ctx context.Context, terminal string, h held, cha
 		if err != nil {
 			return h, err
 		}
-		if !there.sameClaim(h) {
+		switch {
+		case there.sameClaim(h):
+			h = there
+		case there.record.Seq != 0:
 			return h, errLost
+		default: // there is no record: the session is over, or the bucket was lost
+			_, seq, err := r.Queue.Queued(ctx, terminal)
+			switch {
+			case errors.Is(err, bus.ErrNotFound) || err == nil && seq != h.record.Seq:
+				return h, errLost
+			case err != nil:
+				return h, err
+			}
+			h.revision = there.revision
 		}
-		h = there
 	}
 }
 
@@ -86,7 +106,7 @@ func (r *Replica) dropRecord(ctx context.Context, terminal string, h held) error
 		switch {
 		case err != nil:
 			return err
-		case there.record.Seq == 0: // deleted before, by this very call or by the one before it
+		case there.record.Seq != h.record.Seq: // deleted before, maybe by this very call
 			return nil
 		case !there.sameClaim(h):
 			return errLost

@@ -54,10 +54,16 @@ type Replica struct {
 	Ports
 	board *board
 
+	writes *writes
+
 	mu sync.Mutex
 	// sessions that this replica follows, by their place in the queue.
 	sessions map[uint64]*session
-	wg       sync.WaitGroup
+	// latest is the newest session of each terminal.
+	latest map[string]*session
+	wg     sync.WaitGroup
+	// rewatch gets a note when the records are to be watched anew.
+	rewatch chan struct{}
 
 	// draining is closed when sessions are to be handed over.
 	draining  chan struct{}
@@ -78,9 +84,13 @@ func NewReplica(s Settings, p Ports) *Replica {
 		Settings: s,
 		Ports:    p,
 		board:    newBoard(),
+		writes:   &writes{},
 		sessions: map[uint64]*session{},
+		latest:   map[string]*session{},
+		rewatch:  make(chan struct{}, 1),
 		draining: make(chan struct{}),
 	}
+	r.Ports = r.watched(r.writes)
 	r.work, r.stopWork = context.WithCancel(context.Background())
 	r.board.onChange = r.nudge
 	return r
@@ -94,12 +104,13 @@ func (r *Replica) take(d bus.Delivery) {
 	if r.work.Err() != nil {
 		return // it arrives elsewhere after AckWait
 	}
-	if s := r.sessions[d.Seq]; s != nil {
+	if s := r.sessions[d.Seq]; s != nil && s.msg.Nonce == d.Session.Nonce {
 		s.redeliver(d)
 		return
 	}
 	s := newSession(r, d)
 	r.sessions[d.Seq] = s
+	r.latest[s.terminal] = s
 	r.Metrics.SetActiveSessions(len(r.sessions))
 	r.noteOldest()
 	r.wg.Go(func() {
@@ -112,7 +123,12 @@ func (r *Replica) take(d bus.Delivery) {
 // over again while it was being left, following it begins anew.
 func (r *Replica) leave(s *session) {
 	r.mu.Lock()
-	delete(r.sessions, s.seq)
+	if r.sessions[s.seq] == s {
+		delete(r.sessions, s.seq)
+	}
+	if r.latest[s.terminal] == s {
+		delete(r.latest, s.terminal)
+	}
 	r.Metrics.SetActiveSessions(len(r.sessions))
 	r.noteOldest()
 	r.mu.Unlock()
@@ -136,11 +152,28 @@ func (r *Replica) noteOldest() {
 func (r *Replica) nudge(terminal string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, s := range r.sessions {
-		if s.terminal == terminal {
-			wake(s.nudged)
+	if s := r.latest[terminal]; s != nil {
+		wake(s.nudged)
+	}
+}
+
+// requeue locks the terminals of all sessions followed here again, after the
+// queue itself was lost: their payments are open, or the claim finds them over.
+func (r *Replica) requeue(ctx context.Context) error {
+	r.mu.Lock()
+	var open []bus.Session
+	for _, s := range r.latest {
+		open = append(open, s.msg)
+	}
+	r.mu.Unlock()
+	for _, s := range open {
+		_, err := persist(ctx, r, func(ctx context.Context) (uint64, error) { return r.Queue.Enqueue(ctx, s) })
+		if err != nil && !errors.Is(err, bus.ErrConflict) {
+			return err
 		}
 	}
+	r.Log.Warn("The session queue was lost; open sessions were queued again", zap.Int(telemetry.KeyCount, len(open)))
+	return nil
 }
 
 // Drain hands every session to the other replicas and waits for it. When ctx is
@@ -186,18 +219,41 @@ func (e *drainError) Error() string {
 func (r *Replica) watchRecords(ctx context.Context, ready func()) {
 	pause := r.backoff()
 	for ctx.Err() == nil {
-		r.board.restart()
 		began := time.Now()
-		err := r.Records.WatchRecords(ctx, r.board.told, func() { ready() })
+		err := r.watchOnce(ctx, ready)
 		if ctx.Err() != nil {
 			return
 		}
-		r.Log.Warn("The watch of the records broke; watching again", zap.Error(err))
+		r.Log.Warn("The records are watched anew", zap.Error(err))
 		if time.Since(began) > r.BackoffMax {
 			pause.Reset()
 		}
 		sleep(ctx, pause.NextBackOff())
 	}
+}
+
+// watchOnce keeps the board for as long as one watch holds.
+func (r *Replica) watchOnce(ctx context.Context, ready func()) error {
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	r.board.restart()
+	before, err := r.Records.RecordsRevision(ctx)
+	if err != nil {
+		return err
+	}
+	watching.Go(func() {
+		select {
+		case <-r.rewatch:
+			cancel()
+		case <-ctx.Done():
+		}
+	})
+	return r.Records.WatchRecords(ctx, r.board.told, func() {
+		r.board.complete(before)
+		ready()
+	})
 }
 
 // backoff returns a jittered exponential backoff that never gives up. It is for

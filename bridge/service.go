@@ -6,6 +6,7 @@ import (
 	"errors"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -25,6 +26,9 @@ const ServiceName = "pos-bridge"
 // queueGroup is shared by all replicas: any one of them answers a command.
 const queueGroup = "pos-bridge"
 
+// subscribeLimit is how long NATS may take to confirm the subscriptions.
+const subscribeLimit = 2 * time.Second
+
 // Bounds of the commands at work in one replica. Starts may wait for another
 // replica's answer and have a bound of their own, so that they never keep a
 // cancel waiting.
@@ -36,15 +40,22 @@ const (
 // service answers the commands.
 type service struct {
 	*Replica
+	conn     *nats.Conn
 	micro    micro.Service
 	starts   chan struct{}
 	commands chan struct{}
+	// refusing is closed when no new command is carried out; those that only
+	// wait end then.
+	refusing context.Context
+	refuse   context.CancelFunc
+	work     sync.WaitGroup
 }
 
 // startService registers the commands on the bus. stopped is called when the
 // service ended without being asked to.
 func startService(r *Replica, conn *nats.Conn, version string, stopped func()) (*service, error) {
-	s := &service{Replica: r, starts: make(chan struct{}, maxStarts), commands: make(chan struct{}, maxCommands)}
+	s := &service{Replica: r, conn: conn, starts: make(chan struct{}, maxStarts), commands: make(chan struct{}, maxCommands)}
+	s.refusing, s.refuse = context.WithCancel(r.work)
 	m, err := micro.AddService(conn, micro.Config{
 		Name:        ServiceName,
 		Version:     semver(version),
@@ -85,7 +96,30 @@ func startService(r *Replica, conn *nats.Conn, version string, stopped func()) (
 			return nil, errors.Join(err, m.Stop())
 		}
 	}
-	return s, conn.Flush()
+	// Commands are served once the server has taken the subscriptions. If it is
+	// away just now it takes them on the reconnect, and readiness knows.
+	if err := conn.FlushTimeout(subscribeLimit); err != nil {
+		r.Log.Warn("The command service is registered with NATS once it is back", zap.Error(err))
+	}
+	return s, nil
+}
+
+// stop refuses new commands, ends those that only wait, and waits until all are
+// answered or ctx is over.
+func (s *service) stop(ctx context.Context) {
+	s.refuse()
+	if err := s.micro.Stop(); err != nil {
+		s.Log.Warn("The command service did not stop cleanly", zap.Error(err))
+	}
+	answered := make(chan struct{})
+	go func() {
+		s.work.Wait()
+		close(answered)
+	}()
+	select {
+	case <-answered:
+	case <-ctx.Done():
+	}
 }
 
 var semverForm = regexp.MustCompile(`^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$`)
@@ -104,14 +138,18 @@ func semver(version string) string {
 // requests wait in the subscription.
 func (s *service) bounded(command subjects.Command, bound chan struct{}, handle func(context.Context, micro.Request)) micro.Handler {
 	return micro.HandlerFunc(func(req micro.Request) {
+		if !s.isInbox(req.Reply()) {
+			s.Log.Warn("A request asks for its answer on a subject that is no inbox; ignored", zap.String(telemetry.KeyCommand, string(command)))
+			return
+		}
 		bound <- struct{}{}
-		s.wg.Go(func() {
+		s.work.Go(func() {
 			defer func() { <-bound }()
-			if s.isDraining() {
-				s.fail(command, req, time.Now(), schema.NewError(schema.ShuttingDown, "this replica is shutting down; send the same request again"))
+			if s.refusing.Err() != nil {
+				s.fail(command, req, time.Now(), shuttingDown())
 				return
 			}
-			ctx, span := s.Tracer.Start(tracing.Extract(s.work, req.Headers()), "command "+string(command), trace.WithSpanKind(trace.SpanKindServer))
+			ctx, span := s.Tracer.Start(tracing.Extract(s.refusing, req.Headers()), "command "+string(command), trace.WithSpanKind(trace.SpanKindServer))
 			defer span.End()
 			handle(ctx, req)
 		})
@@ -217,15 +255,33 @@ func (s *service) succeed(command subjects.Command, req micro.Request, began tim
 	s.respond(command, "", req, began, nil, reply)
 }
 
+func shuttingDown() *schema.Error {
+	return schema.NewError(schema.ShuttingDown, "this replica is shutting down; send the same request again")
+}
+
+// isInbox reports whether an answer may be sent to a subject: none of the
+// bridge's own, so that no requester has the bridge write there in its place.
+func (s *service) isInbox(subject string) bool {
+	return !strings.HasPrefix(subject, "$") && !strings.HasPrefix(subject, s.Space.Prefix()+".")
+}
+
 func (s *service) fail(command subjects.Command, req micro.Request, began time.Time, failure *schema.Error) {
+	if s.refusing.Err() != nil && failure.Code == schema.OutcomeUnknown { // it was cut short by the drain
+		failure = shuttingDown()
+	}
 	s.Log.Debug("Refused a command", zap.String(telemetry.KeyCommand, string(command)),
 		zap.String(telemetry.KeyCode, string(failure.Code)), zap.String(telemetry.KeyReason, failure.Message))
 	s.respond(command, string(failure.Code), req, began, errorHeader(failure), schema.ErrorReply{Error: *failure})
 }
 
 func (s *service) respond(command subjects.Command, code string, req micro.Request, began time.Time, header map[string]string, body any) {
-	s.Metrics.CommandAnswered(string(command), code, time.Since(began))
 	data, err := json.Marshal(body)
+	if limit := s.conn.MaxPayload(); limit > 0 && int64(len(data)) > limit {
+		failure := schema.NewError(schema.InvalidRequest, "the answer of %d bytes is longer than the server's max_payload of %d; ask for single orders, or raise it", len(data), limit)
+		code, header = string(failure.Code), errorHeader(failure)
+		data, err = json.Marshal(schema.ErrorReply{Error: *failure})
+	}
+	s.Metrics.CommandAnswered(string(command), code, time.Since(began))
 	if err == nil {
 		err = s.Requesters.Reply(req.Reply(), header, data)
 	}

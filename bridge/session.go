@@ -12,6 +12,8 @@ import (
 	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/multisafepay"
 	"github.com/posbridge/bridge/internal/telemetry"
+	"github.com/posbridge/bridge/internal/terminalgroups"
+	"github.com/posbridge/bridge/schema"
 )
 
 // Why a session is left before its end. None of them acknowledges its message.
@@ -145,6 +147,10 @@ func (s *session) claim(ctx context.Context) error {
 		}
 		claim, known := s.nextClaim(there)
 		switch {
+		case last.Seq > 0 && last.Hash != s.msg.Hash: // it was over and gone when this start was queued
+			s.held = there
+			s.answerError(orderConflict(s.order))
+			return s.remove(ctx)
 		case s.state.Final:
 			s.held = there
 			if !known || !there.record.Answered {
@@ -153,10 +159,8 @@ func (s *session) claim(ctx context.Context) error {
 			return s.remove(ctx)
 		case known && there.record.Phase == bus.Refused:
 			s.held = there
-			if !there.record.Answered {
-				s.answerError(there.record.Error)
-			}
-			return s.remove(ctx)
+			s.answered = there.record.Answered
+			return s.removeRefused(ctx, there.record.Error)
 		}
 		claimed, err := await(ctx, s, func(ctx context.Context) (held, error) { return s.claimRecord(ctx, s.terminal, claim) })
 		if errors.Is(err, bus.ErrConflict) {
@@ -184,10 +188,13 @@ func (s *session) stillQueued(ctx context.Context) error {
 }
 
 // nextClaim is the record that makes the session this replica's. known is true
-// when an earlier claim of the same session stands there.
+// when an earlier claim of the same payment stands there: of this session, or of
+// the one that was queued before the queue itself was lost.
 func (s *session) nextClaim(there held) (claim held, known bool) {
 	claim = there
-	known = there.record.Seq == s.seq
+	known = there.record.Seq == s.seq ||
+		there.record.Seq != 0 && there.record.Order == s.order && there.record.Hash == s.msg.Hash && there.record.Phase != bus.Refused
+	claim.record.Seq = s.seq
 	if !known {
 		claim.record = bus.Record{
 			Seq: s.seq, Order: s.order, Hash: s.msg.Hash, Phase: bus.Creating,
@@ -214,7 +221,7 @@ func (s *session) resume(ctx context.Context, before bus.Record) {
 	if len(before.Sealed) == 0 {
 		return
 	}
-	group, err := s.Groups.Lookup(ctx, s.terminal)
+	group, err := s.group(ctx)
 	if err == nil {
 		s.stream, err = unseal(group.Key, s.sealedFor(), before.Sealed)
 	}
@@ -223,8 +230,13 @@ func (s *session) resume(ctx context.Context, before bus.Record) {
 	}
 }
 
-// sealedFor binds a sealed stream to this one session.
-func (s *session) sealedFor() string { return fmt.Sprintf("%s/%s/%d", s.terminal, s.order, s.seq) }
+// group finds the terminal's group; the provider may have to be asked.
+func (s *session) group(ctx context.Context) (terminalgroups.Group, error) {
+	return during(ctx, s, func(ctx context.Context) (terminalgroups.Group, error) { return s.Groups.Lookup(ctx, s.terminal) })
+}
+
+// sealedFor binds a sealed stream to this one payment.
+func (s *session) sealedFor() string { return s.terminal + "/" + s.order + "/" + s.msg.Nonce }
 
 // lastStatus reads the order's last status; the zero Status when there is none.
 func (s *session) lastStatus(ctx context.Context) (bus.Status, error) {
@@ -250,10 +262,15 @@ func (s *session) hold(h held) {
 	}
 }
 
-// change writes a change to the record and waits for it.
+// change writes the state and a change to the record, and waits for it.
 func (s *session) change(ctx context.Context, change func(*bus.Record)) error {
-	h := s.held
-	h, err := await(ctx, s, func(ctx context.Context) (held, error) { return s.changeRecord(ctx, s.terminal, h, change) })
+	h, state, answered := s.held, s.state, s.answered
+	h, err := await(ctx, s, func(ctx context.Context) (held, error) {
+		return s.changeRecord(ctx, s.terminal, h, func(r *bus.Record) {
+			showState(r, state, answered)
+			change(r)
+		})
+	})
 	if err != nil {
 		return err
 	}
@@ -272,25 +289,30 @@ func (s *session) remove(ctx context.Context) error {
 	return err
 }
 
-// unlock deletes the record and takes the session out of the queue, confirmed.
-// A session whose record is another's is left to the other. It touches nothing
-// of the session that changes, so that it may run beside it.
+// unlock deletes the record of a payment that is over and takes the session out
+// of the queue, confirmed. A session whose record is another's is left to the
+// other. It touches nothing of the session that changes, so that it may run
+// beside it.
 func (s *session) unlock(ctx context.Context, handle bus.Handle, h held) error {
-	// A refused session leaves nothing that a redelivery would recognise it by,
-	// so its record goes last; a payment that is over is known by its status.
-	refused := h.record.Phase == bus.Refused
-	if !refused && h.record.Seq == s.seq {
+	if h.record.Seq == s.seq {
 		if err := s.dropRecord(ctx, s.terminal, h); err != nil {
 			return err
 		}
 	}
-	if err := s.confirmDone(ctx, handle); err != nil {
+	return s.confirmDone(ctx, handle)
+}
+
+// removeRefused ends a session of which nothing exists at the provider. Its
+// record goes last, for it is all that a redelivery would know the session by.
+// The requester is answered when the terminal is free.
+func (s *session) removeRefused(ctx context.Context, answer *schema.Error) error {
+	handle, h := s.handle, s.held
+	if err := await1(ctx, s, func(ctx context.Context) error { return s.confirmDone(ctx, handle) }); err != nil {
 		return err
 	}
-	if refused {
-		return s.dropRecord(ctx, s.terminal, h)
-	}
-	return nil
+	s.over = true
+	s.answerError(answer)
+	return await1(ctx, s, func(ctx context.Context) error { return s.dropRecord(ctx, s.terminal, h) })
 }
 
 // confirmDone acknowledges the session's message and, when the confirmation is

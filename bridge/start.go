@@ -93,8 +93,8 @@ func (r *Replica) tryStart(ctx context.Context, s bus.Session) (reply *schema.St
 	return r.join(ctx, holder, seq)
 }
 
-// busy refuses a start while another order's payment is open. One that is over
-// is about to be unlocked.
+// busy refuses a start while another order's payment is open. One that is over,
+// or was refused, is about to be unlocked.
 func (r *Replica) busy(ctx context.Context, terminal, order string) (*schema.StartReply, *schema.Error, time.Duration, error) {
 	last, err := r.Journal.Last(ctx, terminal, order)
 	if err == nil && last.Event.Final {
@@ -102,6 +102,13 @@ func (r *Replica) busy(ctx context.Context, terminal, order string) (*schema.Sta
 	}
 	if err != nil && !errors.Is(err, bus.ErrNotFound) {
 		return nil, nil, 0, err
+	}
+	there, err := r.readRecord(ctx, terminal)
+	switch {
+	case err != nil:
+		return nil, nil, 0, err
+	case there.record.Order == order && there.record.Phase == bus.Refused:
+		return nil, nil, unlockPoll, nil
 	}
 	return nil, schema.NewError(schema.TerminalBusy, "terminal %s is busy with order %s", terminal, order), 0, nil
 }
@@ -114,8 +121,10 @@ func (r *Replica) join(ctx context.Context, holder bus.Session, seq uint64) (*sc
 		return nil, nil, 0, err
 	case there.record.Seq != seq || there.record.Phase == bus.Creating:
 		return nil, nil, time.Second, nil
-	case there.record.Phase == bus.Refused:
+	case there.record.Phase == bus.Refused && there.record.Error != nil && !there.record.Error.Retryable:
 		return nil, there.record.Error, 0, nil
+	case there.record.Phase == bus.Refused: // about to go; then it is tried again as the first
+		return nil, nil, unlockPoll, nil
 	}
 	status, sessionID := "", there.record.SessionID
 	last, err := r.Journal.Last(ctx, holder.Terminal(), holder.Order())
@@ -151,10 +160,13 @@ func lookupError(terminal string, err error) *schema.Error {
 	if errors.Is(err, terminalgroups.ErrUnknownTerminal) {
 		return unknownTerminal(terminal)
 	}
-	failure, _ := errors.AsType[*multisafepay.Error](err)
-	e := withProvider(schema.NewError(schema.ProviderUnavailable,
+	failure, ok := errors.AsType[*multisafepay.Error](err)
+	if ok && failure.Kind == multisafepay.KindKey {
+		return withProvider(schema.NewError(schema.ProviderError,
+			"the provider refuses the key of a terminal group; it is not known whether it serves terminal %s", terminal), failure)
+	}
+	return withProvider(schema.NewError(schema.ProviderUnavailable,
 		"the provider could not be asked which terminal group terminal %s belongs to; nothing was created", terminal), failure)
-	return e
 }
 
 // contentHash tells one request from another with the same order id.

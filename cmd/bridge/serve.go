@@ -89,6 +89,9 @@ func serve(stopping, cut context.Context, stderr io.Writer) error {
 	if lost := stopTracing(flush); lost != nil {
 		log.Warn("The last spans were lost", zap.Error(lost))
 	}
+	if _, bad := errors.AsType[*bridge.ConfigError](err); bad {
+		return &exitError{exitBadConfig, err}
+	}
 	if err != nil {
 		return &exitError{exitFailure, err}
 	}

@@ -72,10 +72,14 @@ type Bus struct {
 	// no news.
 	closing atomic.Bool
 
+	// consumerMade is set once this replica has made or set the consumer.
+	consumerMade atomic.Bool
+
 	mu sync.Mutex
-	// refused is the last permission error the server reported; a call that
-	// timed out because of it would otherwise not say why.
-	refused error
+	// refused is the last permission error the server reported, at refusedAt; a
+	// call that timed out because of it would otherwise not say why.
+	refused   error
+	refusedAt time.Time
 }
 
 // Connect begins to connect and returns at once: NATS away at start is waited
@@ -104,7 +108,7 @@ func Connect(o Options) (*Bus, error) {
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
 			if errors.Is(err, nats.ErrPermissionViolation) {
 				b.mu.Lock()
-				b.refused = err
+				b.refused, b.refusedAt = err, time.Now()
 				b.mu.Unlock()
 			}
 			if sub != nil {
@@ -196,6 +200,9 @@ func (b *Bus) Reply(inbox string, header map[string]string, body []byte) error {
 	if inbox == "" {
 		return nil
 	}
+	if !b.IsInbox(inbox) {
+		return errNoInbox
+	}
 	msg := nats.NewMsg(inbox)
 	for k, v := range header {
 		msg.Header[k] = []string{v}
@@ -207,6 +214,15 @@ func (b *Bus) Reply(inbox string, header map[string]string, body []byte) error {
 	return nil
 }
 
+// errNoInbox refuses to answer on a subject that belongs to the bridge or to
+// NATS itself: a requester may not have the bridge write there in its place.
+var errNoInbox = errors.New("reply: the requester's inbox is a subject of the bridge's or the server's own")
+
+// IsInbox reports whether a requester may be answered on a subject.
+func (b *Bus) IsInbox(subject string) bool {
+	return !strings.HasPrefix(subject, "$") && !strings.HasPrefix(subject, b.space.Prefix()+".")
+}
+
 // ServerHost returns the address of the server in use without credentials,
 // empty while there is none.
 func (b *Bus) ServerHost() string {
@@ -216,10 +232,14 @@ func (b *Bus) ServerHost() string {
 	return ""
 }
 
-// refusedError returns the last permission error the server reported.
-func (b *Bus) refusedError() error {
+// refusedWithin returns the last permission error the server reported, if that
+// was not longer ago than d.
+func (b *Bus) refusedWithin(d time.Duration) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.refused == nil || time.Since(b.refusedAt) > d {
+		return nil
+	}
 	return b.refused
 }
 

@@ -22,31 +22,46 @@ const dedupeWindow = 2 * time.Minute
 // maxMessage bounds one message of the bridge's own streams, in bytes.
 const maxMessage = 64 << 10
 
+// Made says which objects were not there and have been made.
+type Made struct {
+	// Statuses is true when the status stream was made: nothing stands in it.
+	Statuses bool
+	// Sessions is true when the queue was made: nobody holds a lock.
+	Sessions bool
+	// Records is true when the bucket was made: nothing is known of any session.
+	Records bool
+}
+
 // Ensure makes the JetStream objects that are missing and checks those that are
 // there. It fails with *UnfitError when waiting does not help; every other
-// error may pass, and Ensure may be called again. What it has made stays.
-func (b *Bus) Ensure(ctx context.Context) error {
+// error may pass, and Ensure may be called again. What it has made stays, and is
+// told even with an error.
+func (b *Bus) Ensure(ctx context.Context) (made Made, err error) {
 	if err := b.ensureJetStream(ctx); err != nil {
-		return err
+		return made, err
 	}
-	for _, want := range []jetstream.StreamConfig{b.statusStream(), b.sessionStream()} {
-		if err := b.ensureStream(ctx, want); err != nil {
-			return err
-		}
+	if made.Statuses, err = b.ensureStream(ctx, b.statusStream()); err != nil {
+		return made, err
 	}
-	if err := b.ensureBucket(ctx); err != nil {
-		return err
+	if made.Sessions, err = b.ensureStream(ctx, b.sessionStream()); err != nil {
+		return made, err
 	}
-	return b.ensureConsumer(ctx)
+	if made.Records, err = b.ensureStream(ctx, b.recordStream()); err != nil {
+		return made, err
+	}
+	return made, b.ensureConsumer(ctx)
 }
+
+// firstSeq is where the sequences of a new stream begin. What a replica
+// remembers of a stream that was deleted must never fit the one made after it.
+func firstSeq() uint64 { return uint64(time.Now().UnixMilli()) } //nolint:gosec // not before 1970
 
 // Warnings lists what of the existing objects differs from what this replica
 // would have made, without being unfit: kept for fewer days, fewer copies.
 // Nothing is changed: an operator may have wanted it so.
 func (b *Bus) Warnings(ctx context.Context) ([]string, error) {
 	var warnings []string
-	bucket := jetstream.StreamConfig{Name: b.bucketStream(), Replicas: b.opts.Replicas}
-	for _, want := range []jetstream.StreamConfig{b.statusStream(), b.sessionStream(), bucket} {
+	for _, want := range []jetstream.StreamConfig{b.statusStream(), b.sessionStream(), b.recordStream()} {
 		ctx, cancel := limit(ctx)
 		s, err := b.js.Stream(ctx, want.Name)
 		cancel()
@@ -81,20 +96,22 @@ func (b *Bus) ensureJetStream(ctx context.Context) error {
 	return b.explain("ask for JetStream", err)
 }
 
-func (b *Bus) ensureStream(ctx context.Context, want jetstream.StreamConfig) error {
+func (b *Bus) ensureStream(ctx context.Context, want jetstream.StreamConfig) (made bool, err error) {
 	ctx, cancel := limit(ctx)
 	defer cancel()
 	s, err := b.js.Stream(ctx, want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		s, err = b.js.CreateStream(ctx, want)
+		made = err == nil
 		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another replica was faster
 			s, err = b.js.Stream(ctx, want.Name)
+			made = err == nil
 		}
 	}
 	if err != nil {
-		return b.explainStream(want, err)
+		return made, b.explainStream(want, err)
 	}
-	return fits(want, s.CachedInfo().Config)
+	return made, fits(want, s.CachedInfo().Config)
 }
 
 // Codes of API errors that waiting does not mend when a stream is made.
@@ -129,7 +146,7 @@ func (b *Bus) explainStream(want jetstream.StreamConfig, err error) error {
 
 // explain adds what the server refused, if it did: nats.go only sees a time-out.
 func (b *Bus) explain(doing string, err error) error {
-	if refused := b.refusedError(); refused != nil && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout)) {
+	if refused := b.refusedWithin(callLimit); refused != nil && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout)) {
 		return &UnfitError{"NATS permissions", refused.Error(), "grant it to the bridge's user (deploy/nats shows the least rights)"}
 	}
 	return fmt.Errorf("%s: %w", doing, err)
@@ -163,8 +180,10 @@ func fits(want, got jetstream.StreamConfig) error {
 		return unfit("it does not acknowledge", "nats stream edit "+want.Name+" --ack")
 	case got.MaxMsgsPerSubject > 0 && got.MaxMsgsPerSubject != want.MaxMsgsPerSubject:
 		return unfit(fmt.Sprintf("it keeps only %d messages per subject", got.MaxMsgsPerSubject), remake)
-	case want.Retention == jetstream.WorkQueuePolicy && got.MaxAge > 0:
-		return unfit(fmt.Sprintf("it forgets sessions after %s", got.MaxAge), "nats stream edit "+want.Name+" --max-age 0")
+	case want.MaxAge == 0 && got.MaxAge > 0:
+		return unfit(fmt.Sprintf("it forgets after %s", got.MaxAge), "nats stream edit "+want.Name+" --max-age 0")
+	case want.Retention == jetstream.WorkQueuePolicy && got.Discard == jetstream.DiscardOld && (got.MaxMsgs > 0 || got.MaxBytes > 0):
+		return unfit("it makes room by discarding open sessions", "nats stream edit "+want.Name+" --discard new")
 	}
 	return nil
 }
@@ -200,6 +219,7 @@ func (b *Bus) statusStream() jetstream.StreamConfig {
 		Replicas:         b.opts.Replicas,
 		MaxAge:           b.opts.StatusMaxAge,
 		MaxMsgSize:       maxMessage,
+		FirstSeq:         firstSeq(),
 		Duplicates:       min(dedupeWindow, b.opts.StatusMaxAge),
 		AllowDirect:      true,
 	}
@@ -214,6 +234,7 @@ func (b *Bus) sessionStream() jetstream.StreamConfig {
 		Storage:     jetstream.FileStorage,
 		Replicas:    b.opts.Replicas,
 		MaxMsgSize:  maxMessage,
+		FirstSeq:    firstSeq(),
 		Duplicates:  dedupeWindow,
 		AllowDirect: true,
 	}
@@ -221,39 +242,25 @@ func (b *Bus) sessionStream() jetstream.StreamConfig {
 
 func (b *Bus) bucketStream() string { return "KV_" + b.space.SessionBucket() }
 
-func (b *Bus) ensureBucket(ctx context.Context) error {
-	ctx, cancel := limit(ctx)
-	defer cancel()
-	name := b.space.SessionBucket()
-	_, err := b.js.KeyValue(ctx, name)
-	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		_, err = b.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
-			Bucket:       name,
-			Description:  "What is known of the open sessions; the bridge's own",
-			History:      1,
-			Storage:      jetstream.FileStorage,
-			Replicas:     b.opts.Replicas,
-			MaxValueSize: maxMessage,
-		})
-		if errors.Is(err, jetstream.ErrBucketExists) { // another replica was faster
-			err = nil
-		}
+// recordStream is the key-value bucket as the stream that it is: the key-value
+// API cannot say where its sequences begin.
+func (b *Bus) recordStream() jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name:              b.bucketStream(),
+		Description:       "What is known of the open sessions; the bridge's own",
+		Subjects:          []string{"$KV." + b.space.SessionBucket() + ".>"},
+		Retention:         jetstream.LimitsPolicy,
+		Storage:           jetstream.FileStorage,
+		Replicas:          b.opts.Replicas,
+		MaxMsgsPerSubject: 1,
+		MaxMsgSize:        maxMessage,
+		FirstSeq:          firstSeq(),
+		Discard:           jetstream.DiscardNew,
+		Duplicates:        dedupeWindow,
+		AllowRollup:       true,
+		DenyDelete:        true,
+		AllowDirect:       true,
 	}
-	if err != nil {
-		return b.explainStream(jetstream.StreamConfig{Name: b.bucketStream(), Replicas: b.opts.Replicas}, err)
-	}
-	s, err := b.js.Stream(ctx, b.bucketStream())
-	if err != nil {
-		return b.explain("look at bucket "+name, err)
-	}
-	got := s.CachedInfo().Config
-	switch {
-	case got.Storage != jetstream.FileStorage:
-		return &UnfitError{"bucket " + name, "it is stored in memory where file storage is needed", "delete it and let the bridge make its own"}
-	case got.MaxAge > 0:
-		return &UnfitError{"bucket " + name, fmt.Sprintf("its entries expire after %s", got.MaxAge), "make it without a time to live"}
-	}
-	return nil
 }
 
 func (b *Bus) ensureConsumer(ctx context.Context) error {
@@ -276,7 +283,10 @@ func (b *Bus) ensureConsumer(ctx context.Context) error {
 			return &UnfitError{name, "it does not ask for explicit acknowledgements", "delete it and let the bridge make its own"}
 		case got.FilterSubject != "" || len(got.FilterSubjects) > 0:
 			return &UnfitError{name, "it is filtered", "delete it and let the bridge make its own"}
-		case got.AckWait == want.AckWait && got.MaxDeliver == want.MaxDeliver && got.MaxAckPending == want.MaxAckPending:
+		case b.consumerMade.Load() || got.AckWait == want.AckWait && got.MaxDeliver == want.MaxDeliver && got.MaxAckPending == want.MaxAckPending:
+			// Two replicas with different settings must not change it back and
+			// forth: each sets it once, when it starts.
+			b.consumerMade.Store(true)
 			return nil
 		}
 	}
@@ -289,5 +299,6 @@ func (b *Bus) ensureConsumer(ctx context.Context) error {
 		}
 		return b.explain("make "+name, err)
 	}
+	b.consumerMade.Store(true)
 	return nil
 }

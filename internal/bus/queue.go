@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/posbridge/bridge/schema"
+	"github.com/posbridge/bridge/subjects"
 )
 
 // Session is one payment from its start to its rest. As a message in the work
@@ -120,7 +121,7 @@ func (b *Bus) Consume(ctx context.Context, take func(Delivery), report func(erro
 	gone := make(chan error, 1)
 	consuming, err := consumer.Consume(
 		func(msg jetstream.Msg) {
-			d, err := delivery(msg)
+			d, err := b.delivery(msg)
 			if err != nil { // nothing that the bridge wrote: it would come back for ever
 				report(err)
 				_ = msg.Term() // if this is lost it is delivered and reported again
@@ -149,7 +150,7 @@ func (b *Bus) Consume(ctx context.Context, take func(Delivery), report func(erro
 		return fmt.Errorf("consume sessions: %w", err)
 	}
 	defer func() {
-		consuming.Stop()
+		consuming.Drain() // what was handed over already is given back
 		<-consuming.Closed()
 	}()
 	select {
@@ -162,13 +163,24 @@ func (b *Bus) Consume(ctx context.Context, take func(Delivery), report func(erro
 	}
 }
 
-func delivery(msg jetstream.Msg) (Delivery, error) {
+// delivery reads a session, and holds it to the subject that it stands under.
+func (b *Bus) delivery(msg jetstream.Msg) (Delivery, error) {
 	meta, err := msg.Metadata()
 	if err != nil {
 		return Delivery{}, fmt.Errorf("read session's metadata: %w", err)
 	}
 	d := Delivery{Seq: meta.Sequence.Stream, Redelivered: meta.NumDelivered > 1, Handle: handle{msg}}
 	if err := json.Unmarshal(msg.Data(), &d.Session); err != nil {
+		return Delivery{}, fmt.Errorf("read session %d on %s: %w", d.Seq, msg.Subject(), err)
+	}
+	subject, err := b.space.Session(d.Session.Terminal())
+	if err == nil {
+		err = subjects.CheckOrder(d.Session.Order())
+	}
+	if err == nil && subject != msg.Subject() {
+		err = subjects.ErrSubject
+	}
+	if err != nil {
 		return Delivery{}, fmt.Errorf("read session %d on %s: %w", d.Seq, msg.Subject(), err)
 	}
 	return d, nil

@@ -78,7 +78,8 @@ type RecordChange struct {
 }
 
 // Record reads a terminal's record from the bucket's leader. ErrNotFound: there
-// is none; revision is then what PutRecord wants for the first write.
+// is none, or one that no bridge has written; revision is then what PutRecord
+// wants for the first write.
 func (b *Bus) Record(ctx context.Context, terminal string) (r Record, revision uint64, err error) {
 	msg, header, err := b.lastOf(ctx, b.bucketStream(), b.recordSubject(terminal))
 	if err != nil {
@@ -88,7 +89,7 @@ func (b *Bus) Record(ctx context.Context, terminal string) (r Record, revision u
 		return Record{}, msg.Seq, ErrNotFound
 	}
 	if err := json.Unmarshal(msg.Data, &r); err != nil {
-		return Record{}, msg.Seq, fmt.Errorf("read record of terminal %s: %w", terminal, err)
+		return Record{}, msg.Seq, fmt.Errorf("read record of terminal %s: %w: %w", terminal, ErrNotFound, err)
 	}
 	return r, msg.Seq, nil
 }
@@ -157,10 +158,9 @@ func (b *Bus) WatchRecords(ctx context.Context, change func(RecordChange), ready
 			c := RecordChange{Terminal: entry.Key(), Revision: entry.Revision()}
 			if entry.Operation() == jetstream.KeyValuePut {
 				var r Record
-				if json.Unmarshal(entry.Value(), &r) != nil {
-					continue // not written by a bridge; the claim that meets it says so
+				if json.Unmarshal(entry.Value(), &r) == nil { // else not written by a bridge: there is no record
+					c.Record = &r
 				}
-				c.Record = &r
 			}
 			change(c)
 		}
