@@ -141,15 +141,25 @@ func (s *Scene) Resume(r *Replica) {
 	r.Resume()
 }
 
-// Isolate has a replica's own wire broken for as long as the returned function
-// is not called. What it is shown meanwhile is excused: it cannot keep the
-// session that is taken from it, or the bytes never arrived.
-func (s *Scene) Isolate(r *Replica, wire *Wire, how func(*Wire)) (mend func()) {
+// Isolate has the wire between a replica and NATS broken for as long as the
+// returned function is not called. What the replica is shown meanwhile is
+// excused: it cannot keep a session that is taken from it.
+func (s *Scene) Isolate(r *Replica, how func(*Wire)) (mend func()) {
+	return s.breakWire(r.ID, s.NATSWire(r.ID), how)
+}
+
+// ProviderAway has the wire to the provider broken for as long as the returned
+// function is not called. What the provider sends meanwhile does not arrive.
+func (s *Scene) ProviderAway(how func(*Wire)) (back func()) {
+	return s.breakWire("", s.Provider.Wire, how)
+}
+
+func (s *Scene) breakWire(replica string, wire *Wire, how func(*Wire)) (mend func()) {
 	from := time.Now().Add(-slack)
 	how(wire)
 	return func() {
 		wire.Mend()
-		s.Auditor.Excuse(Excuse{Replica: r.ID, From: s.sinceTrouble(from), To: time.Now().Add(slack)})
+		s.Auditor.Excuse(Excuse{Replica: replica, From: s.sinceTrouble(from), To: time.Now().Add(slack)})
 	}
 }
 

@@ -24,13 +24,13 @@ type Witness struct {
 // Excuse is a time in which a replica cannot be held to what it was shown: it
 // was killed or stopped before it could pass it on, or its wire swallowed it.
 type Excuse struct {
-	Replica  string
+	Replica  string // empty is every replica
 	From, To time.Time
 }
 
 // covers tells whether a witness is excused.
 func (e Excuse) covers(w Witness) bool {
-	return e.Replica == w.Replica && !w.At.Before(e.From) && !w.At.After(e.To)
+	return (e.Replica == "" || e.Replica == w.Replica) && !w.At.Before(e.From) && !w.At.After(e.To)
 }
 
 // weighing is what a published history of one order is worth.

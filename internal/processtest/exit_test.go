@@ -1,0 +1,299 @@
+package processtest_test
+
+import (
+	"context"
+	"encoding/json"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/posbridge/bridge/internal/processtest"
+	"github.com/posbridge/bridge/internal/simulator"
+)
+
+// exitLimit is how long a process that has no reason to wait may take to end.
+const exitLimit = 30 * time.Second
+
+// A configuration that cannot be used ends the program with 2 and one line that
+// names the variable, whatever NATS and the provider are doing.
+func TestBadConfiguration(t *testing.T) {
+	t.Parallel()
+	program := processtest.Bridge(t, "0.0.0+a")
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = taken.Close() })
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	const secret = "sk-do-not-print-me"
+	missing := filepath.Join(dir, "missing")
+	tests := []struct {
+		name     string
+		env      processtest.Env
+		variable string // what the line must name; the last one set when empty
+	}{
+		{"no key at all", processtest.Env{"API_KEY": ""}, "BRIDGE_API_KEY"},
+		{"key of blanks", processtest.Env{"API_KEY": "  "}, "BRIDGE_API_KEY"},
+		{"key with a line break", processtest.Env{"API_KEY": secret + "\nx"}, "BRIDGE_API_KEY"},
+		{"key and key file", processtest.Env{"API_KEY_FILE": file("key", secret)}, "BRIDGE_API_KEY_FILE"},
+		{"key file missing", processtest.Env{"API_KEY": "", "API_KEY_FILE": missing}, "BRIDGE_API_KEY_FILE"},
+		{"key file is a folder", processtest.Env{"API_KEY": "", "API_KEY_FILE": dir}, "BRIDGE_API_KEY_FILE"},
+		{"key file empty", processtest.Env{"API_KEY": "", "API_KEY_FILE": file("empty", "")}, "BRIDGE_API_KEY_FILE"},
+		{"groups file missing", processtest.Env{"API_KEY": "", "TERMINAL_GROUPS_FILE": missing}, "BRIDGE_TERMINAL_GROUPS_FILE"},
+		{"groups file is no YAML", processtest.Env{"API_KEY": "", "TERMINAL_GROUPS_FILE": file("text.yaml", "groups: [")}, "BRIDGE_TERMINAL_GROUPS_FILE"},
+		{"groups file with a terminal in two groups", processtest.Env{"API_KEY": "", "TERMINAL_GROUPS_FILE": file("two.yaml",
+			"groups:\n- {id: a, api_key: "+secret+", terminals: [T1]}\n- {id: b, api_key: other-"+secret+", terminals: [T1]}\n")}, "BRIDGE_TERMINAL_GROUPS_FILE"},
+		{"credentials missing", processtest.Env{"NATS_CREDS_FILE": missing}, ""},
+		{"nkey missing", processtest.Env{"NATS_NKEY_FILE": missing}, ""},
+		{"nkey is none", processtest.Env{"NATS_NKEY_FILE": file("nkey", "no seed")}, ""},
+		{"credentials are none", processtest.Env{"NATS_CREDS_FILE": file("creds", "no credentials")}, ""},
+		{"CA missing", processtest.Env{"NATS_CA_FILE": missing}, ""},
+		{"CA is none", processtest.Env{"NATS_CA_FILE": file("ca", "no certificate")}, ""},
+		{"certificate without its key", processtest.Env{"NATS_CERT_FILE": file("cert", "x")}, ""},
+		{"certificate is none", processtest.Env{"NATS_CERT_FILE": file("cert2", "x"), "NATS_KEY_FILE": file("certkey", "x")}, "BRIDGE_NATS_"},
+		{"NATS address", processtest.Env{"NATS_URL": "http://nats"}, ""},
+		{"NATS port", processtest.Env{"NATS_URL": "nats://user:" + secret + "@127.0.0.1:99999"}, "BRIDGE_NATS_URL"},
+		{"prefix", processtest.Env{"SUBJECT_PREFIX": "pos.*"}, ""},
+		{"API address", processtest.Env{"API_URL": "ftp://api"}, ""},
+		{"API address with a key in it", processtest.Env{"API_URL": "https://api.example.com/?api_key=" + secret}, "BRIDGE_API_URL"},
+		{"events auth", processtest.Env{"EVENTS_AUTH": "basic"}, ""},
+		{"allowed hosts", processtest.Env{"EVENTS_ALLOWED_HOSTS": "https://events.example.com"}, ""},
+		{"HTTP address", processtest.Env{"HTTP_ADDR": "8080"}, ""},
+		{"HTTP port", processtest.Env{"HTTP_ADDR": "127.0.0.1:99999"}, ""},
+		{"HTTP address in use", processtest.Env{"HTTP_ADDR": taken.Addr().String()}, ""},
+		{"HTTP address of another machine", processtest.Env{"HTTP_ADDR": "192.0.2.1:8080"}, ""},
+		{"replica", processtest.Env{"REPLICA_ID": "a b"}, ""},
+		{"copies", processtest.Env{"JETSTREAM_REPLICAS": "2"}, ""},
+		{"copies in words", processtest.Env{"JETSTREAM_REPLICAS": "three"}, ""},
+		{"log level", processtest.Env{"LOG_LEVEL": "loud"}, ""},
+		{"log format", processtest.Env{"LOG_FORMAT": "xml"}, ""},
+		{"backoff the wrong way round", processtest.Env{"BACKOFF_INITIAL": "10s", "BACKOFF_MAX": "1s"}, "BRIDGE_BACKOFF_INITIAL"},
+	}
+	durations := []string{
+		"REPLICA_TTL", "START_DEADLINE", "STATUS_MAX_AGE", "BACKOFF_INITIAL", "BACKOFF_MAX", "IDLE_TIMEOUT", "RECONCILE_INTERVAL",
+		"SETTLE_WINDOW", "SESSION_TIMEOUT", "DRAIN_TIMEOUT", "REQUEST_TIMEOUT",
+	}
+	for _, name := range durations {
+		for _, value := range []string{"0s", "-1s", "soon", "10"} {
+			tests = append(tests, struct {
+				name     string
+				env      processtest.Env
+				variable string
+			}{name + " " + value, processtest.Env{name: value}, "BRIDGE_" + name})
+		}
+	}
+	base := processtest.Env{"HTTP_ADDR": "127.0.0.1:0", "API_KEY": secret, "NATS_URL": "nats://127.0.0.1:1", "API_URL": "http://127.0.0.1:1"}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			variable := tt.variable
+			if variable == "" {
+				for name := range tt.env {
+					variable = "BRIDGE_" + name
+				}
+			}
+			p := processtest.RunBridge(t, program, base.With(tt.env), "serve")
+			if code := p.WaitExit(t, exitLimit); code != 2 {
+				t.Errorf("exit code %d, want 2", code)
+			}
+			lines := slices.Collect(strings.Lines(p.Output()))
+			if len(lines) != 1 || !strings.Contains(p.Output(), variable) {
+				t.Errorf("output %q, want one line that names %s", p.Output(), variable)
+			}
+			if strings.Contains(p.Output(), secret) {
+				t.Errorf("output %q shows a secret", p.Output())
+			}
+		})
+	}
+}
+
+// What waiting does not mend ends the program with 1 and a line that says what
+// to change.
+func TestUnfitJetStream(t *testing.T) {
+	t.Parallel()
+	program := processtest.Bridge(t, "0.0.0+a")
+	tests := []struct {
+		name string
+		// prepare makes something unfit.
+		prepare func(ctx context.Context, js jetstream.JetStream) error
+		env     processtest.Env
+		want    []string
+	}{
+		{"retention", func(ctx context.Context, js jetstream.JetStream) error {
+			_, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: "POS_SESSIONS", Subjects: []string{"pos.*.session"}, Storage: jetstream.FileStorage})
+			return err
+		}, nil, []string{"POS_SESSIONS", "retention"}},
+		{"overlapping subjects", func(ctx context.Context, js jetstream.JetStream) error {
+			_, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: "EVERYTHING", Subjects: []string{"pos.>"}})
+			return err
+		}, nil, []string{"POS_STATUS", "overlap", "BRIDGE_SUBJECT_PREFIX"}},
+		{"memory", func(ctx context.Context, js jetstream.JetStream) error {
+			_, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: "POS_STATUS", Subjects: []string{"pos.*.*.journal", "pos.*.*.invalid"}, Storage: jetstream.MemoryStorage})
+			return err
+		}, nil, []string{"POS_STATUS", "file storage"}},
+		{"bucket that forgets", func(ctx context.Context, js jetstream.JetStream) error {
+			_, err := js.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: "pos_sessions", TTL: time.Minute})
+			return err
+		}, nil, []string{"pos_sessions", "expire"}},
+		{"more copies than servers", nil, processtest.Env{"JETSTREAM_REPLICAS": "3"}, []string{"BRIDGE_JETSTREAM_REPLICAS"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := processtest.NewScene(t, processtest.SceneOptions{Env: tt.env})
+			if tt.prepare != nil {
+				js, err := jetstream.New(s.Conn)
+				if err == nil {
+					err = tt.prepare(processtest.Context(t), js)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			ended(t, processtest.RunBridge(t, program, s.Env("a"), "serve"), tt.want...)
+		})
+	}
+	t.Run("JetStream switched off", func(t *testing.T) {
+		t.Parallel()
+		config := filepath.Join(t.TempDir(), "nats-server.conf")
+		n := processtest.PlaceNATS(t)
+		if err := os.WriteFile(config, []byte("listen: \""+n.Address()+"\"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		processtest.Launch(t, "nats-server", processtest.NATSServer(t), []string{"-c", config}, os.Environ())
+		env := processtest.Quick().With(processtest.Env{"NATS_URL": n.URL(), "API_URL": "http://127.0.0.1:1", "API_KEY": "k"})
+		ended(t, processtest.RunBridge(t, program, env, "serve"), "JetStream", "switched off")
+	})
+}
+
+// ended waits for exit code 1 and holds the one line that is for people against
+// what it must say; the others are the log's.
+func ended(t *testing.T, p *processtest.Process, want ...string) {
+	t.Helper()
+	if code := p.WaitExit(t, exitLimit); code != 1 {
+		t.Errorf("exit code %d, want 1", code)
+	}
+	var lines []string
+	for line := range strings.Lines(p.Output()) {
+		if !json.Valid([]byte(line)) {
+			lines = append(lines, line)
+		}
+	}
+	if len(lines) != 1 {
+		t.Fatalf("%d lines for people, want 1: %q", len(lines), lines)
+	}
+	for _, w := range want {
+		if !strings.Contains(lines[0], w) {
+			t.Errorf("line %q, want it to name %q", lines[0], w)
+		}
+	}
+}
+
+// Both signals end the program with 0, before and after it serves.
+func TestSignals(t *testing.T) {
+	t.Parallel()
+	for name, signal := range map[string]syscall.Signal{"SIGTERM": syscall.SIGTERM, "SIGINT": syscall.SIGINT} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := processtest.NewScene(t, processtest.SceneOptions{})
+			r := s.Serve(t, "a")
+			r.Signal(signal)
+			if code := r.WaitExit(t, exitLimit); code != 0 {
+				t.Errorf("exit code %d, want 0", code)
+			}
+		})
+		t.Run(name+" while NATS is away", func(t *testing.T) {
+			t.Parallel()
+			env := processtest.Quick().With(processtest.Env{"NATS_URL": processtest.PlaceNATS(t).URL(), "API_URL": "http://127.0.0.1:1", "API_KEY": "k"})
+			r := processtest.Serve(t, processtest.Bridge(t, "0.0.0+a"), "a", env)
+			r.Signal(signal)
+			if code := r.WaitExit(t, exitLimit); code != 0 {
+				t.Errorf("exit code %d, want 0", code)
+			}
+		})
+	}
+}
+
+// A drain waits for a start that the provider does not answer; a second signal
+// does not.
+func TestSecondSignalCutsDrainShort(t *testing.T) {
+	t.Parallel()
+	s := processtest.NewScene(t, processtest.SceneOptions{Env: processtest.Env{
+		"REQUEST_TIMEOUT": "2m", "DRAIN_TIMEOUT": "2m", "START_DEADLINE": "3m",
+	}})
+	if _, err := s.Provider.SetFault(simulator.Fault{Name: simulator.FaultLoseCreateAnswer, Mode: simulator.LoseByHang}); err != nil {
+		t.Fatal(err)
+	}
+	r := s.Serve(t, "a")
+	body, err := json.Marshal(processtest.NewStart(s.Terminals[0], "order-1", "wait"))
+	if err == nil {
+		err = s.Conn.Publish("pos.payment.start", body)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Provider.WaitOrder(processtest.Context(t), "order-1", func(simulator.Order) bool { return true }); err != nil {
+		t.Fatal(err)
+	}
+	r.Signal(syscall.SIGTERM)
+	processtest.Until(t, exitLimit, "the replica drains", func() bool {
+		status, body, err := r.Get("/readyz")
+		return err == nil && status == http.StatusServiceUnavailable && strings.Contains(body, "draining")
+	})
+	if status, _, err := r.Get("/healthz"); err != nil || status != http.StatusOK {
+		t.Errorf("/healthz while draining: %d, %v; want 200", status, err)
+	}
+	if !r.Running() {
+		t.Fatal("the drain did not wait")
+	}
+	second := time.Now()
+	r.Signal(syscall.SIGTERM)
+	r.WaitExit(t, exitLimit)
+	t.Logf("ended %s after the second signal", time.Since(second).Round(time.Millisecond))
+}
+
+// NATS away at the start is waited for, and readiness says so.
+func TestNATSAwayAtStart(t *testing.T) {
+	t.Parallel()
+	n := processtest.PlaceNATS(t)
+	provider := processtest.StartProvider(t, simulator.Options{Pace: 100}, "T1")
+	env := processtest.Quick().With(processtest.Env{"NATS_URL": n.URL(), "API_URL": provider.APIURL(), "API_KEY": processtest.ProviderKey})
+	r := processtest.Serve(t, processtest.Bridge(t, "0.0.0+a"), "a", env)
+	if status, _, err := r.Get("/healthz"); err != nil || status != http.StatusOK {
+		t.Errorf("/healthz: %d, %v; want 200", status, err)
+	}
+	status, body, err := r.Get("/readyz")
+	if err != nil || status != http.StatusServiceUnavailable || !json.Valid([]byte(body)) || !strings.Contains(body, "NATS") {
+		t.Errorf("/readyz: %d %s, %v; want 503 with the reason as JSON", status, body, err)
+	}
+	n.Start(t)
+	n.WaitReady(t)
+	r.WaitReady(t)
+	result, err := processtest.Pay(processtest.Context(t), processtest.Connect(t, n.URL()), processtest.NewStart("T1", "order-1", "approve"), false)
+	if err != nil || result.Final != "completed" {
+		t.Errorf("payment: %+v, %v; want completed", result, err)
+	}
+
+	n.Kill()
+	processtest.Until(t, exitLimit, "/readyz notices that NATS has gone", func() bool { return !r.Ready() })
+	if status, _, err := r.Get("/healthz"); err != nil || status != http.StatusOK {
+		t.Errorf("/healthz without NATS: %d, %v; want 200", status, err)
+	}
+	n.Restart(t)
+	r.WaitReady(t)
+}
