@@ -160,6 +160,21 @@ func (r *recorder) awaitInvalid(n int) []schema.InvalidEvent {
 	return got
 }
 
+// miss says that the subscriber will be cut off: it may see less than is stored.
+func (r *recorder) miss() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.missed = true
+}
+
+// last is the last status of events.
+func last(events []schema.StatusEvent) string {
+	if len(events) == 0 {
+		return ""
+	}
+	return events[len(events)-1].Status
+}
+
 func namesOf(events []schema.StatusEvent) []string {
 	names := []string{}
 	for _, e := range events {
@@ -168,13 +183,56 @@ func namesOf(events []schema.StatusEvent) []string {
 	return names
 }
 
+// stored are an order's statuses as the stream has them.
+func (b *bundle) stored(terminal, order string) []string {
+	stream, err := b.js.Stream(b.ctx, b.space.StatusStream())
+	if err != nil {
+		return nil
+	}
+	subject, _ := b.space.Of(terminal, order, subjects.Status)
+	names := []string{}
+	for seq := uint64(1); ; seq++ {
+		msg, err := stream.GetMsg(b.ctx, seq, jetstream.WithGetMsgSubject(subject))
+		if err != nil {
+			return names
+		}
+		seq = msg.Sequence
+		var e schema.StatusEvent
+		_ = json.Unmarshal(msg.Data, &e) // checkJournal reads it strictly
+		names = append(names, e.Status)
+	}
+}
+
+// awaitStored waits until the stream has exactly these statuses of an order:
+// for what a subscriber may have missed.
+func (b *bundle) awaitStored(terminal, order string, want ...string) {
+	b.t.Helper()
+	var got []string
+	eventually(b.t, fmt.Sprintf("%q are stored of %s", want, order), func() bool {
+		got = b.stored(terminal, order)
+		return len(got) >= len(want)
+	})
+	if !slices.Equal(got, want) {
+		b.t.Errorf("%s: %q are stored, want %q", order, got, want)
+	}
+}
+
+// awaitFinal waits until the payment is over.
+func (b *bundle) awaitFinal(terminal, order string) {
+	b.t.Helper()
+	eventually(b.t, order+" is over", func() bool {
+		names := b.stored(terminal, order)
+		return len(names) > 0 && slices.Contains([]string{"completed", "cancelled", "unresolved"}, names[len(names)-1])
+	})
+}
+
 // checkJournal holds what is stored to the contract's rules for status events,
 // and what was seen to what is stored.
 func (b *bundle) checkJournal() {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	stream, err := b.js.Stream(ctx, b.space.StatusStream())
-	if errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrJetStreamNotEnabled) {
+	if errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, nats.ErrNoResponders) {
 		return
 	}
 	if err != nil {
@@ -182,7 +240,7 @@ func (b *bundle) checkJournal() {
 		return
 	}
 	stored := map[uint64]*jetstream.RawStreamMsg{}
-	last := map[string]schema.StatusEvent{}
+	before := map[string]schema.StatusEvent{}
 	state := stream.CachedInfo().State
 	for seq := state.FirstSeq; seq <= state.LastSeq && state.Msgs > 0; seq++ {
 		msg, err := stream.GetMsg(ctx, seq)
@@ -198,7 +256,7 @@ func (b *bundle) checkJournal() {
 			continue
 		}
 		stored[seq] = msg
-		last[order] = b.checkEvent(msg, last[order])
+		before[order] = b.checkEvent(msg, before[order])
 	}
 	b.checkSeen(stored)
 }

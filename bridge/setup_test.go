@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
+	"go.uber.org/zap"
 
 	"github.com/posbridge/bridge/bridge"
 	"github.com/posbridge/bridge/internal/bus"
@@ -357,6 +358,15 @@ func (b *bundle) connectBus() *bus.Bus {
 	<-connected
 	return c
 }
+
+// waitConnected waits until the test's own connection is back.
+func (b *bundle) waitConnected() {
+	b.t.Helper()
+	eventually(b.t, "the test is connected to NATS", func() bool { return b.nc.IsConnected() && b.nc.Flush() == nil })
+}
+
+// quiet is a logger that writes nothing.
+func quiet() *zap.Logger { return zap.NewNop() }
 
 // act does something at a terminal by hand.
 func (b *bundle) act(terminal string, actions ...simulator.Action) {

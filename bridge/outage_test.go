@@ -1,0 +1,102 @@
+package bridge_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/posbridge/bridge/internal/simulator"
+	"github.com/posbridge/bridge/schema"
+)
+
+// NATS goes away while statuses change, and comes back: nothing is lost,
+// nothing doubled, and the terminals are free.
+func TestNATSOutage(t *testing.T) {
+	t.Parallel()
+	b := setup(t, options{simulator: simulator.Options{Manual: true}})
+	b.recorder.miss()
+	b.run()
+	for i := range 4 {
+		b.start(order(fmt.Sprintf("o-%d", i), fmt.Sprintf("SIM0000%d", i+1)))
+		b.await(fmt.Sprintf("o-%d", i), "initialized")
+	}
+	b.nats.Shutdown()
+	for i := range 4 { // a different part of the payment falls into the outage
+		steps := []simulator.Action{simulator.ActDecline, simulator.ActTap, simulator.ActDecline, simulator.ActApprove}
+		b.act(fmt.Sprintf("SIM0000%d", i+1), steps[:i+1]...)
+	}
+	if err := b.nats.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	b.waitConnected()
+	for i := range 4 {
+		steps := []simulator.Action{simulator.ActDecline, simulator.ActTap, simulator.ActDecline, simulator.ActApprove}
+		b.act(fmt.Sprintf("SIM0000%d", i+1), steps[i+1:]...)
+	}
+	for i := range 4 {
+		b.awaitStored(fmt.Sprintf("SIM0000%d", i+1), fmt.Sprintf("o-%d", i), "initialized", "declined", "initialized", "declined", "initialized", "completed")
+		b.waitFree(fmt.Sprintf("SIM0000%d", i+1))
+	}
+	if got := b.start(order("next", terminal1)); !got.Created {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// The settle window passes while NATS is away: the final status waits.
+func TestFinalStatusDuringAnOutage(t *testing.T) {
+	t.Parallel()
+	b := setup(t, options{simulator: simulator.Options{Manual: true}})
+	b.recorder.miss()
+	r := b.run()
+	b.start(order("a", terminal1))
+	b.await("a", "initialized")
+	b.nats.Shutdown()
+	r.logs.wait(t, "Not connected to NATS", 1)
+	b.act(terminal1, simulator.ActApprove)
+	if _, err := b.sim.Act(terminal1, simulator.ActReverse); err != nil {
+		t.Fatal(err)
+	}
+	r.waitMetric("pos_bridge_pending_publishes", "1")
+	if err := b.nats.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	b.waitConnected()
+	b.awaitStored(terminal1, "a", "initialized", "completed", "reversed")
+	b.waitFree(terminal1)
+	if got := b.start(order("a", terminal1)); got.Created || got.Status != "reversed" {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// A start that waits for NATS's answer is answered once it is back, or not at
+// all; the order is created at most once.
+func TestStartAcrossAnOutage(t *testing.T) {
+	t.Parallel()
+	b := setup(t, options{})
+	b.recorder.miss()
+	b.run()
+	for i := range 3 {
+		id := fmt.Sprintf("o-%d", i)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			_, _ = b.try("pos.payment.start", order(id, terminal1)) // may be lost with NATS
+		}()
+		if i > 0 {
+			eventually(t, "the start has arrived", func() bool { return b.sim.Calls(id).Create > 0 })
+		}
+		b.nats.Shutdown()
+		if err := b.nats.Restart(); err != nil {
+			t.Fatal(err)
+		}
+		b.waitConnected()
+		eventually(t, "the same start is answered", func() bool {
+			r, err := b.try("pos.payment.start", order(id, terminal1))
+			return err == nil && r.header.Get(schema.HeaderErrorCode) == ""
+		})
+		b.awaitFinal(terminal1, id)
+		b.waitFree(terminal1)
+		if n := b.sim.Calls(id).Made; n != 1 {
+			t.Errorf("the order was made %d times", n)
+		}
+	}
+}
