@@ -75,12 +75,16 @@ func parseEnvelope(body []byte) envelope {
 }
 
 // text returns a JSON string, or a JSON integer in its own digits; nothing and
-// null are "". ok is false for anything else.
+// null are "". ok is false for anything else. raw is the value of a document
+// that was parsed, so it is well formed.
 func text(raw json.RawMessage) (s string, ok bool) {
 	switch {
 	case len(raw) == 0 || string(raw) == "null":
 		return "", true
 	case raw[0] == '"':
+		if plain := raw[1 : len(raw)-1]; isPlain(plain) {
+			return string(plain), true
+		}
 		return s, json.Unmarshal(raw, &s) == nil
 	case isInteger(raw):
 		return string(raw), true
@@ -92,6 +96,17 @@ func text(raw json.RawMessage) (s string, ok bool) {
 		return "", false
 	}
 	return strconv.FormatInt(int64(f), 10), true
+}
+
+// isPlain tells whether the inside of a JSON string says what it reads: nothing
+// escaped, nothing beyond ASCII.
+func isPlain(inside []byte) bool {
+	for _, c := range inside {
+		if c < ' ' || c > '~' || c == '\\' || c == '"' {
+			return false
+		}
+	}
+	return true
 }
 
 // isInteger tells whether raw is digits, with a minus sign or without.

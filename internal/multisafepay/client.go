@@ -85,6 +85,8 @@ type Client struct {
 	// cookie and put no URL in their errors.
 	api     *http.Transport
 	streams *http.Transport
+
+	keys keyring
 }
 
 // New checks the options and returns a client; it connects to nothing.
@@ -196,6 +198,14 @@ type request struct {
 	key   Secret
 	// body is JSON, or nil for none.
 	body []byte
+	// hide removes secrets from what the answer says.
+	hide scrubber
+}
+
+// request begins a request.
+func (c *Client) request(op, method, path string, key Secret) request {
+	c.keys.remember(key)
+	return request{op: op, method: method, path: path, key: key, hide: c.keys.scrubber()}
 }
 
 // answer is a complete answer; its body is nil when it was longer than maxBody.
@@ -218,7 +228,7 @@ func (c *Client) call(ctx context.Context, r request) (answer, *Error) {
 	}
 	c.observe(r.op, code, time.Since(start))
 	if err != nil {
-		return answer{}, transportError(ctx, r.op, err, sent.Load(), newScrubber(r.key))
+		return answer{}, transportError(ctx, r.op, err, sent.Load(), r.hide)
 	}
 	return a, nil
 }

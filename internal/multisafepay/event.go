@@ -61,13 +61,14 @@ var (
 )
 
 // orderEvents yields the documents in the data of one event: those that were
-// understood, and what was not. Empty data yields nothing.
-func orderEvents(data string, s scrubber) iter.Seq[StreamEvent] {
+// understood, and what was not. Empty data yields nothing. hide is asked for
+// what must not be shown only when something was not understood.
+func orderEvents(data string, hide func() scrubber) iter.Seq[StreamEvent] {
 	return func(yield func(StreamEvent) bool) {
 		invalid := func(err error, what string) bool {
 			return yield(StreamEvent{Type: orderEventType, Invalid: &InvalidEvent{
 				Reason: err.Error(),
-				Data:   cut(s.text(what), maxInvalidData),
+				Data:   cut(hide().text(what), maxInvalidData),
 			}})
 		}
 		d := json.NewDecoder(strings.NewReader(data))

@@ -122,7 +122,7 @@ func (o Order) encode() ([]byte, error) {
 // sent at most once. After KindLost, KindTimeout, KindUnavailable and a
 // KindCancelled that was sent, the order may exist.
 func (c *Client) Create(ctx context.Context, key Secret, o Order) (Created, error) {
-	r := request{op: OpCreate, method: http.MethodPost, path: "/orders", key: key}
+	r := c.request(OpCreate, http.MethodPost, "/orders", key)
 	if o.OrderID == "" {
 		return Created{}, &Error{Op: r.op, Kind: KindNonsense, Err: errNoOrderID}
 	}
@@ -174,7 +174,7 @@ func (a answer) created(r request, orderID string) (Created, error) {
 
 // Get asks for an order.
 func (c *Client) Get(ctx context.Context, key Secret, orderID string) (OrderState, error) {
-	r := request{op: OpGet, method: http.MethodGet, path: "/orders/" + segment(orderID), key: key}
+	r := c.request(OpGet, http.MethodGet, "/orders/"+segment(orderID), key)
 	a, err := c.aboutOrder(ctx, r, orderID)
 	if err != nil {
 		return OrderState{}, err
@@ -231,7 +231,7 @@ func (a answer) state(r request, orderID string) (OrderState, error) {
 // has now, in lower case. After KindLost, KindTimeout, KindUnavailable and a
 // KindCancelled that was sent, it may have been cancelled.
 func (c *Client) Cancel(ctx context.Context, key Secret, orderID string) (status string, err error) {
-	r := request{op: OpCancel, method: http.MethodPost, path: "/orders/" + segment(orderID) + "/cancel", key: key}
+	r := c.request(OpCancel, http.MethodPost, "/orders/"+segment(orderID)+"/cancel", key)
 	a, err := c.aboutOrder(ctx, r, orderID)
 	if err != nil {
 		return "", err

@@ -292,7 +292,7 @@ func FuzzProviderAnswer(f *testing.F) {
 		status = 100 + (status%500+500)%500
 		a := answer{status: status, header: http.Header{"Retry-After": {wait}}, body: body}
 		for _, op := range []string{OpCreate, OpGet, OpCancel, OpTerminals} {
-			r := request{op: op, key: NewSecret(testKey)}
+			r := testRequest(op)
 			_, err := a.check(r)
 			if err != nil {
 				checkError(t, err)
@@ -300,23 +300,23 @@ func FuzzProviderAnswer(f *testing.F) {
 				t.Errorf("HTTP %d is taken for a yes", status)
 			}
 		}
-		if created, err := a.created(request{op: OpCreate, key: NewSecret(testKey)}, "A1"); err != nil {
+		if created, err := a.created(testRequest(OpCreate), "A1"); err != nil {
 			checkError(t, err)
 		} else if token := created.Stream.Token.Reveal(); strings.ContainsAny(token+created.Stream.URL+created.SessionID, "\r\n\x00") {
 			t.Errorf("created = %+v with token %q", created, token)
 		}
-		if state, err := a.state(request{op: OpGet, key: NewSecret(testKey)}, "A1"); err != nil {
+		if state, err := a.state(testRequest(OpGet), "A1"); err != nil {
 			checkError(t, err)
 		} else if s, ok := normalStatus(state.Status); !ok || s != state.Status || state.OrderID != "A1" ||
 			label(state.TransactionID+state.TerminalID+state.Currency, 200) != state.TransactionID+state.TerminalID+state.Currency {
 			t.Errorf("state = %+v", state)
 		}
-		if status, err := a.cancelled(request{op: OpCancel, key: NewSecret(testKey)}, "A1"); err != nil {
+		if status, err := a.cancelled(testRequest(OpCancel), "A1"); err != nil {
 			checkError(t, err)
 		} else if s, ok := normalStatus(status); !ok || s != status {
 			t.Errorf("status = %q", status)
 		}
-		if page, err := a.page(request{op: OpTerminals, key: NewSecret(testKey)}); err != nil {
+		if page, err := a.page(testRequest(OpTerminals)); err != nil {
 			checkError(t, err)
 		} else {
 			for _, terminal := range page.terminals {
@@ -326,6 +326,11 @@ func FuzzProviderAnswer(f *testing.F) {
 			}
 		}
 	})
+}
+
+// testRequest is a request that hides testKey.
+func testRequest(op string) request {
+	return request{op: op, key: NewSecret(testKey), hide: newScrubber(NewSecret(testKey))}
 }
 
 // checkError holds an error to the rules.

@@ -15,8 +15,8 @@ const settleAfter = time.Second
 //
 //   - it gives up a stream without a byte for the idle limit; only the time
 //     spent waiting for bytes counts, not the time a handler blocks;
-//   - it takes out comments and blank lines that end nothing, so that
-//     heartbeats can never pile up in the parser's buffer;
+//   - it takes out comments, other lines that can be no field, and blank lines
+//     that end nothing, so that heartbeats never pile up in the parser's buffer;
 //   - it notices a data line that no blank line follows.
 //
 // It also serialises the calls of the handler.
@@ -123,14 +123,17 @@ func (r *streamReader) stop() {
 
 // lineFilter follows the lines of an event stream byte by byte, across reads.
 type lineFilter struct {
+	// bom counts the bytes of a byte order mark at the start of the stream;
+	// beyond its length that start is over.
+	bom int
 	// inLine is true after the first byte of a line.
 	inLine bool
-	// comment is true within a line that begins with a colon.
-	comment bool
+	// drop is true within a line that is a comment or can be no field.
+	drop bool
 	// name counts the bytes of "data" that the line began with so far; -1 when
 	// it began otherwise.
 	name int
-	// pending is true when the event has a line that is not a comment.
+	// pending is true when the event has a line that stays.
 	pending bool
 	// data is true when the event has the beginning of a data line.
 	data bool
@@ -151,7 +154,10 @@ const (
 	droppedCR
 )
 
-const dataField = "data"
+const (
+	dataField     = "data"
+	byteOrderMark = "\xef\xbb\xbf"
+)
 
 // filter moves what stays to the front of p and returns its length.
 func (f *lineFilter) filter(p []byte) int {
@@ -167,6 +173,16 @@ func (f *lineFilter) filter(p []byte) int {
 
 // keep tells whether a byte stays.
 func (f *lineFilter) keep(c byte) bool {
+	if f.bom < len(byteOrderMark) {
+		if c == byteOrderMark[f.bom] {
+			f.bom++
+			return false
+		}
+		if f.bom > 0 { // half a mark: the line is no field
+			f.inLine, f.drop = true, true
+		}
+		f.bom = len(byteOrderMark)
+	}
 	after := f.after
 	f.after = notAfterCR
 	if c == '\n' && after != notAfterCR {
@@ -184,10 +200,11 @@ func (f *lineFilter) keep(c byte) bool {
 	}
 	if !f.inLine {
 		f.inLine, f.name = true, 0
-		f.comment = c == ':'
-		f.pending = f.pending || !f.comment
+		// The fields are data, event, id and retry.
+		f.drop = c != 'd' && c != 'e' && c != 'i' && c != 'r'
+		f.pending = f.pending || !f.drop
 	}
-	if f.comment {
+	if f.drop {
 		return false
 	}
 	if f.name >= 0 && f.name < len(dataField) {
@@ -203,13 +220,10 @@ func (f *lineFilter) keep(c byte) bool {
 
 // endLine tells whether the line's end stays.
 func (f *lineFilter) endLine() bool {
-	wasLine, wasComment := f.inLine, f.comment
-	f.inLine, f.comment = false, false
-	switch {
-	case wasComment:
-		return false
-	case wasLine:
-		return true
+	wasLine, dropped := f.inLine, f.drop
+	f.inLine, f.drop = false, false
+	if wasLine {
+		return !dropped
 	}
 	ends := f.pending // a blank line: the event's end, if there is one
 	f.pending, f.data, f.armed = false, false, false

@@ -37,7 +37,7 @@ func follow(t *testing.T, change ...func(*StreamHandler)) *following {
 			cancel(ErrStreamIdle)
 			body.CloseWithError(context.Canceled)
 		}, h.Unsettled)
-		err := (&Client{}).read(ctx, r, scrubber{}, h)
+		err := (&Client{}).read(ctx, r, Secret{}, h)
 		r.stop()
 		cancel(nil)
 		f.ended <- err
@@ -236,11 +236,19 @@ func TestLineFilter(t *testing.T) {
 		":c\rdata: a\r:c\r\r":           "data: a\r\r",
 		"\rdata: a\r\n\r\n\r\n":         "data: a\r\n\r\n",
 		"data: a\n\r\n\ndata: b\n\n":    "data: a\n\r\ndata: b\n\n",
-		"a:b:c\n\n":                     "a:b:c\n\n",
-		"\xef\xbb\xbf:c\n\ndata: x\n\n": "\xef\xbb\xbf:c\n\ndata: x\n\n",
-		"\n\ndata: a":                   "data: a",
-		":":                             "",
-		": data: a\n\n":                 "",
+		"a:b:c\n\n":                     "",
+		"event:b:c\n\n":                 "event:b:c\n\n",
+		"ping\ndata: a\n\x00\n\n":       "data: a\n\n",
+		"\xef\xbb\xbf:c\n\ndata: x\n\n": "data: x\n\n",
+		"\xef\xbb\xbf\xef\xbb\xbfdata: x\n\ndata: y\n\n": "data: y\n\n",
+		"\n\xef\xbb\xbfdata: x\n\ndata: y\n\n":           "data: y\n\n",
+		"\xef\xbbdata: x\n\ndata: y\n\n":                 "data: y\n\n",
+		"\xefdata: x\n\ndata: y\n\n":                     "data: y\n\n",
+		"\xef\n\ndata: y\n\n":                            "data: y\n\n",
+		"\xef\xbb\xbf":                                   "",
+		"\n\ndata: a":                                    "data: a",
+		":":                                              "",
+		": data: a\n\n":                                  "",
 	}
 	for in, want := range tests {
 		for _, wrap := range []func(io.Reader) io.Reader{

@@ -48,8 +48,8 @@ func newScrubber(secrets ...Secret) scrubber {
 var patterns = []*regexp.Regexp{
 	// JSON web tokens, whole or cut: base64 of an opening brace and a quote or blank.
 	regexp.MustCompile(`ey[JA][A-Za-z0-9_.-]{8,}`),
-	// Whatever follows an authentication scheme.
-	regexp.MustCompile(`(?i)\b(?:bearer|basic|token)[ \t]+(?P<v>[^\s"',;]{6,})`),
+	// Whatever follows the authentication scheme.
+	regexp.MustCompile(`(?i)\bbearer[ \t]+(?P<v>[^\s"',;]{6,})`),
 	// Long opaque strings: API keys have 40 characters, tokens hundreds. Session
 	// ids (39) and UUIDs (36) stay readable.
 	regexp.MustCompile(`[A-Za-z0-9_+/=.:~-]{40,}`),

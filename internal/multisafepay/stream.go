@@ -19,7 +19,7 @@ import (
 // Bounds of a stream.
 const (
 	// MaxEventSize is the longest event that is read, in bytes as it stands on
-	// the wire, comments not counted.
+	// the wire, without comments and lines that are no field.
 	MaxEventSize = 64 << 10
 	// maxToken and maxStreamURL are the longest of each that are taken for usable.
 	maxToken     = 8 << 10
@@ -101,7 +101,7 @@ func (c *Client) Follow(ctx context.Context, s Stream, h StreamHandler) error {
 	}
 	r := newStreamReader(resp.Body, c.idle, func() { cancel(ErrStreamIdle) }, h.Unsettled)
 	defer r.stop()
-	return c.read(ctx, r, newScrubber(s.Token), h)
+	return c.read(ctx, r, s.Token, h)
 }
 
 // open sends the request and waits for the header of the answer.
@@ -109,7 +109,7 @@ func (c *Client) open(ctx context.Context, target *url.URL, token string) (*http
 	header := http.Header{
 		"Authorization": {token},
 		"Accept":        {"text/event-stream"},
-		"Cache-Control": {"no-store"},
+		"Cache-Control": {"no-cache"},
 		"User-Agent":    {c.userAgent},
 	}
 	if c.bearer {
@@ -124,7 +124,7 @@ func (c *Client) open(ctx context.Context, target *url.URL, token string) (*http
 	resp, err := c.streams.RoundTrip(req)
 	if err != nil {
 		c.observe(OpStream, "error", time.Since(start))
-		return nil, transportError(ctx, OpStream, err, sent.Load(), newScrubber(NewSecret(token)))
+		return nil, transportError(ctx, OpStream, err, sent.Load(), c.keys.scrubber(NewSecret(token)))
 	}
 	c.observe(OpStream, strconv.Itoa(resp.StatusCode), time.Since(start))
 	return resp, nil
@@ -136,6 +136,9 @@ func checkStream(resp *http.Response) *Error {
 	switch status := resp.StatusCode; {
 	case status == http.StatusOK:
 		media, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+		if errors.Is(err, mime.ErrInvalidMediaParameter) {
+			err = nil // the type itself is fine
+		}
 		encoding := strings.ToLower(resp.Header.Get("Content-Encoding"))
 		if err == nil && media == "text/event-stream" && (encoding == "" || encoding == "identity") {
 			return nil
@@ -160,22 +163,23 @@ func checkStream(resp *http.Response) *Error {
 }
 
 // read hands every event to h until the stream ends, one way or another.
-func (c *Client) read(ctx context.Context, r *streamReader, s scrubber, h StreamHandler) error {
+func (c *Client) read(ctx context.Context, r *streamReader, token Secret, h StreamHandler) error {
+	hide := func() scrubber { return c.keys.scrubber(token) }
 	r.call(ctx, h.Opened)
 	for event, err := range sse.Read(r, &sse.ReadConfig{MaxEventSize: MaxEventSize}) {
 		if err != nil {
-			return streamError(ctx, err, s)
+			return streamError(ctx, err, hide())
 		}
 		if h.Event == nil || event.Type != orderEventType {
 			continue
 		}
-		for e := range orderEvents(event.Data, s) {
+		for e := range orderEvents(event.Data, hide) {
 			if !r.call(ctx, func() { h.Event(e) }) {
-				return streamError(ctx, ctx.Err(), s)
+				return streamError(ctx, ctx.Err(), hide())
 			}
 		}
 	}
-	return streamError(ctx, io.EOF, s)
+	return streamError(ctx, io.EOF, hide())
 }
 
 // streamError says why reading a stream ended. ctx is the connection's: its

@@ -51,30 +51,31 @@ func TestStreamAnswers(t *testing.T) {
 		reason      string
 		kind        Kind
 	}{
-		"stream":               {200, "text/event-stream", "", ErrStreamEnded, ReasonEnded, KindLost},
-		"with a charset":       {200, "Text/Event-Stream; charset=UTF-8", "identity", ErrStreamEnded, ReasonEnded, KindLost},
-		"JSON":                 {200, "application/json", "", ErrStreamAnswer, ReasonContentType, KindNonsense},
-		"nearly":               {200, "text/event-stream-x", "", ErrStreamAnswer, ReasonContentType, KindNonsense},
-		"two types":            {200, "text/event-stream, text/html", "", ErrStreamAnswer, ReasonContentType, KindNonsense},
-		"no type":              {200, "", "", ErrStreamAnswer, ReasonContentType, KindNonsense},
-		"compressed":           {200, "text/event-stream", "gzip", ErrStreamAnswer, ReasonContentType, KindNonsense},
-		"no content":           {204, "", "", ErrStreamEnded, ReasonEnded, KindLost},
-		"other success":        {206, "text/event-stream", "", ErrStreamAnswer, ReasonStatus, KindNonsense},
-		"moved":                {301, "", "", ErrStreamAnswer, ReasonRedirect, KindNonsense},
-		"redirect":             {307, "text/event-stream", "", ErrStreamAnswer, ReasonRedirect, KindNonsense},
-		"bad request":          {400, "", "", ErrStreamAnswer, ReasonStatus, KindNonsense},
-		"unauthorized":         {401, "", "", ErrStreamRefused, ReasonRefused, KindRejected},
-		"forbidden":            {403, "text/event-stream", "", ErrStreamRefused, ReasonRefused, KindRejected},
-		"not found":            {404, "", "", ErrStreamAnswer, ReasonStatus, KindNonsense},
-		"proxy wants a login":  {407, "", "", ErrStreamAnswer, ReasonStatus, KindNonsense},
-		"request time-out":     {408, "", "", ErrStreamAnswer, ReasonStatus, KindTimeout},
-		"gone":                 {410, "", "", ErrStreamRefused, ReasonRefused, KindRejected},
-		"limited":              {429, "", "", ErrStreamAnswer, ReasonStatus, KindLimited},
-		"server error":         {500, "text/event-stream", "", ErrStreamAnswer, ReasonStatus, KindUnavailable},
-		"unavailable":          {503, "", "", ErrStreamAnswer, ReasonStatus, KindUnavailable},
-		"time-out upstream":    {504, "", "", ErrStreamAnswer, ReasonStatus, KindTimeout},
-		"unheard-of status":    {799, "", "", ErrStreamAnswer, ReasonStatus, KindUnavailable},
-		"success with nothing": {202, "", "", ErrStreamAnswer, ReasonStatus, KindNonsense},
+		"stream":                 {200, "text/event-stream", "", ErrStreamEnded, ReasonEnded, KindLost},
+		"with a charset":         {200, "Text/Event-Stream; charset=UTF-8", "identity", ErrStreamEnded, ReasonEnded, KindLost},
+		"with a bogus parameter": {200, "text/event-stream;x bogus", "", ErrStreamEnded, ReasonEnded, KindLost},
+		"JSON":                   {200, "application/json", "", ErrStreamAnswer, ReasonContentType, KindNonsense},
+		"nearly":                 {200, "text/event-stream-x", "", ErrStreamAnswer, ReasonContentType, KindNonsense},
+		"two types":              {200, "text/event-stream, text/html", "", ErrStreamAnswer, ReasonContentType, KindNonsense},
+		"no type":                {200, "", "", ErrStreamAnswer, ReasonContentType, KindNonsense},
+		"compressed":             {200, "text/event-stream", "gzip", ErrStreamAnswer, ReasonContentType, KindNonsense},
+		"no content":             {204, "", "", ErrStreamEnded, ReasonEnded, KindLost},
+		"other success":          {206, "text/event-stream", "", ErrStreamAnswer, ReasonStatus, KindNonsense},
+		"moved":                  {301, "", "", ErrStreamAnswer, ReasonRedirect, KindNonsense},
+		"redirect":               {307, "text/event-stream", "", ErrStreamAnswer, ReasonRedirect, KindNonsense},
+		"bad request":            {400, "", "", ErrStreamAnswer, ReasonStatus, KindNonsense},
+		"unauthorized":           {401, "", "", ErrStreamRefused, ReasonRefused, KindRejected},
+		"forbidden":              {403, "text/event-stream", "", ErrStreamRefused, ReasonRefused, KindRejected},
+		"not found":              {404, "", "", ErrStreamAnswer, ReasonStatus, KindNonsense},
+		"proxy wants a login":    {407, "", "", ErrStreamAnswer, ReasonStatus, KindNonsense},
+		"request time-out":       {408, "", "", ErrStreamAnswer, ReasonStatus, KindTimeout},
+		"gone":                   {410, "", "", ErrStreamRefused, ReasonRefused, KindRejected},
+		"limited":                {429, "", "", ErrStreamAnswer, ReasonStatus, KindLimited},
+		"server error":           {500, "text/event-stream", "", ErrStreamAnswer, ReasonStatus, KindUnavailable},
+		"unavailable":            {503, "", "", ErrStreamAnswer, ReasonStatus, KindUnavailable},
+		"time-out upstream":      {504, "", "", ErrStreamAnswer, ReasonStatus, KindTimeout},
+		"unheard-of status":      {799, "", "", ErrStreamAnswer, ReasonStatus, KindUnavailable},
+		"success with nothing":   {202, "", "", ErrStreamAnswer, ReasonStatus, KindNonsense},
 	}
 	var elsewhere atomic.Int32
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { elsewhere.Add(1) }))
@@ -127,7 +128,7 @@ func TestStreamRequest(t *testing.T) {
 				t.Errorf("header = %v", r.Header)
 			}
 			w.Header().Set("Set-Cookie", "a=b")
-			eventStream("")(w, r)
+			eventStream("id: 7\nretry: 1\ndata: x\n\n")(w, r) // the id is not sent back
 		}, func(o *Options) { o.EventsAuth = auth })
 		for range 2 {
 			err := client.Follow(t.Context(), Stream{URL: server.URL + "/events?x=1#y", Token: NewSecret(testToken)}, StreamHandler{})
@@ -238,7 +239,8 @@ func TestStreamContent(t *testing.T) {
 		"an event at the limit":         {padded(MaxEventSize-1) + event(b), []string{"initialized", "completed"}, ErrStreamEnded},
 		"an event beyond the limit":     {event(b) + padded(MaxEventSize+1), []string{"completed"}, ErrStreamTooLarge},
 		"a line of 1 MiB":               {event(b) + padded(1<<20), []string{"completed"}, ErrStreamTooLarge},
-		"a line of 1 MiB of no meaning": {event(b) + strings.Repeat("x", 1<<20) + "\n\n", []string{"completed"}, ErrStreamTooLarge},
+		"a line of 1 MiB of no meaning": {event(b) + strings.Repeat("x", 1<<20) + "\n\n" + event(a), []string{"completed", "initialized"}, ErrStreamEnded},
+		"a field name of 1 MiB":         {event(b) + strings.Repeat("d", 1<<20) + "\n\n", []string{"completed"}, ErrStreamTooLarge},
 		"a million lines of no event":   {event(b) + strings.Repeat("retry: 1\n", 100_000), []string{"completed"}, ErrStreamTooLarge},
 		"events without a blank line":   {strings.TrimSuffix(strings.Repeat(strings.TrimSuffix(event(a), "\n"), 2000), "\n"), nil, ErrStreamTooLarge},
 		"heartbeats of one line each":   {strings.Repeat(": keep-alive\n", 100_000) + event(b), []string{"completed"}, ErrStreamEnded},

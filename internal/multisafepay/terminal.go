@@ -32,10 +32,8 @@ func (c *Client) Terminals(ctx context.Context, key Secret) ([]Terminal, error) 
 	known := make(map[string]bool)
 	seen := 0 // entries so far, usable or not
 	for page := 1; page <= maxTerminalPages; page++ {
-		r := request{op: OpTerminals, method: http.MethodGet, path: "/terminals", key: key, query: url.Values{
-			"page":  {strconv.Itoa(page)},
-			"limit": {strconv.Itoa(terminalsPerPage)},
-		}}
+		r := c.request(OpTerminals, http.MethodGet, "/terminals", key)
+		r.query = url.Values{"page": {strconv.Itoa(page)}, "limit": {strconv.Itoa(terminalsPerPage)}}
 		a, failed := c.call(ctx, r)
 		if failed != nil {
 			return nil, failed
@@ -93,7 +91,7 @@ func (a answer) page(r request) (terminalPage, error) {
 		name, _ := text(entry.Name)
 		page.terminals = append(page.terminals, Terminal{
 			ID:     id,
-			Name:   newScrubber(r.key).line(name, maxTerminalName),
+			Name:   r.hide.line(name, maxTerminalName),
 			Active: string(entry.Active) != "false" && string(entry.Active) != "0",
 		})
 	}

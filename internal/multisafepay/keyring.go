@@ -1,0 +1,47 @@
+package multisafepay
+
+import "sync"
+
+// maxKeys bounds the keys that are known by heart.
+const maxKeys = 1000
+
+// keyring knows every API key that was used, so that none of them passes where
+// text of the provider's is shown: an event stream knows only its own token,
+// but may tell of a key. The zero value is ready for use.
+type keyring struct {
+	mu   sync.Mutex
+	keys []Secret // the least recently added first
+	// hide removes all keys. It is replaced, never changed.
+	hide scrubber
+}
+
+// remember adds a key.
+func (k *keyring) remember(key Secret) {
+	if key.IsZero() {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, known := range k.keys {
+		if known.Equal(key) {
+			return
+		}
+	}
+	if len(k.keys) == maxKeys {
+		k.keys = k.keys[1:]
+	}
+	k.keys = append(k.keys, key)
+	k.hide = newScrubber(k.keys...)
+}
+
+// scrubber removes all keys, and other secrets.
+func (k *keyring) scrubber(others ...Secret) scrubber {
+	k.mu.Lock()
+	hide := k.hide
+	k.mu.Unlock()
+	if len(others) == 0 {
+		return hide
+	}
+	more := newScrubber(others...)
+	return scrubber{exact: append(more.exact, hide.exact...)}
+}
