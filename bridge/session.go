@@ -315,16 +315,31 @@ func (s *session) removeRefused(ctx context.Context, answer *schema.Error) error
 	return await1(ctx, s, func(ctx context.Context) error { return s.dropRecord(ctx, s.terminal, h) })
 }
 
-// confirmDone acknowledges the session's message and, when the confirmation is
-// lost, looks whether it has gone all the same.
+// goneLimit is how long a replicated queue may still show a session whose
+// acknowledgement it has confirmed, and goneLook how often it is looked at.
+const (
+	goneLimit = 2 * time.Second
+	goneLook  = 5 * time.Millisecond
+)
+
+// confirmDone acknowledges the session's message, and returns when it has left
+// the queue: a confirmation that was lost is looked for, and a replicated queue
+// confirms a moment before the lock is gone.
 func (s *session) confirmDone(ctx context.Context, handle bus.Handle) error {
-	err := handle.Done(ctx)
-	if err == nil {
-		return nil
+	done := handle.Done(ctx)
+	for began := time.Now(); ; {
+		err := s.stillQueued(ctx)
+		switch {
+		case errors.Is(err, errLost):
+			return nil
+		case done != nil:
+			return fmt.Errorf("unlock terminal: %w", done)
+		case err != nil:
+			return fmt.Errorf("unlock terminal: %w", err)
+		case time.Since(began) > goneLimit:
+			return nil // it is confirmed: whoever wants the terminal meets the lock a little longer
+		case !sleep(ctx, goneLook):
+			return errStopped
+		}
 	}
-	_, seq, look := s.Queue.Queued(ctx, s.terminal)
-	if errors.Is(look, bus.ErrNotFound) || look == nil && seq != s.seq {
-		return nil
-	}
-	return fmt.Errorf("unlock terminal: %w", err)
 }
