@@ -364,6 +364,10 @@ func (d *Daemon) keepObjects(ctx context.Context, replica *Replica) {
 		case <-tick.C:
 		case <-d.reconnected:
 		}
+		stuck := replica.stuck()
+		if d.ready.set(condStuck, stuck) && stuck != "" {
+			d.log.Error("A session is stuck; restart this replica: " + stuck)
+		}
 		if !d.bus.Connected() {
 			continue // readiness knows
 		}

@@ -24,6 +24,7 @@ const (
 	condObjects  = "jetstream"
 	condSessions = "sessions"
 	condWrites   = "writes"
+	condStuck    = "stuck"
 	condService  = "service"
 	condDraining = "draining"
 )

@@ -148,6 +148,21 @@ func (r *Replica) noteOldest() {
 	r.Metrics.SetOldestSession(oldest)
 }
 
+// stuck names a session that has not moved for twice the time after which it
+// goes elsewhere, empty when there is none: its goroutine hangs, which no session
+// should ever do.
+func (r *Replica) stuck() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range r.sessions {
+		alive := s.alive.Load()
+		if idle := time.Since(time.Unix(0, alive)); alive > 0 && idle > 2*r.ReplicaTTL {
+			return fmt.Sprintf("the session of order %s on terminal %s has not moved for %s", s.order, s.terminal, idle.Round(time.Second))
+		}
+	}
+	return ""
+}
+
 // nudge tells the session of a terminal that its record has changed.
 func (r *Replica) nudge(terminal string) {
 	r.mu.Lock()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -59,8 +60,10 @@ type session struct {
 	deadline <-chan time.Time
 
 	beat *time.Ticker
-	// beaten is when the session was last kept alive, to notice a pause.
+	// beaten is when the session was last kept alive, to notice a pause; alive
+	// is the same for those outside its goroutine, in Unix nanoseconds.
 	beaten time.Time
+	alive  atomic.Int64
 	// nudged holds a note when there is something to look at: a redelivery, or a
 	// change of the record.
 	nudged chan struct{}
@@ -97,6 +100,7 @@ func (s *session) run(ctx context.Context) {
 	s.beat = time.NewTicker(s.ReplicaTTL / 3)
 	defer s.beat.Stop()
 	s.beaten = time.Now()
+	s.alive.Store(s.beaten.UnixNano())
 
 	err := s.claim(ctx)
 	if err == nil && !s.over {
