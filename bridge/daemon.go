@@ -357,6 +357,7 @@ func (d *Daemon) consume(ctx context.Context, replica *Replica) {
 func (d *Daemon) keepObjects(ctx context.Context, replica *Replica) {
 	tick := time.NewTicker(objectsInterval)
 	defer tick.Stop()
+	suspect := ""
 	for {
 		select {
 		case <-ctx.Done():
@@ -364,7 +365,13 @@ func (d *Daemon) keepObjects(ctx context.Context, replica *Replica) {
 		case <-tick.C:
 		case <-d.reconnected:
 		}
-		stuck := replica.stuck()
+		// Seen twice: a process that was paused finds all of them so at first.
+		now := replica.stuck()
+		stuck := ""
+		if suspect != "" {
+			stuck = now
+		}
+		suspect = now
 		if d.ready.set(condStuck, stuck) && stuck != "" {
 			d.log.Error("A session is stuck; restart this replica: " + stuck)
 		}
