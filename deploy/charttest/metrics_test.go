@@ -178,7 +178,7 @@ func TestEveryQueryFindsSomething(t *testing.T) {
 			}
 			var own []*labels.Matcher
 			for _, m := range v.LabelMatchers {
-				if m.Name != labels.MetricName && !slices.Contains(targetLabels, m.Name) {
+				if m.Name != model.MetricNameLabel && !slices.Contains(targetLabels, m.Name) {
 					own = append(own, m)
 				}
 			}
