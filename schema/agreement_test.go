@@ -192,7 +192,7 @@ func TestCodeAndSchemaAgree(t *testing.T) {
 			s := named(t, tt.name)
 			var accepted, refused int
 			// One draw of rapid's is cheap, and most have something wrong: many are needed.
-			for range 30 {
+			for range 15 {
 				rapid.Check(t, func(t *rapid.T) {
 					data, err := json.Marshal(tt.requests.Draw(t, "request"))
 					if err != nil {
