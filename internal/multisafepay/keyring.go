@@ -1,6 +1,9 @@
 package multisafepay
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // maxKeys bounds the keys that are known by heart.
 const maxKeys = 1000
@@ -28,10 +31,12 @@ func (k *keyring) remember(key Secret) {
 		}
 	}
 	if len(k.keys) == maxKeys {
-		k.keys = k.keys[1:]
+		// Far more than anybody has: forget half of them.
+		k.keys = append([]Secret(nil), k.keys[maxKeys/2:]...)
+		k.hide = newScrubber(k.keys...)
 	}
 	k.keys = append(k.keys, key)
-	k.hide = newScrubber(k.keys...)
+	k.hide = scrubber{exact: slices.Concat(k.hide.exact, newScrubber(key).exact)}
 }
 
 // scrubber removes all keys, and other secrets.

@@ -15,6 +15,10 @@ const (
 	maxInfo = 300
 	// maxInvalidData is the longest InvalidEvent.Data, in bytes.
 	maxInvalidData = 4 << 10
+	// maxScrub is how much of a text is looked at, in bytes, for that takes time.
+	// Of a longer text the first half of it is shown at most: a secret that
+	// begins there is seen to its end.
+	maxScrub = 2 * maxToken
 	// minExact is the shortest secret that is searched for literally.
 	minExact = 4
 )
@@ -60,8 +64,12 @@ var patterns = []*regexp.Regexp{
 // text returns s with everything that looks secret replaced by "[redacted]",
 // as valid UTF-8.
 func (c scrubber) text(s string) string {
-	s = strings.ToValidUTF8(s, "�")
+	long := len(s) > maxScrub
+	s = strings.ToValidUTF8(cut(s, maxScrub), "\ufffd")
 	var found spans
+	if long {
+		found = append(found, span{len(cut(s, maxScrub/2)), len(s)})
+	}
 	for _, secret := range c.exact {
 		for at := 0; ; {
 			i := strings.Index(s[at:], secret)
@@ -83,8 +91,7 @@ func (c scrubber) text(s string) string {
 
 // line is text for one line of at most limit characters.
 func (c scrubber) line(s string, limit int) string {
-	const reach = 16 << 10 // far more than any limit: what is removed needs room
-	s = c.text(cut(s, reach))
+	s = c.text(s)
 	s = strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f || r == '\u2028' || r == '\u2029' || (r >= 0x80 && r < 0xa0) {
 			return ' '

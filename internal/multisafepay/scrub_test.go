@@ -78,6 +78,23 @@ func TestScrub(t *testing.T) {
 	}
 }
 
+// TestScrubLongText: a secret that stands where the text is cut is not shown in part.
+func TestScrubLongText(t *testing.T) {
+	t.Parallel()
+	token := strings.Repeat("T0k-", maxToken/4)
+	s := newScrubber(NewSecret(token))
+	for _, secret := range []string{"4111 1111 1111 1111", token} {
+		for _, middle := range []int{maxScrub / 2, maxScrub} {
+			for at := middle - 24; at < middle+8; at += 8 {
+				got := s.text(strings.Repeat(". ", at)[:at] + secret + " behind")
+				if strings.Contains(got, "4111") || strings.Contains(got, "T0k-") {
+					t.Errorf("secret at byte %d: %q", at, got[max(0, len(got)-60):])
+				}
+			}
+		}
+	}
+}
+
 func TestScrubLine(t *testing.T) {
 	t.Parallel()
 	var s scrubber
