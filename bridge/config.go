@@ -136,7 +136,8 @@ func Defaults(apiKey string) (Config, error) {
 	return environment{APIKey: apiKey}.config()
 }
 
-func (env environment) config() (Config, error) {
+func (e environment) config() (Config, error) {
+	env := &e
 	env.fillDefaults()
 	r := reader{}
 	c := Config{
@@ -170,7 +171,7 @@ func (env environment) config() (Config, error) {
 		Console:            r.oneOf("CONSOLE", env.Console, "on", "off") == "on",
 		ConsoleToken:       r.secretFile("CONSOLE_TOKEN_FILE", env.ConsoleTokenFile),
 	}
-	c.APIKey = r.apiKey(env)
+	c.APIKey = r.apiKey(*env)
 	if (env.NATSCertFile == "") != (env.NATSKeyFile == "") {
 		r.bad("NATS_CERT_FILE", "and BRIDGE_NATS_KEY_FILE go together: set both or none")
 	}

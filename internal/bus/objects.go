@@ -132,14 +132,20 @@ func (b *Bus) explainStream(want jetstream.StreamConfig, err error) error {
 	}
 	switch api.ErrorCode {
 	case codeSubjectOverlap:
-		return &UnfitError{"stream " + want.Name, fmt.Sprintf("its subjects %q overlap those of another stream", want.Subjects),
-			"remove them from the other stream, or set BRIDGE_SUBJECT_PREFIX to a prefix that no other stream takes"}
+		return &UnfitError{
+			"stream " + want.Name, fmt.Sprintf("its subjects %q overlap those of another stream", want.Subjects),
+			"remove them from the other stream, or set BRIDGE_SUBJECT_PREFIX to a prefix that no other stream takes",
+		}
 	case codeReplicasTooMany:
-		return &UnfitError{"stream " + want.Name, fmt.Sprintf("%d replicas are not possible on this server", want.Replicas),
-			"set BRIDGE_JETSTREAM_REPLICAS to 1, or run NATS as a cluster"}
+		return &UnfitError{
+			"stream " + want.Name, fmt.Sprintf("%d replicas are not possible on this server", want.Replicas),
+			"set BRIDGE_JETSTREAM_REPLICAS to 1, or run NATS as a cluster",
+		}
 	case codeNoMemory, codeStorageExceeded, codeMaxStreams:
-		return &UnfitError{"stream " + want.Name, "the account's JetStream limits do not allow it (" + api.Description + ")",
-			"raise the account's limits for file storage and streams"}
+		return &UnfitError{
+			"stream " + want.Name, "the account's JetStream limits do not allow it (" + api.Description + ")",
+			"raise the account's limits for file storage and streams",
+		}
 	}
 	return b.explain("make stream "+want.Name, err)
 }
@@ -278,11 +284,10 @@ func (b *Bus) ensureConsumer(ctx context.Context) error {
 	c, err := b.js.Consumer(ctx, b.space.SessionStream(), consumerName)
 	if err == nil {
 		got := c.CachedInfo().Config
+		unfit := b.consumerFits(got)
 		switch {
-		case got.AckPolicy != want.AckPolicy:
-			return &UnfitError{name, "it does not ask for explicit acknowledgements", "delete it and let the bridge make its own"}
-		case got.FilterSubject != "" || len(got.FilterSubjects) > 0:
-			return &UnfitError{name, "it is filtered", "delete it and let the bridge make its own"}
+		case unfit != nil:
+			return unfit
 		case b.consumerMade.Load() || got.AckWait == want.AckWait && got.MaxDeliver == want.MaxDeliver && got.MaxAckPending == want.MaxAckPending:
 			// Two replicas with different settings must not change it back and
 			// forth: each sets it once, when it starts.
