@@ -226,6 +226,8 @@ func (l *link) Get(ctx context.Context, _ multisafepay.Secret, id string) (multi
 		there = multisafepay.OrderState{OrderID: id, TerminalID: o.terminal, Status: o.history[len(o.history)-1], Amount: o.amount, Currency: "EUR"}
 		return nil
 	})
+	l.mu.Lock() // a call that is carried out late writes it after its caller has left
+	defer l.mu.Unlock()
 	return there, err
 }
 
@@ -246,6 +248,8 @@ func (l *link) Cancel(ctx context.Context, _ multisafepay.Secret, id string) (st
 		status = "cancelled"
 		return nil
 	})
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	return status, err
 }
 
