@@ -142,7 +142,7 @@ func (d *Daemon) Run(ctx, cut context.Context) error {
 		}
 	})
 	if err := d.waitForObjects(ctx); err != nil {
-		if ctx.Err() != nil && context.Cause(ctx) == ctx.Err() {
+		if ctx.Err() != nil && errors.Is(context.Cause(ctx), context.Canceled) {
 			return nil // told to stop before it began
 		}
 		return err
@@ -337,6 +337,7 @@ func (d *Daemon) consume(ctx context.Context, replica *Replica) {
 			d.ready.set(condSessions, "")
 			replica.take(s)
 		}, func(err error) {
+			replica.noteStorm()
 			trouble.failed("Sessions are not handed over just now", err)
 		})
 		well.Stop()
@@ -364,6 +365,9 @@ func (d *Daemon) keepObjects(ctx context.Context, replica *Replica) {
 			return
 		case <-tick.C:
 		case <-d.reconnected:
+			if d.connects.Load() > 1 {
+				replica.noteStorm()
+			}
 		}
 		// Seen twice: a process that was paused finds all of them so at first.
 		now := replica.stuck()

@@ -78,8 +78,14 @@ type follower struct {
 	rest bool
 	// handingOver is set while this replica drains.
 	handingOver bool
-	invalid     int
-	trouble     *throttle
+	// holding is set while another replica may still publish, until overlapEnds
+	// fires: nothing is folded meanwhile.
+	holding     bool
+	overlapEnds *time.Timer
+	// departing is why the session is left once what is pending is published.
+	departing error
+	invalid   int
+	trouble   *throttle
 }
 
 // observed is an observation and when its event was read, for the latency.
@@ -100,13 +106,17 @@ func (s *session) follow(ctx context.Context) error {
 		poll:       s.backoff(),
 		cancelSeen: s.held.record.CancelAskedAt,
 		trouble:    &throttle{log: s.log},
+
+		overlapEnds: time.NewTimer(noAsk),
 	}
 	defer f.askAt.Stop()
+	defer f.overlapEnds.Stop()
 	life := time.NewTimer(time.Until(s.msg.StartedAt.Add(s.SessionTimeout)))
 	defer life.Stop()
 	draining := (<-chan struct{})(s.draining)
 	var overlap <-chan time.Time
 
+	f.holdBack()
 	f.startStream(ctx)
 	defer f.stopStream()
 	if s.giveUp {
@@ -138,8 +148,7 @@ func (s *session) follow(ctx context.Context) error {
 		case <-f.beat.C:
 			f.keepAlive(ctx)
 		case <-f.nudged:
-			f.look()
-			f.noteCancel()
+			f.lookWhileThere()
 		case <-life.C:
 			f.observe(schema.SourceBridge, schema.StatusUnresolved)
 		case <-f.settled:
@@ -149,8 +158,10 @@ func (s *session) follow(ctx context.Context) error {
 			f.ask(ctx)
 		case <-draining:
 			draining, f.handingOver = nil, true
+		case <-f.overlapEnds.C:
+			f.lookBack(ctx)
 		case <-overlap:
-			f.leaving = errHandedOver
+			f.leave(errHandedOver)
 		case <-ctx.Done():
 			return errStopped
 		}
@@ -160,7 +171,7 @@ func (s *session) follow(ctx context.Context) error {
 // idle reports whether nothing of the session is on its way to the bus and its
 // payment is still open, so that it can be handed over.
 func (f *follower) idle() bool {
-	return !f.writing && len(f.pending) == 0 && !f.state.Final
+	return !f.writing && len(f.pending) == 0 && !f.state.Final && !f.holding && f.departing == nil
 }
 
 // run runs an operation beside the session. What it returns is applied in the
@@ -243,7 +254,7 @@ func (f *follower) askSoon(in time.Duration) {
 // answer would only wait behind them.
 func (f *follower) ask(ctx context.Context) {
 	switch {
-	case f.rest || f.state.Status == schema.StatusUnresolved:
+	case f.rest || f.departing != nil || f.state.Status == schema.StatusUnresolved:
 		return
 	case f.asking:
 		f.askAgain = true
@@ -334,11 +345,11 @@ func (f *follower) release(ctx context.Context) {
 		return func() {
 			f.writing = false
 			if err != nil {
-				f.leaving = err
+				f.leave(err)
 				return
 			}
 			f.hold(h)
-			f.look() // the successor may have been faster
+			f.lookWhileThere() // the successor may have been faster
 		}
 	})
 }

@@ -18,8 +18,15 @@ import (
 func (f *follower) flush(ctx context.Context) {
 	for !f.writing && f.leaving == nil {
 		switch {
+		case f.holding:
+			if !f.outdated || f.over {
+				return
+			}
+			f.update(ctx)
 		case len(f.pending) > 0:
 			f.fold(ctx)
+		case f.departing != nil:
+			f.leaving = f.departing
 		case f.state.Final && !f.over:
 			f.free(ctx)
 		case f.outdated && !f.over:
@@ -206,11 +213,12 @@ func (f *follower) update(ctx context.Context) {
 		return func() {
 			f.writing = false
 			if err != nil {
-				f.leaving = err
+				f.leave(err)
 				return
 			}
 			f.hold(h)
 			f.noteCancel()
+			f.readerShown(stream)
 		}
 	})
 }

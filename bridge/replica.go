@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -64,6 +65,8 @@ type Replica struct {
 	wg     sync.WaitGroup
 	// rewatch gets a note when the records are to be watched anew.
 	rewatch chan struct{}
+	// storm is when the bus last did not work, in Unix nanoseconds, 0 for never.
+	storm atomic.Int64
 
 	// draining is closed when sessions are to be handed over.
 	draining  chan struct{}
@@ -287,11 +290,13 @@ func (r *Replica) backoff() *backoff.ExponentialBackOff {
 // with a permanent error, or ctx is over.
 func persist[T any](ctx context.Context, r *Replica, operation func(context.Context) (T, error)) (T, error) {
 	pause := r.backoff()
+	pause.MaxInterval = min(r.BackoffMax, maxRetryPause)
 	for {
 		v, err := operation(ctx)
 		if err == nil || isPermanent(err) || ctx.Err() != nil {
 			return v, err
 		}
+		r.noteStorm()
 		r.Log.Debug("Trying again", zap.Error(err))
 		if !sleep(ctx, pause.NextBackOff()) {
 			return v, err

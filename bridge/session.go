@@ -71,6 +71,9 @@ type session struct {
 	leaving error
 	// released is set when the session was given back to the queue.
 	released bool
+	// overlap is how long the replica that had the session before may still
+	// publish, 0 when it is gone.
+	overlap time.Duration
 
 	mu sync.Mutex
 	// again is a redelivery that was not looked at yet.
@@ -215,6 +218,7 @@ func (s *session) nextClaim(there held) (claim held, known bool) {
 // resume continues from what an earlier follower has stored.
 func (s *session) resume(ctx context.Context, before bus.Record) {
 	s.tried = true
+	s.overlap = s.overlapWith(before)
 	s.answered = before.Answered
 	s.state.SessionID = orElse(s.state.SessionID, before.SessionID)
 	if before.Replica != "" && before.Replica != s.ReplicaID {

@@ -1,0 +1,125 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/posbridge/bridge/internal/bus"
+	"github.com/posbridge/bridge/internal/telemetry"
+)
+
+// Two replicas may have a session for a moment: while one hands it to the other,
+// and after a spell of bad weather on the bus, when the queue hands out again
+// what could not be kept alive. The fence lets only one of them publish each
+// next status; but the one before has been shown events that its successor has
+// not, and whatever its successor publishes shuts those out. So the successor
+// holds back, and the one before publishes what it has and leaves.
+const (
+	// handOverSettle is how long a successor that reads the stream holds back
+	// after its record has said so: the one before has then left.
+	handOverSettle = 300 * time.Millisecond
+	// stormOverlap is how long a successor holds back when the bus was in trouble
+	// shortly before: a publish that was lost with a leader is repeated after
+	// callLimit of package bus and a pause of at most maxRetryPause.
+	stormOverlap = 3 * time.Second
+	// maxRetryPause bounds the pause between two tries of an operation on the bus.
+	maxRetryPause = 500 * time.Millisecond
+	// stormMemory is how long a trouble on the bus is remembered, beyond the time
+	// after which the queue hands a silent session out again.
+	stormMemory = 10 * time.Second
+)
+
+// noteStorm remembers that the bus did not work just now.
+func (r *Replica) noteStorm() { r.storm.Store(time.Now().UnixNano()) }
+
+// stormy reports whether a session that is handed over now may be one whose
+// follower lives and only could not say so.
+func (r *Replica) stormy() bool {
+	last := r.storm.Load()
+	return last != 0 && time.Since(time.Unix(0, last)) < r.ReplicaTTL+stormMemory
+}
+
+// overlapWith says how long the replica that a record names may still publish.
+func (s *session) overlapWith(before bus.Record) time.Duration {
+	switch {
+	case before.Replica == "":
+		return handOverOverlap + handOverSettle
+	case before.Replica != s.ReplicaID && s.stormy():
+		return stormOverlap
+	}
+	return 0
+}
+
+// holdBack begins to fold nothing for as long as another replica may publish.
+func (f *follower) holdBack() {
+	f.holding = f.overlap > 0
+	if f.holding {
+		f.overlapEnds.Reset(f.overlap)
+		f.log.Debug("Holding back for the replica that had the session before", zap.Duration(telemetry.KeyWait, f.overlap))
+	}
+}
+
+// lookBack ends the holding back: it continues from what the other replica has
+// published meanwhile.
+func (f *follower) lookBack(ctx context.Context) {
+	if f.writing { // the record is being written
+		f.overlapEnds.Reset(f.BackoffInitial)
+		return
+	}
+	f.writing = true
+	after := f.stored
+	f.run(ctx, func(ctx context.Context) func() {
+		others, err := persist(ctx, f.Replica, func(ctx context.Context) ([]bus.Status, error) {
+			return f.Journal.Since(ctx, f.terminal, f.order, after)
+		})
+		return func() {
+			f.writing, f.holding = false, false
+			switch {
+			case err != nil:
+				f.leaving = err
+			case len(others) > 0:
+				f.catchUp(others)
+			}
+		}
+	})
+}
+
+// leave has the session left to another replica, once what this one was shown
+// is published: the successor waits for it, and whoever comes too late meets the
+// fence.
+func (f *follower) leave(why error) {
+	if f.holding || !errors.Is(why, errLost) && !errors.Is(why, errHandedOver) {
+		f.leaving = why
+		return
+	}
+	if f.departing == nil {
+		f.departing = why
+		f.stopStream()
+		f.news = nil
+	}
+}
+
+// lookWhileThere is look for a session that is being followed: what it finds
+// does not keep this replica from publishing what it was shown.
+func (f *follower) lookWhileThere() {
+	if f.departing != nil {
+		return
+	}
+	f.look()
+	f.noteCancel()
+	if why := f.leaving; why != nil {
+		f.leaving = nil
+		f.leave(why)
+	}
+}
+
+// readerShown cuts the holding back short once the record says that this replica
+// reads: a replica that has handed the session over leaves then.
+func (f *follower) readerShown(stream string) {
+	if f.holding && f.overlap == handOverOverlap+handOverSettle && (stream == streamConnected || stream == streamPolling) {
+		f.overlapEnds.Reset(handOverSettle)
+	}
+}
