@@ -177,7 +177,9 @@ func TestLostAnswers(t *testing.T) {
 func endless(status string) func(net.Conn, *http.Request) bool {
 	return func(conn net.Conn, _ *http.Request) bool {
 		send(conn, "HTTP/1.1 "+status+"\r\n\r\n")
-		for block := strings.Repeat(" ", 64<<10); send(conn, block); {
+		block := strings.Repeat(" ", 64<<10)
+		for send(conn, block) {
+			continue
 		}
 		return false
 	}

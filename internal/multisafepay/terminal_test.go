@@ -36,8 +36,14 @@ func TestTerminalsFollowsThePager(t *testing.T) {
 		pager        bool
 		wantRequests int32
 	}{
-		{0, 100, true, 1}, {0, 100, false, 1}, {1, 100, true, 1}, {99, 100, false, 1},
-		{100, 100, true, 1}, {100, 100, false, 2}, {101, 100, true, 2}, {250, 100, false, 3},
+		{0, 100, true, 1},
+		{0, 100, false, 1},
+		{1, 100, true, 1},
+		{99, 100, false, 1},
+		{100, 100, true, 1},
+		{100, 100, false, 2},
+		{101, 100, true, 2},
+		{250, 100, false, 3},
 		{25, 10, true, 3},   // a server that has its own idea of a page
 		{250, 250, true, 1}, // and one that gives all at once
 	} {
