@@ -1,0 +1,57 @@
+package bridge
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/posbridge/bridge/internal/multisafepay"
+)
+
+func TestSeal(t *testing.T) {
+	t.Parallel()
+	key := multisafepay.NewSecret("the group's key")
+	stream := multisafepay.Stream{URL: "https://events.example/stream", Token: multisafepay.NewSecret("eyJ-token")}
+	sealed, err := seal(key, "T/o/1", stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := unseal(key, "T/o/1", sealed)
+	if err != nil || got.URL != stream.URL || !got.Token.Equal(stream.Token) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	for _, part := range []string{stream.URL, stream.Token.Reveal(), "token", "events"} {
+		if bytes.Contains(sealed, []byte(part)) {
+			t.Errorf("%q can be read", part)
+		}
+	}
+	again, err := seal(key, "T/o/1", stream)
+	if err != nil || bytes.Equal(sealed, again) {
+		t.Errorf("sealed twice, it looks the same (%v)", err)
+	}
+
+	changed := slices.Clone(sealed)
+	changed[len(changed)-1] ^= 1
+	for name, try := range map[string]func() (multisafepay.Stream, error){
+		"another key":      func() (multisafepay.Stream, error) { return unseal(multisafepay.NewSecret("rotated"), "T/o/1", sealed) },
+		"another session":  func() (multisafepay.Stream, error) { return unseal(key, "T/o/2", sealed) },
+		"another terminal": func() (multisafepay.Stream, error) { return unseal(key, "U/o/1", sealed) },
+		"one bit changed":  func() (multisafepay.Stream, error) { return unseal(key, "T/o/1", changed) },
+		"cut":              func() (multisafepay.Stream, error) { return unseal(key, "T/o/1", sealed[:len(sealed)-1]) },
+		"very short":       func() (multisafepay.Stream, error) { return unseal(key, "T/o/1", sealed[:5]) },
+		"nothing":          func() (multisafepay.Stream, error) { return unseal(key, "T/o/1", nil) },
+	} {
+		if got, err := try(); !errors.Is(err, errUnsealable) || !got.IsZero() {
+			t.Errorf("%s: got %+v, %v", name, got, err)
+		}
+	}
+}
+
+func TestSealNothing(t *testing.T) {
+	t.Parallel()
+	sealed, err := seal(multisafepay.NewSecret("key"), "T/o/1", multisafepay.Stream{URL: "https://events.example/stream"})
+	if err != nil || sealed != nil {
+		t.Errorf("got %x, %v, want nothing for a stream without a token", sealed, err)
+	}
+}
