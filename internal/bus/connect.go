@@ -57,6 +57,9 @@ type ConnectionEvents struct {
 	Disconnected func(error)
 	// Closed is called once, when the connection is gone for good.
 	Closed func(error)
+	// Refused is called with why an attempt to connect came to nothing, but for
+	// the very first one.
+	Refused func(error)
 	// Error reports what has no caller: a refused subscription, a slow consumer.
 	Error func(error)
 }
@@ -105,6 +108,7 @@ func Connect(o Options) (*Bus, error) {
 				callErr(ev.Closed, c.LastError())
 			}
 		}),
+		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { callErr(ev.Refused, err) }),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
 			if errors.Is(err, nats.ErrPermissionViolation) {
 				b.mu.Lock()

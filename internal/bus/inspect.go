@@ -1,0 +1,309 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Server is what a connection tells of the server at its other end.
+type Server struct {
+	// Address without credentials; Name, Version and Cluster as the server says.
+	// Cluster is empty when the server is in none.
+	Address, Name, Version, Cluster string
+	// TLS is true when the connection is encrypted; Local when it does not leave
+	// the machine.
+	TLS, Local bool
+	// Authenticated is true when the server asks who is there.
+	Authenticated bool
+	// MaxPayload is the longest message it takes, in bytes.
+	MaxPayload int64
+	// RoundTrip is the shortest of some.
+	RoundTrip time.Duration
+	// Known is how many servers the client knows of.
+	Known int
+}
+
+// roundTrips is how often the way to the server and back is measured.
+const roundTrips = 5
+
+// Server looks at the connection. It fails when there is none.
+func (b *Bus) Server() (Server, error) {
+	s := Server{
+		Address:       b.ServerHost(),
+		Name:          b.conn.ConnectedServerName(),
+		Version:       b.conn.ConnectedServerVersion(),
+		Cluster:       b.conn.ConnectedClusterName(),
+		Authenticated: b.conn.AuthRequired(),
+		MaxPayload:    b.conn.MaxPayload(),
+		Known:         max(len(b.conn.Servers()), len(b.conn.DiscoveredServers())),
+	}
+	_, err := b.conn.TLSConnectionState()
+	s.TLS = err == nil
+	s.Local = isLocal(s.Address)
+	for range roundTrips {
+		took, err := b.conn.RTT()
+		if err != nil {
+			return s, fmt.Errorf("measure the round trip: %w", err)
+		}
+		if s.RoundTrip == 0 || took < s.RoundTrip {
+			s.RoundTrip = took
+		}
+	}
+	return s, nil
+}
+
+// isLocal tells of an address, with or without scheme and port, whether it is
+// this machine's own.
+func isLocal(address string) bool {
+	if _, rest, ok := strings.Cut(address, "://"); ok {
+		address = rest
+	}
+	if host, _, err := net.SplitHostPort(address); err == nil {
+		address = host
+	}
+	ip := net.ParseIP(address)
+	return address == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// LastError returns what the connection met last, nil if nothing.
+func (b *Bus) LastError() error { return b.conn.LastError() }
+
+// Account is what JetStream allows the account of the connection, and what of
+// that is in use. A limit of -1 is none.
+type Account struct {
+	Streams, MaxStreams     int
+	Consumers, MaxConsumers int
+	// Stored and MaxStored are bytes of file storage.
+	Stored, MaxStored int64
+	// MaxStreamStored is the most that one stream may store, in bytes; -1 and 0
+	// are none.
+	MaxStreamStored int64
+	// BytesRequired is true when every stream must say how much it may store,
+	// which those of the bridge do not.
+	BytesRequired bool
+	// MaxAckPending is the most that a consumer may have out at once.
+	MaxAckPending int
+}
+
+// Account asks JetStream what the account may do. Its errors are those of
+// Ensure: *UnfitError when waiting does not help.
+func (b *Bus) Account(ctx context.Context) (Account, error) {
+	if err := b.ensureJetStream(ctx); err != nil {
+		return Account{}, err
+	}
+	ctx, cancel := limit(ctx)
+	defer cancel()
+	info, err := b.js.AccountInfo(ctx)
+	if err != nil {
+		return Account{}, b.explain("ask for JetStream", err)
+	}
+	tier := info.Tier
+	if t, ok := info.Tiers[fmt.Sprintf("R%d", b.opts.Replicas)]; ok {
+		tier = t
+	}
+	return Account{
+		Streams: tier.Streams, MaxStreams: orNone(tier.Limits.MaxStreams),
+		Consumers: tier.Consumers, MaxConsumers: orNone(tier.Limits.MaxConsumers),
+		Stored: int64(tier.Store), MaxStored: tier.Limits.MaxStore,
+		MaxStreamStored: tier.Limits.StoreMaxStreamBytes,
+		BytesRequired:   tier.Limits.MaxBytesRequired,
+		MaxAckPending:   orNone(tier.Limits.MaxAckPending),
+	}, nil
+}
+
+func orNone(limit int) int {
+	if limit == 0 {
+		return -1
+	}
+	return limit
+}
+
+// Object is a stream, a bucket or a consumer that the bridge needs, as it is.
+type Object struct {
+	// Name with its kind, as "stream POS_STATUS".
+	Name string
+	// Exists is false when the bridge would make it at its start.
+	Exists bool
+	// Unfit is why the bridge cannot use it as it is, an *UnfitError; nil when it
+	// can, or when it is not there.
+	Unfit error
+	// Differs lists what is otherwise than this configuration would make it.
+	Differs []Difference
+	// Copies is how many replicas it has, Away how many of those are not there or
+	// lag.
+	Copies, Away int
+	// Messages and Bytes in a stream; for the consumer Messages are those that
+	// nobody was handed yet.
+	Messages, Bytes uint64
+	// Handed and Waiting are the consumer's: sessions that replicas have, and
+	// replicas that ask for one.
+	Handed, Waiting int
+	// Time is the server's clock at Asked, by ours; zero when it does not exist.
+	Time, Asked time.Time
+}
+
+// Difference is a setting of an object that weakens something, and what to do.
+type Difference struct{ Problem, Hint string }
+
+// Inspect looks at every object that Ensure would make or check, and changes
+// nothing. It fails when JetStream does not answer; what is wrong with an
+// object stands in it.
+func (b *Bus) Inspect(ctx context.Context) ([]Object, error) {
+	var objects []Object
+	for _, want := range []jetstream.StreamConfig{b.statusStream(), b.sessionStream(), b.recordStream()} {
+		o, err := b.inspectStream(ctx, want)
+		if err != nil {
+			return objects, err
+		}
+		objects = append(objects, o)
+	}
+	o, err := b.inspectConsumer(ctx)
+	if err != nil {
+		return objects, err
+	}
+	return append(objects, o), nil
+}
+
+func (b *Bus) inspectStream(ctx context.Context, want jetstream.StreamConfig) (Object, error) {
+	o := Object{Name: "stream " + want.Name}
+	if bucket, ok := strings.CutPrefix(want.Name, "KV_"); ok {
+		o.Name = "bucket " + bucket
+	}
+	ctx, cancel := limit(ctx)
+	defer cancel()
+	asked := time.Now()
+	s, err := b.js.Stream(ctx, want.Name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return o, nil
+	}
+	if err != nil {
+		return o, b.explain("look at "+o.Name, err)
+	}
+	info := s.CachedInfo()
+	o.Exists = true
+	o.Asked, o.Time = asked.Add(time.Since(asked)/2), info.TimeStamp
+	o.Messages, o.Bytes = info.State.Msgs, info.State.Bytes
+	o.Copies, o.Away = info.Config.Replicas, away(info.Cluster)
+	o.Unfit = fits(want, info.Config)
+	o.Differs = differences(want, info.Config)
+	return o, nil
+}
+
+// away counts the copies that are not there or not up to date.
+func away(c *jetstream.ClusterInfo) int {
+	if c == nil {
+		return 0
+	}
+	n := 0
+	for _, peer := range c.Replicas {
+		if peer.Offline || !peer.Current {
+			n++
+		}
+	}
+	if c.Leader == "" {
+		n++
+	}
+	return n
+}
+
+// differences lists what of an existing stream weakens a promise without making
+// the stream unfit.
+func differences(want, got jetstream.StreamConfig) []Difference {
+	var list []Difference
+	differs := func(hint, problem string, args ...any) {
+		list = append(list, Difference{fmt.Sprintf(problem, args...), hint})
+	}
+	edit := "nats stream edit " + want.Name
+	if got.Replicas != want.Replicas {
+		differs(fmt.Sprintf("%s --replicas %d, or change the variable", edit, want.Replicas),
+			"%d copies, BRIDGE_JETSTREAM_REPLICAS asks for %d", got.Replicas, want.Replicas)
+	}
+	if want.MaxAge > 0 && got.MaxAge != want.MaxAge {
+		differs(fmt.Sprintf("%s --max-age %s, or change the variable", edit, want.MaxAge),
+			"keeps events for %s, BRIDGE_STATUS_MAX_AGE asks for %s", got.MaxAge, want.MaxAge)
+	}
+	if got.Duplicates < want.Duplicates {
+		differs(fmt.Sprintf("%s --dupe-window %s", edit, want.Duplicates),
+			"recognises a repeated message for %s only, %s is better", got.Duplicates, want.Duplicates)
+	}
+	if got.MaxMsgSize > 0 && got.MaxMsgSize < want.MaxMsgSize {
+		differs(fmt.Sprintf("%s --max-msg-size %d", edit, want.MaxMsgSize),
+			"takes messages of %d bytes at most, the bridge's can have %d", got.MaxMsgSize, want.MaxMsgSize)
+	}
+	if got.MaxMsgs > 0 || got.MaxBytes > 0 {
+		effect := "drops the oldest events when it is full"
+		if got.Discard == jetstream.DiscardNew {
+			effect = "refuses to store when it is full, and payments stand still"
+		}
+		differs(edit+" --max-msgs=-1 --max-bytes=-1", "is limited to %s: it %s", limits(got), effect)
+	}
+	return list
+}
+
+func limits(c jetstream.StreamConfig) string {
+	var parts []string
+	if c.MaxMsgs > 0 {
+		parts = append(parts, fmt.Sprintf("%d messages", c.MaxMsgs))
+	}
+	if c.MaxBytes > 0 {
+		parts = append(parts, fmt.Sprintf("%d bytes", c.MaxBytes))
+	}
+	return strings.Join(parts, " and ")
+}
+
+func (b *Bus) inspectConsumer(ctx context.Context) (Object, error) {
+	o := Object{Name: "consumer " + consumerName}
+	ctx, cancel := limit(ctx)
+	defer cancel()
+	asked := time.Now()
+	c, err := b.js.Consumer(ctx, b.space.SessionStream(), consumerName)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
+		return o, nil
+	}
+	if err != nil {
+		return o, b.explain("look at "+o.Name, err)
+	}
+	info := c.CachedInfo()
+	o.Exists = true
+	o.Asked, o.Time = asked.Add(time.Since(asked)/2), info.TimeStamp
+	o.Messages, o.Handed, o.Waiting = info.NumPending, info.NumAckPending, info.NumWaiting
+	o.Copies, o.Away = max(1, info.Config.Replicas), away(info.Cluster)
+	if info.Cluster != nil {
+		o.Copies = len(info.Cluster.Replicas) + 1
+	}
+	o.Unfit = b.consumerFits(info.Config)
+	const later = "every replica sets it when it starts: give all of them the same settings"
+	if info.Config.AckWait != b.opts.AckWait {
+		o.Differs = append(o.Differs, Difference{fmt.Sprintf("waits %s for a silent replica, BRIDGE_REPLICA_TTL says %s", info.Config.AckWait, b.opts.AckWait), later})
+	}
+	if info.Config.MaxDeliver > 0 || info.Config.MaxAckPending > 0 {
+		o.Differs = append(o.Differs, Difference{fmt.Sprintf("is limited (max deliver %d, max ack pending %d): sessions would lie unattended",
+			info.Config.MaxDeliver, info.Config.MaxAckPending), later})
+	}
+	if info.Paused {
+		o.Differs = append(o.Differs, Difference{
+			"is paused: no session is handed to anybody",
+			fmt.Sprintf("nats consumer resume %s %s", b.space.SessionStream(), consumerName),
+		})
+	}
+	return o, nil
+}
+
+// consumerFits holds an existing consumer to what cannot be changed in it.
+func (b *Bus) consumerFits(got jetstream.ConsumerConfig) error {
+	name := "consumer " + consumerName + " of stream " + b.space.SessionStream()
+	const remake = "delete it and let the bridge make its own"
+	switch {
+	case got.AckPolicy != jetstream.AckExplicitPolicy:
+		return &UnfitError{name, "it does not ask for explicit acknowledgements", remake}
+	case got.FilterSubject != "" || len(got.FilterSubjects) > 0:
+		return &UnfitError{name, "it is filtered", remake}
+	}
+	return nil
+}
