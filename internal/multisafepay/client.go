@@ -179,8 +179,8 @@ func newTransport(o Options) *http.Transport {
 		HTTP2: &http.HTTP2Config{
 			// A dead connection would otherwise be used again and again, for
 			// as long as TCP needs to notice.
-			SendPingTimeout:           15 * time.Second,
-			PingTimeout:               10 * time.Second,
+			SendPingTimeout:           10 * time.Second,
+			PingTimeout:               5 * time.Second,
 			MaxReceiveBufferPerStream: 128 << 10,
 		},
 	}
