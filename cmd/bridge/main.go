@@ -68,6 +68,6 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newServe(), newDev(), newSimulate(), newPay(), newCancel(), newWatch(), newSessions(), newSchema(), newVersion())
+	root.AddCommand(newServe(), newDev(), newSimulate(), newPay(), newCancel(), newWatch(), newSessions(), newCheck(), newSchema(), newVersion())
 	return root
 }

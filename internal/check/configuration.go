@@ -1,0 +1,62 @@
+package check
+
+import (
+	"net"
+	"net/url"
+	"strings"
+	"time"
+)
+
+const areaConfiguration = "configuration"
+
+// shortTTL is a REPLICA_TTL at which a NATS server that changes its leader
+// already makes replicas take sessions from each other.
+const shortTTL = 5 * time.Second
+
+// configuration looks for settings that are allowed and do not go together.
+func (c *checker) configuration() {
+	conf := c.Config
+	before := c.Count(Warning)
+	warn := func(variable, advice, detail string, args ...any) {
+		c.add(areaConfiguration, "BRIDGE_"+variable, Warning, advice, detail, args...)
+	}
+	if u, err := url.Parse(conf.APIURL); err == nil && u.Scheme == "http" && !isLocal(u.Hostname()) {
+		warn("API_URL", "use https", "keys and tokens would cross the network in the clear")
+	}
+	if conf.Console && conf.ConsoleToken.IsZero() && !isLocal(hostOf(conf.HTTPAddr)) {
+		warn("CONSOLE_TOKEN_FILE", "name a file with a token, or set BRIDGE_CONSOLE=off", "not set: whoever reaches %s sees the open payments", conf.HTTPAddr)
+	}
+	if conf.ReplicaTTL < shortTTL {
+		warn("REPLICA_TTL", "10s rides out a change of leader in a NATS cluster", "%s is short: replicas that are well lose sessions whenever NATS hesitates", conf.ReplicaTTL)
+	}
+	if conf.StartDeadline <= conf.RequestTimeout {
+		warn("START_DEADLINE", "make it a multiple of BRIDGE_REQUEST_TIMEOUT", "%s leaves no time for a second try when a call takes %s", conf.StartDeadline, conf.RequestTimeout)
+	}
+	if conf.SessionTimeout <= conf.StartDeadline {
+		warn("SESSION_TIMEOUT", "make it longer than any payment takes, 30m for example", "%s is over before a start is", conf.SessionTimeout)
+	}
+	if conf.StatusMaxAge < 24*time.Hour {
+		warn("STATUS_MAX_AGE", "keep statuses for days: a till that was away reads there what it missed", "%s: an order that is over is forgotten after that", conf.StatusMaxAge)
+	}
+	if conf.IdleTimeout < conf.ReconcileInterval {
+		warn("IDLE_TIMEOUT", "make it longer than BRIDGE_RECONCILE_INTERVAL", "%s: streams without events are reconnected again and again", conf.IdleTimeout)
+	}
+	if c.Count(Warning) == before {
+		c.add(areaConfiguration, "variables", OK, "", "subjects below %s, replica TTL %s, drain %s", conf.Space.Prefix(), conf.ReplicaTTL, conf.DrainTimeout)
+	}
+}
+
+func hostOf(address string) string {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return address
+	}
+	return host
+}
+
+// isLocal tells whether a host is this machine.
+func isLocal(host string) bool {
+	host = strings.Trim(host, "[]")
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}

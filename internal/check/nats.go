@@ -1,0 +1,241 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/posbridge/bridge/internal/bus"
+)
+
+const (
+	areaNATS      = "nats"
+	areaJetStream = "jetstream"
+	areaRights    = "rights"
+)
+
+// closeLimit bounds the end of the connection.
+const closeLimit = time.Second
+
+// smallPayload is what a message of the bridge can take, in bytes.
+const smallPayload = 64 << 10
+
+// onNATS checks the connection and everything behind it.
+func (c *checker) onNATS(ctx context.Context) {
+	if !c.connect(ctx) {
+		return
+	}
+	defer func() {
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeLimit)
+		defer cancel()
+		c.bus.Close(closing)
+	}()
+	server, err := c.bus.Server()
+	if err != nil {
+		c.add(areaNATS, "connection", Failure, "is the way to the server steady?", "%v", err)
+		return
+	}
+	c.connection(server)
+	if c.jetStream(ctx) {
+		c.objects(ctx, server)
+	}
+	c.rights(ctx)
+}
+
+// connect waits for the connection and reports why there is none.
+func (c *checker) connect(ctx context.Context) bool {
+	var why atomic.Pointer[error]
+	note := func(err error) {
+		if err != nil {
+			why.Store(&err)
+		}
+	}
+	connected, closed := make(chan struct{}, 1), make(chan struct{}, 1)
+	tell := func(ch chan struct{}) {
+		select {
+		case ch <- struct{}{}:
+		default:
+		}
+	}
+	conf := c.Config
+	var err error
+	c.bus, err = bus.Connect(bus.Options{
+		URLs: conf.NATSURL.Reveal(), Name: "pos-bridge check",
+		CredsFile: conf.NATSCredsFile, NKeyFile: conf.NATSNKeyFile,
+		CAFile: conf.NATSCAFile, CertFile: conf.NATSCertFile, KeyFile: conf.NATSKeyFile,
+		Space: conf.Space, Replicas: conf.JetStreamReplicas, StatusMaxAge: conf.StatusMaxAge, AckWait: conf.ReplicaTTL,
+		Events: bus.ConnectionEvents{
+			Connected:    func() { tell(connected) },
+			Disconnected: note, Refused: note,
+			Closed: func(err error) { note(err); tell(closed) },
+		},
+	})
+	if err != nil {
+		c.add(areaNATS, "connection", Failure, "put BRIDGE_NATS_URL and the BRIDGE_NATS_… files right", "%s", safe(err))
+		return false
+	}
+	patience := time.NewTimer(c.ConnectTimeout)
+	defer patience.Stop()
+	for !c.bus.Connected() {
+		select {
+		case <-connected:
+			continue
+		case <-closed:
+		case <-ctx.Done():
+		case <-patience.C:
+		}
+		reason := c.bus.LastError()
+		if e := why.Load(); e != nil {
+			reason = *e
+		}
+		detail := fmt.Sprintf("no connection within %s", c.ConnectTimeout)
+		if reason != nil {
+			detail = "no connection: " + safe(reason)
+		}
+		c.add(areaNATS, "connection", Failure, adviseConnect(reason), "%s", detail)
+		ended, cancel := context.WithCancel(ctx)
+		cancel()
+		c.bus.Close(ended)
+		return false
+	}
+	return true
+}
+
+// safe is an error's text without an address that may hold a password.
+func safe(err error) string {
+	text := err.Error()
+	if strings.Contains(text, "@") {
+		return "the addresses in BRIDGE_NATS_URL cannot be used"
+	}
+	return text
+}
+
+func adviseConnect(err error) string {
+	text := ""
+	if err != nil {
+		text = strings.ToLower(err.Error())
+	}
+	switch {
+	case strings.Contains(text, "authorization"), strings.Contains(text, "authentication"):
+		return "set BRIDGE_NATS_CREDS_FILE or BRIDGE_NATS_NKEY_FILE, or a user and password in BRIDGE_NATS_URL, that the server knows"
+	case strings.Contains(text, "certificate"), strings.Contains(text, "tls"), strings.Contains(text, "x509"), strings.Contains(text, "secure"):
+		return "set BRIDGE_NATS_CA_FILE to the authority that signed the server's certificate, and a client certificate if it asks for one"
+	case strings.Contains(text, "no such host"), strings.Contains(text, "lookup"):
+		return "is the host in BRIDGE_NATS_URL spelt right, and can this machine resolve it?"
+	}
+	return "does nats-server run where BRIDGE_NATS_URL says, and may this machine reach it (firewall, NetworkPolicy)?"
+}
+
+// connection reports on the server and the way to it.
+func (c *checker) connection(s bus.Server) {
+	level, advice := OK, ""
+	encrypted := "TLS"
+	if !s.TLS {
+		encrypted = "no TLS"
+		if !s.Local {
+			level, advice = Warning, "use tls:// and BRIDGE_NATS_CA_FILE: payments and credentials cross the network in the clear"
+		}
+	}
+	cluster := "a single server"
+	if s.Cluster != "" {
+		cluster = fmt.Sprintf("cluster %s, %d servers known", s.Cluster, s.Known)
+	}
+	c.add(areaNATS, "connection", level, advice, "%s, nats-server %s, %s, %s", s.Address, s.Version, encrypted, cluster)
+	if !s.Authenticated {
+		c.add(areaNATS, "users", Warning, "give every client a user of its own with the rights in deploy/nats",
+			"the server asks nobody who he is: whoever reaches it can start and cancel payments")
+	}
+	switch limit := c.Config.ReplicaTTL / 10; {
+	case s.RoundTrip > limit:
+		c.add(areaNATS, "round trip", Warning, "run the bridge nearer to NATS, or raise BRIDGE_REPLICA_TTL",
+			"%s is long for BRIDGE_REPLICA_TTL=%s", s.RoundTrip.Round(10*time.Microsecond), c.Config.ReplicaTTL)
+	default:
+		c.add(areaNATS, "round trip", OK, "", "%s", s.RoundTrip.Round(10*time.Microsecond))
+	}
+	if s.MaxPayload < smallPayload {
+		c.add(areaNATS, "max_payload", Warning, "set max_payload to 256KiB or more in the server's configuration",
+			"%d bytes: sessions with long fields, and lists of many, do not fit", s.MaxPayload)
+	} else {
+		c.add(areaNATS, "max_payload", OK, "", "%d KiB", s.MaxPayload>>10)
+	}
+}
+
+// jetStream reports on what the account may do. false: JetStream is of no use.
+func (c *checker) jetStream(ctx context.Context) bool {
+	a, err := c.bus.Account(ctx)
+	if err != nil {
+		c.unfit(areaJetStream, "account", err)
+		return false
+	}
+	const raise = "raise the account's JetStream limits"
+	streams, consumers := 3, 2 // what a first replica adds at most
+	switch {
+	case a.BytesRequired:
+		c.add(areaJetStream, "account", Failure, "switch max_bytes_required off for this account", "every stream must have a limit in bytes, and the bridge's have none")
+	case a.MaxStreamStored > 0:
+		c.add(areaJetStream, "account", Failure, raise+" for one stream", "a stream may store %d bytes at most, and the bridge's have no limit", a.MaxStreamStored)
+	case a.MaxStored >= 0 && a.Stored >= a.MaxStored/10*9:
+		c.add(areaJetStream, "account", Warning, raise+" for file storage, or lower BRIDGE_STATUS_MAX_AGE", "%d of %d bytes are in use: no payment can be started when it is full", a.Stored, a.MaxStored)
+	case a.MaxStreams >= 0 && a.Streams+streams > a.MaxStreams:
+		c.add(areaJetStream, "account", Warning, raise+" for streams if some must still be made", "%d of %d streams are in use, the bridge needs %d", a.Streams, a.MaxStreams, streams)
+	case a.MaxConsumers >= 0 && a.Consumers+consumers > a.MaxConsumers:
+		c.add(areaJetStream, "account", Warning, raise+" for consumers: one, and one for each replica", "%d of %d consumers are in use", a.Consumers, a.MaxConsumers)
+	case a.MaxAckPending > 0:
+		c.add(areaJetStream, "account", Failure, "take max_ack_pending away from the account", "a consumer may have %d messages out at once: no more payments could be open", a.MaxAckPending)
+	default:
+		c.add(areaJetStream, "account", OK, "", "%d streams, %d consumers, %s stored%s", a.Streams, a.Consumers, size(a.Stored), most(a.MaxStored))
+	}
+	return true
+}
+
+func most(limit int64) string {
+	if limit < 0 {
+		return ""
+	}
+	return " of " + size(limit)
+}
+
+func size(bytes int64) string {
+	switch {
+	case bytes >= 1<<30:
+		return fmt.Sprintf("%.1f GiB", float64(bytes)/(1<<30))
+	case bytes >= 1<<20:
+		return fmt.Sprintf("%.1f MiB", float64(bytes)/(1<<20))
+	}
+	return fmt.Sprintf("%.1f KiB", float64(bytes)/(1<<10))
+}
+
+// unfit reports an error of the bus; it knows what to do about an UnfitError.
+func (c *checker) unfit(area, subject string, err error) {
+	if u, ok := errors.AsType[*bus.UnfitError](err); ok {
+		c.add(area, subject, Failure, u.Hint, "%s: %s", u.Object, u.Problem)
+		return
+	}
+	c.add(area, subject, Failure, "does the server answer, and has JetStream a leader (nats server report jetstream)?", "%v", err)
+}
+
+// rights tries what the bridge must be allowed to do.
+func (c *checker) rights(ctx context.Context) {
+	granted := 0
+	for _, r := range c.bus.Rights() {
+		subject := r.Verb() + " " + r.Subject
+		may, err := c.bus.May(ctx, r)
+		switch {
+		case err != nil:
+			c.add(areaRights, subject, Failure, "is the way to the server steady?", "%v", err)
+			return
+		case may:
+			granted++
+		case !r.Optional || c.missing && strings.Contains(r.Subject, ".STREAM.CREATE."):
+			c.add(areaRights, subject, Failure, "grant it to the bridge's user (deploy/nats/rights/bridge.conf)", "refused; it is needed to %s", r.Why)
+		default:
+			c.add(areaRights, subject, Warning, "grant it if you need that (deploy/nats/rights/bridge.conf)", "refused; it is only needed to %s", r.Why)
+		}
+	}
+	if granted == len(c.bus.Rights()) {
+		c.add(areaRights, "user", OK, "", "all %d that the bridge needs", granted)
+	}
+}

@@ -1,0 +1,179 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/posbridge/bridge/internal/multisafepay"
+	"github.com/posbridge/bridge/internal/terminalgroups"
+)
+
+const areaProvider = "provider"
+
+// Bounds of asking the provider.
+const (
+	// listLimit bounds the list of one group's terminals, all its pages.
+	listLimit = 30 * time.Second
+	// groupsAtOnce are asked at the same time.
+	groupsAtOnce = 8
+	// named are the terminals that a finding names before it only counts them.
+	named = 5
+)
+
+// onProvider asks for every group's terminals, which tries its key.
+func (c *checker) onProvider(ctx context.Context) {
+	c.providerClock(ctx)
+	groups := c.groups.Groups()
+	lists := make([]groupList, len(groups))
+	var wg sync.WaitGroup
+	free := make(chan struct{}, groupsAtOnce)
+	for i, g := range groups {
+		free <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-free }()
+			lists[i] = c.list(ctx, g)
+		})
+	}
+	wg.Wait()
+	owners := map[string][]string{} // terminal → groups that have it
+	for i, l := range lists {
+		for j, other := range lists[:i] {
+			if other.group.Key.Equal(l.group.Key) {
+				c.add(areaProvider, "group "+l.group.ID, Warning, "give each group its own key", "its key is that of group %s", lists[j].group.ID)
+			}
+		}
+		for _, t := range l.terminals {
+			owners[t.ID] = append(owners[t.ID], l.group.ID)
+		}
+		c.group(l)
+	}
+	c.duplicates(owners)
+	c.assignments(ctx, lists)
+}
+
+// groupList is what the provider says of one group.
+type groupList struct {
+	group     terminalgroups.Group
+	terminals []multisafepay.Terminal
+	took      time.Duration
+	err       error
+}
+
+func (c *checker) list(ctx context.Context, g terminalgroups.Group) groupList {
+	ctx, cancel := context.WithTimeout(ctx, listLimit)
+	defer cancel()
+	began := time.Now()
+	terminals, err := c.client.Terminals(ctx, g.Key)
+	return groupList{g, terminals, time.Since(began), err}
+}
+
+// group reports on one group's key and terminals.
+func (c *checker) group(l groupList) {
+	subject := "group " + l.group.ID
+	if l.err != nil {
+		advice := "can this machine reach BRIDGE_API_URL (proxy, firewall, NetworkPolicy), and is it the provider's?"
+		if failure, ok := errors.AsType[*multisafepay.Error](l.err); ok {
+			switch failure.Kind {
+			case multisafepay.KindKey:
+				advice = "put this group's API key right, and see that it is that of the terminal group at BRIDGE_API_URL"
+			case multisafepay.KindUnavailable, multisafepay.KindLimited:
+				advice = "the provider is busy or fails: try again in a while"
+			case multisafepay.KindRejected, multisafepay.KindNonsense, multisafepay.KindNotFound:
+				advice = "is BRIDGE_API_URL the API's (it ends in /v1/json), and the key that of a terminal group?"
+			}
+		}
+		c.add(areaProvider, subject, Failure, advice, "%v", l.err)
+		return
+	}
+	var idle []string
+	for _, t := range l.terminals {
+		if !t.Active {
+			idle = append(idle, t.ID)
+		}
+	}
+	detail := fmt.Sprintf("key accepted in %s, %d terminals", l.took.Round(time.Millisecond), len(l.terminals))
+	switch {
+	case len(l.terminals) == 0:
+		c.add(areaProvider, subject, Warning, "assign terminals to the group at the provider", "%s", detail)
+	case len(idle) > 0:
+		c.add(areaProvider, subject, Warning, "switch them on at the provider if payments are to be taken there", "%s, of which inactive: %s", detail, names(idle))
+	default:
+		c.add(areaProvider, subject, OK, "", "%s", detail)
+	}
+}
+
+// duplicates reports terminals that the provider lists in several groups.
+func (c *checker) duplicates(owners map[string][]string) {
+	var twice []string
+	for terminal, groups := range owners {
+		if len(groups) > 1 {
+			twice = append(twice, terminal+" ("+strings.Join(groups, ", ")+")")
+		}
+	}
+	if len(twice) > 0 {
+		slices.Sort(twice)
+		c.add(areaProvider, "terminals", Failure, "leave each terminal in one group: another group's key makes every call on its orders fail", "in more than one group: %s", names(twice))
+	}
+}
+
+// assignments holds the groups file to what the provider says: a terminal that
+// the file gives to another group than the provider.
+func (c *checker) assignments(ctx context.Context, lists []groupList) {
+	if c.Config.TerminalGroupsFile == "" {
+		return
+	}
+	var wrong []string
+	for _, l := range lists {
+		for _, t := range l.terminals {
+			g, err := c.groups.Lookup(ctx, t.ID)
+			switch {
+			case errors.Is(err, terminalgroups.ErrUnknownTerminal):
+				wrong = append(wrong, t.ID+" (of group "+l.group.ID+", in none of the file's)")
+			case err == nil && g.ID != l.group.ID:
+				wrong = append(wrong, t.ID+" (of group "+l.group.ID+", in the file of "+g.ID+")")
+			}
+		}
+	}
+	if len(wrong) > 0 {
+		c.add(areaProvider, "terminals", Warning, "put the terminals in BRIDGE_TERMINAL_GROUPS_FILE right, or leave them out to have the provider asked",
+			"the file differs from the provider: %s", names(wrong))
+	}
+}
+
+// names lists some names and counts the others.
+func names(all []string) string {
+	if len(all) <= named {
+		return strings.Join(all, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(all[:named], ", "), len(all)-named)
+}
+
+// providerClock looks at the date of an answer. It asks without a key, and for
+// nothing: whatever the answer is, it has a date.
+func (c *checker) providerClock(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, c.Config.RequestTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, c.Config.APIURL, http.NoBody)
+	if err != nil {
+		return // an address that cannot be used was refused before
+	}
+	req.Header.Set("User-Agent", c.UserAgent)
+	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	defer client.CloseIdleConnections()
+	began := time.Now()
+	resp, err := client.Do(req)
+	if err != nil {
+		return // the list of terminals says why
+	}
+	defer resp.Body.Close()
+	ours := began.Add(time.Since(began) / 2)
+	if said, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
+		c.clocks = append(c.clocks, clock{"provider", said.Add(dateStep / 2), ours})
+	}
+}
