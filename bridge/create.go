@@ -101,6 +101,8 @@ type creation struct {
 	// until: before then "not found" may only mean "not yet", because a create
 	// that we stopped waiting for may still be under way.
 	until time.Time
+	// heard is when the provider was asked that answered "not found" last.
+	heard time.Time
 	// wait before the next create.
 	wait time.Duration
 	// answer to give if it ends now: nothing was created.
@@ -140,14 +142,18 @@ func (s *session) ensureOrder(ctx context.Context) error {
 		case err != nil:
 			c.answer, c.wait = unavailable(nil), pause.NextBackOff()
 		case c.doubt:
+			asked := time.Now()
 			f, answer := s.ask(ctx, group.Key)
+			if f == absent {
+				c.heard = asked
+			}
 			switch {
 			case f == exists:
 				s.log.Info("The order is at the provider; following it by asking")
 				return s.opened(ctx, multisafepay.Created{}, group)
 			case f == refused:
 				return s.refuse(ctx, answer)
-			case f == absent && (time.Now().Before(s.msg.Deadline) || time.Now().After(c.until)):
+			case f == absent && (time.Now().Before(s.msg.Deadline) || c.heard.After(c.until)):
 				c.doubt = false
 			}
 		}
@@ -156,7 +162,7 @@ func (s *session) ensureOrder(ctx context.Context) error {
 		case s.leaving != nil:
 			return s.leaving
 		case !c.doubt && (left <= 0 || c.wait >= left):
-			if time.Now().After(c.until) {
+			if c.until.IsZero() || c.heard.After(c.until) {
 				return s.refuse(ctx, c.answer)
 			}
 			c.doubt, c.wait = true, 0 // it was "not found", which may only mean "not yet"
