@@ -147,6 +147,37 @@ func (a *Auditor) WaitHeard(ctx context.Context, order, status string) (time.Tim
 	}
 }
 
+// WaitStored waits until the last status that is stored of an order is the given
+// one, for those who cannot rely on having heard it: they, or a server, were
+// away. It returns how many statuses the order has.
+func (a *Auditor) WaitStored(ctx context.Context, terminal, order, status string) (sequence int, err error) {
+	subject := "pos." + terminal + "." + strings.NewReplacer(".", "%2E", "/", "%2F").Replace(order) + ".status"
+	js, err := jetstream.New(a.conn)
+	if err != nil {
+		return 0, err
+	}
+	tick := time.NewTicker(look)
+	defer tick.Stop()
+	var last event
+	for {
+		stream, err := js.Stream(ctx, statusStream)
+		if err == nil {
+			var m *jetstream.RawStreamMsg
+			if m, err = stream.GetLastMsgForSubject(ctx, subject); err == nil {
+				err = json.Unmarshal(m.Data, &last)
+			}
+		}
+		if err == nil && last.Status == status {
+			return last.Sequence, nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return 0, fmt.Errorf("wait for stored status %s of order %s, it is %q (%w): %w", status, order, last.Status, err, context.Cause(ctx))
+		}
+	}
+}
+
 // Report is what an audit found.
 type Report struct {
 	// Orders at the provider, and Events stored on the bus.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -70,10 +71,25 @@ func Launch(tb testing.TB, name, path string, args, env []string) *Process {
 		}
 		if tb.Failed() {
 			all := p.Output()
+			p.keep(tb, all)
 			tb.Logf("output of %s (%d bytes, its end):\n%s", name, len(all), all[max(0, len(all)-shownOutput):])
 		}
 	})
 	return p
+}
+
+// keep writes the whole output of a failed test's process into the folder that
+// BRIDGE_OUTPUT_DIR names, if it does.
+func (p *Process) keep(tb testing.TB, all string) {
+	tb.Helper()
+	dir := os.Getenv("BRIDGE_OUTPUT_DIR")
+	if dir == "" {
+		return
+	}
+	name := strings.NewReplacer("/", "_", " ", "_").Replace(fmt.Sprintf("%s-%s-%d.log", tb.Name(), p.Name, p.PID()))
+	if err := os.WriteFile(filepath.Join(dir, name), []byte(all), 0o600); err != nil {
+		tb.Logf("keep output of %s: %v", p.Name, err)
+	}
 }
 
 // PID is the process's id.

@@ -6,7 +6,7 @@ import (
 )
 
 // look is how often something without an event is looked at.
-const look = 10 * time.Millisecond
+const look = 20 * time.Millisecond
 
 // Until looks at something that has no event of its own until it is as wanted.
 // The test fails at once when that takes longer than limit.
