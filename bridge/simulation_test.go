@@ -31,7 +31,7 @@ import (
 
 var (
 	seedFlag  = flag.Uint64("seed", 0, "replay this one seed of the simulation, with its log")
-	seedsFlag = flag.Int("seeds", 300, "how many seeds of the simulation are run")
+	seedsFlag = flag.Int("seeds", defaultSeeds, "how many seeds of the simulation are run")
 	fromFlag  = flag.Uint64("from", 1, "the first seed of the simulation")
 )
 

@@ -1,0 +1,6 @@
+//go:build race
+
+package bridge
+
+// defaultSeeds is small under the race detector, which takes ten times as long.
+const defaultSeeds = 100
