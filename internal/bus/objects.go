@@ -152,7 +152,8 @@ func (b *Bus) explainStream(want jetstream.StreamConfig, err error) error {
 
 // explain adds what the server refused, if it did: nats.go only sees a time-out.
 func (b *Bus) explain(doing string, err error) error {
-	if refused := b.refusedWithin(callLimit); refused != nil && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout)) {
+	// The refusal came while the call waited, which took all of callLimit.
+	if refused := b.refusedWithin(2 * callLimit); refused != nil && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout)) {
 		return &UnfitError{"NATS permissions", refused.Error(), "grant it to the bridge's user (deploy/nats shows the least rights)"}
 	}
 	return fmt.Errorf("%s: %w", doing, err)
