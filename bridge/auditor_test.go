@@ -11,6 +11,10 @@ import (
 // judge checks the promises after a run, from what the server stored, what the
 // provider did and what the tills were told. It uses none of the bridge's code.
 func (r *run) judge() audit {
+	r.world.mu.Lock()
+	defer r.world.mu.Unlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	ok := true
 	broken := func(format string, args ...any) {
 		ok = false

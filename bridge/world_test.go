@@ -324,9 +324,8 @@ func (l *link) cutStreams() {
 	})
 }
 
+// String lists the orders. w.mu is held.
 func (w *world) String() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	s := ""
 	for id, o := range w.orders {
 		s += fmt.Sprintf("%s on %s: %v withdrawn=%v\n", id, o.terminal, o.history, o.withdrawn)
