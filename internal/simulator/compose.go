@@ -67,10 +67,9 @@ func (s *Simulator) compose(c *streamConn) (out []byte, end ending, final bool) 
 		end = s.dropped(c)
 	}
 	if len(out) > 0 {
-		raw := strings.ReplaceAll(string(out[:min(len(out), 8<<10)]), c.token, "[events token]")
 		s.note(Entry{
 			Kind: KindSent, Terminal: o.terminal.id, Order: o.create.OrderID,
-			Text: "sent on the stream, " + strconv.Itoa(len(out)) + " bytes", Raw: clip(raw, 2<<10),
+			Text: "sent on the stream, " + strconv.Itoa(len(out)) + " bytes", Raw: clip(c.redact(out), maxRaw),
 		})
 	}
 	return out, end, o.over()

@@ -25,6 +25,8 @@ const (
 
 // State is everything that can be seen of a simulator at one moment.
 type State struct {
+	// Run tells this simulator from one that was there before at the same address.
+	Run string `json:"run"`
 	// Seq of the latest journal entry that this state contains.
 	Seq       uint64     `json:"seq"`
 	Now       time.Time  `json:"now"`
@@ -47,7 +49,7 @@ func (s *Simulator) State() State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := State{
-		Seq: s.journal.last, Now: s.now(), Pace: s.opts.Pace,
+		Run: s.run, Seq: s.journal.last, Now: s.now(), Pace: s.opts.Pace,
 		Terminals: make([]Terminal, len(s.listed)), Orders: []Order{}, Faults: make([]Fault, len(s.faults)),
 		Log: []Entry{}, Streams: len(s.conns), Finished: len(s.finished), Trapped: s.trapped,
 	}
@@ -68,7 +70,7 @@ func (s *Simulator) State() State {
 // controlRoutes serves everything besides the provider's own paths.
 func (s *Simulator) controlRoutes() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", s.serveIndex)
+	servePage(mux)
 	mux.HandleFunc("GET /simulator/state", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, s.State()) })
 	mux.HandleFunc("GET /simulator/scenarios", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, Scenarios()) })
 	mux.HandleFunc("GET /simulator/fault-kinds", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, FaultKinds()) })
@@ -77,6 +79,7 @@ func (s *Simulator) controlRoutes() http.Handler {
 	mux.HandleFunc("GET /simulator/wait", s.serveWait)
 	mux.HandleFunc("GET /simulator/terminals", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, s.Terminals()) })
 	mux.HandleFunc("GET /simulator/terminals/{id}", s.serveTerminal)
+	mux.HandleFunc("PUT /simulator/terminals", s.serveConfigureAll)
 	mux.HandleFunc("PUT /simulator/terminals/{id}", s.serveConfigure)
 	mux.HandleFunc("POST /simulator/terminals/{id}/{action}", s.serveAction)
 	mux.HandleFunc("GET /simulator/orders", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, s.OpenOrders()) })
@@ -108,7 +111,7 @@ func (s *Simulator) controlRoutes() http.Handler {
 		w.WriteHeader(http.StatusNoContent)
 	})
 	mux.HandleFunc(trapPath, s.serveTrap)
-	return mux
+	return sameOrigin(mux)
 }
 
 // reply answers with JSON for people to read as well.
@@ -122,6 +125,7 @@ func reply(w http.ResponseWriter, status int, v any) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	w.Write(b.Bytes()) //nolint:errcheck // the client is gone: nobody is left to be told
 }
@@ -168,11 +172,14 @@ func (s *Simulator) serveTerminal(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusOK, t)
 }
 
+// settings is the body of PUT terminals and PUT terminals/{id}.
+type settings struct {
+	Mode     Mode     `json:"mode"`
+	Scenario Scenario `json:"scenario"`
+}
+
 func (s *Simulator) serveConfigure(w http.ResponseWriter, r *http.Request) {
-	var body struct {
-		Mode     Mode     `json:"mode"`
-		Scenario Scenario `json:"scenario"`
-	}
+	var body settings
 	if err := readJSON(w, r, &body); err != nil {
 		complain(w, http.StatusBadRequest, err)
 		return
@@ -182,6 +189,19 @@ func (s *Simulator) serveConfigure(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.serveTerminal(w, r)
+}
+
+func (s *Simulator) serveConfigureAll(w http.ResponseWriter, r *http.Request) {
+	var body settings
+	if err := readJSON(w, r, &body); err != nil {
+		complain(w, http.StatusBadRequest, err)
+		return
+	}
+	if err := s.ConfigureAll(body.Mode, body.Scenario); err != nil {
+		complainOf(w, err)
+		return
+	}
+	reply(w, http.StatusOK, s.Terminals())
 }
 
 func (s *Simulator) serveAction(w http.ResponseWriter, r *http.Request) {

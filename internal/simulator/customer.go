@@ -41,6 +41,25 @@ func (s *Simulator) scaled(d time.Duration) time.Duration {
 // stepTime is the pause between two steps of a virtual customer.
 func (s *Simulator) stepTime() time.Duration { return s.scaled(time.Second) }
 
+// sendCustomer lets a virtual customer follow the order's scenario; one that
+// walks away has left from the start. The caller holds mu.
+func (s *Simulator) sendCustomer(o *order, eager bool) {
+	o.left = o.scenario.Name == WalkAway
+	if len(o.scenario.steps) == 0 {
+		return
+	}
+	o.steps = o.scenario.steps
+	switch {
+	case eager:
+		s.scheduleStep(o, 0)
+	case s.opts.StreamGrace > 0 && len(o.streams) == 0:
+		o.waiting = true
+		o.step = s.setAlarm(s.opts.StreamGrace, func() { s.customerComes(o) })
+	default:
+		s.scheduleStep(o, s.stepTime())
+	}
+}
+
 // customerComes lets a held-back customer begin. The caller holds mu.
 func (s *Simulator) customerComes(o *order) {
 	o.waiting = false

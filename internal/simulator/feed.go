@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"html/template"
 	"net/http"
 	"strings"
 	"time"
@@ -115,30 +114,4 @@ func feedEvent(b *strings.Builder, name string, id uint64, v any) {
 		fmt.Fprintf(b, "id: %d\n", id)
 	}
 	fmt.Fprintf(b, "data: %s\n\n", data)
-}
-
-var indexPage = template.Must(template.New("index").Parse(`<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>SmartPOS simulator</title>
-<h1>SmartPOS simulator</h1>
-<p>The provider's order API is at <code>/v1/json</code>, its event stream at <code>/events/stream/</code>.</p>
-<ul>{{range .Links}}<li><a href="{{.}}">{{.}}</a>{{end}}</ul>
-<table><caption>What a payment does, by the last four digits of its amount</caption>
-<tr><th>Amount ends in<th>Scenario<th>What happens{{range .Scenarios}}
-<tr><td>{{.Amount}}<td>{{.Name}}<td>{{.Does}}{{end}}
-</table></html>
-`))
-
-// serveIndex says where things are: to a browser as a page, to others as JSON.
-func (s *Simulator) serveIndex(w http.ResponseWriter, r *http.Request) {
-	links := []string{
-		"/simulator/state", "/simulator/terminals", "/simulator/orders", "/simulator/faults",
-		"/simulator/scenarios", "/simulator/fault-kinds", "/simulator/log", "/simulator/events",
-	}
-	if !strings.Contains(r.Header.Get("Accept"), "text/html") {
-		reply(w, http.StatusOK, map[string]any{"api": strings.TrimSuffix(apiPath, "/"), "events": eventsPath, "links": links})
-		return
-	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
-	indexPage.Execute(w, map[string]any{"Links": links, "Scenarios": scenarios}) //nolint:errcheck // the client is gone
 }

@@ -92,6 +92,7 @@ type order struct {
 	scenario  ScenarioInfo
 	steps     []Action // what the virtual customer will still do
 	waiting   bool     // the first step is held back for a stream
+	left      bool     // the customer has walked away
 	step      *alarm
 	idle      *alarm
 	stuck     bool
@@ -106,6 +107,11 @@ func (o *order) final() bool { return o.finished }
 
 // over tells whether nothing more is going to happen by itself.
 func (o *order) over() bool { return o.final() && len(o.steps) == 0 }
+
+// untouched tells whether the payment is open and nobody has shown a card.
+func (o *order) untouched() bool {
+	return !o.finished && len(o.events) == 0 && len(o.steps) == 0 && !o.stuck && o.terminal.screen == ScreenAmountDue
+}
 
 // wakeStreams lets every stream of the order look for news.
 func (o *order) wakeStreams() {
@@ -151,17 +157,8 @@ func (s *Simulator) open(req createRequest, t *terminal, sc ScenarioInfo, eager 
 	})
 	s.show(t, ScreenAmountDue)
 	s.restartIdle(o)
-	if t.mode == Auto && len(sc.steps) > 0 {
-		o.steps = sc.steps
-		switch {
-		case eager:
-			s.scheduleStep(o, 0)
-		case s.opts.StreamGrace > 0:
-			o.waiting = true
-			o.step = s.setAlarm(s.opts.StreamGrace, func() { s.customerComes(o) })
-		default:
-			s.scheduleStep(o, s.stepTime())
-		}
+	if t.mode == Auto {
+		s.sendCustomer(o, eager)
 	}
 	return o
 }

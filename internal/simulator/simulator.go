@@ -22,6 +22,7 @@ type Simulator struct {
 	opts   Options
 	logger *zap.Logger
 	secret []byte // signs events tokens; of this simulator alone
+	run    string // tells this simulator from one that was there before at its address
 
 	ctx    context.Context // ends with Close: every stream and wait hangs on it
 	cancel context.CancelCauseFunc
@@ -68,7 +69,7 @@ func New(o Options) (*Simulator, error) {
 	}
 	secret := make([]byte, 32)
 	rand.Read(secret) // never fails, see crypto/rand
-	s := &Simulator{opts: o, logger: o.Logger, secret: secret}
+	s := &Simulator{opts: o, logger: o.Logger, secret: secret, run: randomID(12)}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	s.hooks = newWebhooks(s)
 	s.journal = newJournal(o.LogSize)
@@ -149,7 +150,8 @@ func (s *Simulator) enter() bool {
 }
 
 // Handler serves the order API under /v1/json/, the event stream at
-// /events/stream/, the control API under /simulator/, and an index at /.
+// /events/stream/, the control API under /simulator/, and the virtual
+// terminal, a page, at /.
 func (s *Simulator) Handler() http.Handler {
 	routes := s.routes()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

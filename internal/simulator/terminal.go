@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/posbridge/bridge/schema"
 )
 
 // Mode says who acts on a terminal.
@@ -81,10 +83,21 @@ type Terminal struct {
 	Scenario Scenario `json:"scenario"`
 	Screen   Screen   `json:"screen"`
 	// Order that is open, or was last; empty while there was none.
-	Order    string `json:"order_id,omitempty"`
+	Order       string `json:"order_id,omitempty"`
+	Description string `json:"description,omitempty"`
+	// Amount in the currency's smallest unit, which has so many digits.
 	Amount   int64  `json:"amount,omitempty"`
 	Currency string `json:"currency,omitempty"`
+	Digits   int    `json:"currency_digits"`
 	Status   string `json:"status,omitempty"`
+	// Events are the order's latest, at most eight, the oldest first.
+	Events []Event `json:"events"`
+	// Streams that are open for the order: whether anybody listens.
+	Streams int `json:"streams"`
+	// Customer is who stands at the terminal while a payment is open.
+	Customer Customer `json:"customer,omitempty"`
+	// Stuck is true after a PATCH: only a cancel by the API helps.
+	Stuck bool `json:"stuck,omitempty"`
 	// Busy is true while a payment is open: another one is refused.
 	Busy bool `json:"busy"`
 	// Since when the terminal shows this screen.
@@ -92,6 +105,22 @@ type Terminal struct {
 	// Deadline is when the open payment is cancelled unless something is done.
 	Deadline *time.Time `json:"deadline,omitempty"`
 }
+
+// Customer is who stands at a terminal.
+type Customer string
+
+// The customers of a payment that is open.
+const (
+	// CustomerHand is somebody who acts by hand.
+	CustomerHand Customer = "hand"
+	// CustomerVirtual acts by scenario.
+	CustomerVirtual Customer = "virtual"
+	// CustomerLeft has walked away: the inactivity time runs on.
+	CustomerLeft Customer = "left"
+)
+
+// shownEvents is how many of an order's events a Terminal shows.
+const shownEvents = 8
 
 // terminal is one virtual terminal. The simulator's lock guards it.
 type terminal struct {
@@ -119,16 +148,39 @@ func newTerminal(id string, g *group, o Options) *terminal {
 func (s *Simulator) terminalSnapshot(t *terminal) Terminal {
 	view := Terminal{
 		ID: t.id, Group: t.group.id, Mode: t.mode, Scenario: t.scenario,
-		Screen: t.screen, Since: t.since, Busy: t.order != nil,
+		Screen: t.screen, Since: t.since, Busy: t.order != nil, Events: []Event{},
 	}
 	if o := t.last; o != nil {
-		view.Order, view.Amount, view.Currency, view.Status = o.create.OrderID, o.create.Amount, o.create.Currency, o.status
+		view.Order, view.Description, view.Status = o.create.OrderID, o.create.Description, o.status
+		view.Amount, view.Currency = o.create.Amount, o.create.Currency
+		view.Digits = digitsOf(o.create.Currency)
+		view.Events = append(view.Events, o.events[max(0, len(o.events)-shownEvents):]...)
+		view.Streams = len(o.streams)
+	}
+	if o := t.order; o != nil {
+		view.Stuck = o.stuck
+		switch {
+		case len(o.steps) > 0:
+			view.Customer = CustomerVirtual
+		case o.left:
+			view.Customer = CustomerLeft
+		default:
+			view.Customer = CustomerHand
+		}
 	}
 	if t.order != nil && t.order.idle != nil {
 		deadline := t.deadline
 		view.Deadline = &deadline
 	}
 	return view
+}
+
+// digitsOf is how many digits of an amount stand behind the point.
+func digitsOf(currency string) int {
+	if digits, ok := schema.CurrencyDigits(currency); ok {
+		return digits
+	}
+	return 2 // a code that is no longer active
 }
 
 // Terminals returns every terminal, in the order of Options.Groups.
@@ -153,9 +205,46 @@ func (s *Simulator) Terminal(id string) (Terminal, error) {
 	return s.terminalSnapshot(t), nil
 }
 
-// Configure sets who acts on a terminal from its next payment on, and the
-// scenario of payments that ask for none. Empty values leave what is there.
+// Configure sets who acts on a terminal, and the scenario of payments that ask
+// for none. Empty values leave what is there. Manual sends the virtual customer
+// of an open payment away at once; Auto lets one come to an open payment that
+// nobody has touched yet.
 func (s *Simulator) Configure(id string, mode Mode, scenario Scenario) error {
+	if err := checkSettings(mode, scenario); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return ErrClosed
+	}
+	t := s.terminals[id]
+	if t == nil {
+		return fmt.Errorf("%w %.64q", ErrUnknownTerminal, id)
+	}
+	s.configure(t, mode, scenario)
+	return nil
+}
+
+// ConfigureAll is Configure for every terminal.
+func (s *Simulator) ConfigureAll(mode Mode, scenario Scenario) error {
+	if err := checkSettings(mode, scenario); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return ErrClosed
+	}
+	for _, t := range s.listed {
+		if (mode != "" && mode != t.mode) || (scenario != "" && scenario != t.scenario) {
+			s.configure(t, mode, scenario)
+		}
+	}
+	return nil
+}
+
+func checkSettings(mode Mode, scenario Scenario) error {
 	if mode != "" && mode != Auto && mode != Manual {
 		return fmt.Errorf("unknown mode %.64q: want %s or %s", mode, Auto, Manual)
 	}
@@ -164,20 +253,28 @@ func (s *Simulator) Configure(id string, mode Mode, scenario Scenario) error {
 			return err
 		}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	t := s.terminals[id]
-	if t == nil {
-		return fmt.Errorf("%w %.64q", ErrUnknownTerminal, id)
-	}
+	return nil
+}
+
+// configure applies checked settings. The caller holds mu.
+func (s *Simulator) configure(t *terminal, mode Mode, scenario Scenario) {
 	if mode != "" {
 		t.mode = mode
 	}
 	if scenario != "" {
 		t.scenario = scenario
 	}
-	s.note(Entry{Kind: KindTerminal, Terminal: id, Text: "mode " + string(t.mode) + ", scenario " + string(t.scenario)})
-	return nil
+	if o := t.order; o != nil {
+		switch {
+		case mode == Manual:
+			s.stopSteps(o)
+			o.left = false
+			o.wakeStreams()
+		case mode == Auto && o.untouched():
+			s.sendCustomer(o, false)
+		}
+	}
+	s.note(Entry{Kind: KindTerminal, Terminal: t.id, Text: "mode " + string(t.mode) + ", scenario " + string(t.scenario)})
 }
 
 // Act does something at a terminal by hand and returns the order it was done
@@ -280,8 +377,11 @@ func (s *Simulator) perform(o *order, action Action) error {
 		s.change(o, statusCancelled, statusCancelled)
 		return nil
 	case ActWalkAway:
+		o.left = true
+		s.note(Entry{Kind: KindTerminal, Terminal: t.id, Order: o.create.OrderID, Text: "the customer has walked away"})
 		return nil
 	}
+	o.left = false
 	s.restartIdle(o)
 	return nil
 }

@@ -1,0 +1,146 @@
+// The virtual terminal: puts the parts together.
+
+import * as control from './control.js';
+import { byId, element, setAttribute, setHidden, setText } from './dom.js';
+import { Faults } from './faults.js';
+import { follow } from './feed.js';
+import { plainTime, words } from './format.js';
+import { Grid } from './grid.js';
+import { Journal } from './journal.js';
+
+const grid = new Grid();
+const journal = new Journal();
+const faults = new Faults((id) => grid.terminals.get(id));
+
+// once loads what never changes while a simulator runs.
+async function once() {
+  const [scenarios, kinds] = await Promise.all([control.scenarios(), control.faultKinds()]);
+  byId('scenarios').replaceChildren(...scenarios.map((sc) => {
+    const row = element('tr');
+    row.append(element('td', '', `…${sc.amount_ending.slice(0, 2)}.${sc.amount_ending.slice(2)}`),
+      element('td', '', words(sc.name)), element('td', '', sc.does));
+    return row;
+  }));
+  grid.scenarios = scenarios;
+  faults.build(kinds);
+  grid.draw();
+}
+
+// soon runs work once, shortly after the last of many calls.
+function soon(work) {
+  let timer;
+  return () => {
+    clearTimeout(timer);
+    timer = setTimeout(work, 60);
+  };
+}
+
+async function reload() {
+  try {
+    show(await control.state());
+  } catch {
+    // The feed notices as well, and says so.
+  }
+}
+const reloadSoon = soon(reload);
+const refreshFaults = soon(() => faults.refresh());
+
+function show(state) {
+  grid.replace(state.terminals, state.now);
+  faults.show(state.faults);
+}
+
+let built = false;
+let seenBefore = false;
+const tell = {
+  async state(state, fresh) {
+    show(state);
+    if (fresh) {
+      journal.replace(state.log);
+      if (seenBefore) journal.mark('Another simulator runs at this address now: what was before is forgotten');
+      seenBefore = true;
+      const ids = state.terminals.slice(0, 500).map((t) => t.terminal_id);
+      byId('terminal-ids').replaceChildren(...ids.map((id) => {
+        const option = element('option');
+        option.value = id;
+        return option;
+      }));
+      if (ids.length > 0) setText(byId('command'), `bridge pay --terminal ${ids[0]} --amount 77.99`);
+    }
+    if (built && !fresh) return;
+    try {
+      await once();
+      built = true;
+      faults.show(state.faults);
+    } catch {
+      built = false; // tried again with the next connection
+    }
+  },
+  terminal: (t) => grid.change(t),
+  entry(entry) {
+    journal.add(entry);
+    if (entry.kind === 'fault') refreshFaults();
+    if (entry.kind === 'reset') reloadSoon();
+  },
+  missed() {
+    journal.mark('Entries are missing here: the simulator keeps the latest only');
+    reloadSoon();
+  },
+  connection,
+};
+
+// connection says whether what is on the page is live, and if not, since when.
+function connection(c) {
+  const line = byId('connection');
+  document.body.classList.toggle('stale', !c.live);
+  if (c.live) {
+    setAttribute(line, 'data-state', 'live');
+    setText(byId('connection-text'), 'Live');
+    setHidden(byId('lost'), true);
+    return;
+  }
+  setAttribute(line, 'data-state', 'lost');
+  setText(byId('connection-text'), 'Not connected');
+  const since = document.createElement('time');
+  since.dateTime = c.since.toISOString();
+  since.title = c.since.toISOString();
+  since.textContent = plainTime(c.since);
+  byId('lost-detail').replaceChildren('What you see is from ', since, '. Trying again by itself.');
+  setHidden(byId('lost'), false);
+}
+
+const retry = follow(tell);
+byId('lost-retry').addEventListener('click', () => retry());
+
+for (const button of document.querySelectorAll('nav [data-view]')) {
+  button.addEventListener('click', () => {
+    document.body.dataset.view = button.dataset.view;
+    for (const other of document.querySelectorAll('nav [data-view]')) {
+      setAttribute(other, 'aria-pressed', String(other === button));
+    }
+  });
+}
+
+byId('reset').addEventListener('click', () => byId('reset-dialog').showModal());
+byId('reset-dialog').addEventListener('close', async () => {
+  const dialog = byId('reset-dialog');
+  if (dialog.returnValue !== 'yes') return;
+  dialog.returnValue = '';
+  try {
+    await control.reset();
+  } catch (error) {
+    setText(byId('counts'), error.message);
+  }
+});
+
+byId('copy').addEventListener('click', async () => {
+  const button = byId('copy');
+  try {
+    await navigator.clipboard.writeText(byId('command').textContent);
+    setText(button, 'Copied');
+  } catch {
+    getSelection().selectAllChildren(byId('command'));
+    setText(button, 'Selected');
+  }
+  setTimeout(() => setText(button, 'Copy'), 2000);
+});
