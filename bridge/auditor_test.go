@@ -80,6 +80,11 @@ func (r *run) judge() audit {
 		case !over(published) && !slices.Contains(published, "reversed") && !slices.Contains(published, "unresolved"):
 			broken("promise 1: order %s: published %v, the provider showed %v", id, published, o.history)
 		}
+		if o != nil && len(published) > 0 {
+			if missing := lost(o, published); missing != "" {
+				broken("promise 1: order %s: %s was shown to a replica that nothing befell, and not published: %v of %v", id, missing, published, o.history)
+			}
+		}
 		for _, s := range said {
 			nothing := s.code == schema.ProviderUnavailable || s.code == schema.ProviderRejected || s.code == schema.ProviderError
 			if s.code == "" && s.status != "unresolved" && o == nil {
@@ -130,4 +135,33 @@ func subsequence(part, whole []string) bool {
 		}
 	}
 	return i == len(part)
+}
+
+// lost names a status that was shown to a replica that nothing befell, and that
+// is missing from what was published. What was published must be explained by
+// the history, in order: a status that was shown either stands there, or repeats
+// the one published before it. What follows the first final status may come when
+// nobody reads any more.
+func lost(o *worldOrder, published []string) string {
+	explained := map[int]bool{0: true} // how many of the published ones
+	for place, status := range o.history {
+		if over(o.history[:place]) {
+			break
+		}
+		must := slices.ContainsFunc(o.shown[place], func(l *link) bool { return !l.disturbed.Load() })
+		next := map[int]bool{}
+		for i := range explained {
+			if i < len(published) && published[i] == status {
+				next[i+1] = true
+			}
+			if !must || i > 0 && published[i-1] == status {
+				next[i] = true
+			}
+		}
+		if len(next) == 0 {
+			return status
+		}
+		explained = next
+	}
+	return ""
 }

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"slices"
 	"time"
 
 	"github.com/posbridge/bridge/schema"
@@ -119,21 +120,28 @@ func (s State) Rebase(last schema.StatusEvent) State {
 
 // CatchUp continues from what another replica has published meanwhile (at least
 // one event, in order), and returns which of the pending observations are still
-// to be folded. Both replicas read the same stream, so what the other has
-// published is looked for among the pending events, in order, and everything up
-// to there is dropped. Answers that were asked for before are dropped too: they
-// may be older than what was published.
+// to be folded. Both replicas read the same stream: pending events are looked
+// for, in order, in the status from which this replica comes and in what the
+// other has published, and everything up to the last one found is dropped.
+// Answers that were asked for before are dropped too: they may be older than
+// what was published.
 func (s State) CatchUp(published []schema.StatusEvent, pending []Observation) (next State, rest []Observation) {
-	next = s.Rebase(published[len(published)-1])
-	covered := 0
+	known := []string{s.Status}
 	for _, e := range published {
-		for i := covered; i < len(pending); i++ {
-			if pending[i].Source == schema.SourceStream && pending[i].Status == e.Status {
-				covered = i + 1
-				break
-			}
+		known = append(known, e.Status)
+	}
+	at, covered := 0, 0
+	for i, o := range pending {
+		if o.Source != schema.SourceStream {
+			continue
+		}
+		if step := slices.Index(known[at+1:], o.Status); i == covered && o.Status == known[at] {
+			covered = i + 1 // a repeat
+		} else if step >= 0 {
+			at, covered = at+1+step, i+1
 		}
 	}
+	next = s.Rebase(published[len(published)-1])
 	for i, o := range pending {
 		switch {
 		case o.Source == schema.SourceReconcile:

@@ -431,6 +431,8 @@ func TestCatchUp(t *testing.T) {
 		{"this one knows more", []string{"initialized"}, stream("initialized", "declined", "initialized"), stream("declined", "initialized"), 1},
 		{"the other skipped some", []string{"completed"}, stream("initialized", "declined", "completed", "reversed"), stream("reversed"), 3},
 		{"nothing in common", []string{"declined"}, stream("completed"), stream("completed"), 0},
+		{"this one repeats what was before", []string{"declined"}, stream("x", "x"), nil, 2},
+		{"the news comes back", []string{"initialized", "declined"}, stream("x", "initialized", "declined", "initialized"), stream("initialized"), 3},
 		{"an answer is dropped", []string{"initialized"}, []Observation{answer}, nil, 0},
 		{"giving up is not", []string{"initialized"}, []Observation{gaveUp}, []Observation{gaveUp}, 0},
 	} {

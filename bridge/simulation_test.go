@@ -164,6 +164,7 @@ func (r *run) begin(f bustest.Faults) {
 
 // kill is kill -9.
 func (r *run) kill(p *process) {
+	p.link.disturbed.Store(true)
 	p.client.Kill()
 	p.link.cutStreams()
 	p.stop()
@@ -219,10 +220,12 @@ func (r *run) chaos(random *rand.Rand, f bustest.Faults) {
 		case 1:
 			r.log.Info("freeze " + p.replica.ReplicaID)
 			r.audit.Pauses++
+			p.link.disturbed.Store(true)
 			p.client.Freeze(true)
 			time.AfterFunc(long, func() { p.client.Freeze(false) })
 		case 2:
 			r.audit.Cuts++
+			p.link.disturbed.Store(true)
 			p.client.Cut(true)
 			time.AfterFunc(long, func() {
 				if r.lives(p) {

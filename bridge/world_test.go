@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/posbridge/bridge/internal/bus/bustest"
@@ -35,13 +36,21 @@ type worldOrder struct {
 	// withdrawn is set when a bridge cancelled it.
 	withdrawn bool
 	readers   []*listener
+	// shown says which replicas' streams were shown a place in the history.
+	shown map[int][]*link
 }
 
 // listener is one connection to an order's event stream.
 type listener struct {
-	events chan string
+	events chan event
 	gone   chan struct{}
 	once   sync.Once
+}
+
+// event is a status and its place in the order's history.
+type event struct {
+	status string
+	place  int
 }
 
 func (r *listener) end() { r.once.Do(func() { close(r.gone) }) }
@@ -86,7 +95,7 @@ func (w *world) create(o multisafepay.Order) error {
 			return &multisafepay.Error{Op: "create", Kind: multisafepay.KindRejected, Status: 400, Code: 1002}
 		}
 	}
-	order := &worldOrder{id: o.OrderID, terminal: o.TerminalID, amount: o.Amount, creates: 1, history: []string{"initialized"}}
+	order := &worldOrder{id: o.OrderID, terminal: o.TerminalID, amount: o.Amount, creates: 1, history: []string{"initialized"}, shown: map[int][]*link{}}
 	w.orders[o.OrderID] = order
 	w.schedule(order, courses[w.random.IntN(len(courses))])
 	return nil
@@ -117,7 +126,7 @@ func (w *world) happen(o *worldOrder, status string) {
 	o.history = append(o.history, status)
 	for _, r := range o.readers {
 		select {
-		case r.events <- status:
+		case r.events <- event{status, len(o.history) - 1}:
 		default:
 			r.end() // a reader that does not read is cut off
 		}
@@ -133,8 +142,11 @@ func over(history []string) bool {
 // link is one replica's way to the provider.
 type link struct {
 	*world
-	process *bustest.Client
-	readers sync.Map
+	// disturbed is set once the replica was killed, paused or cut off: what it
+	// was shown may be lost with it.
+	disturbed atomic.Bool
+	process   *bustest.Client
+	readers   sync.Map
 }
 
 var errCut = errors.New("connection reset by peer")
@@ -257,7 +269,7 @@ func (l *link) Follow(ctx context.Context, s multisafepay.Stream, h multisafepay
 	fail := func(err error) error {
 		return &multisafepay.Error{Op: "stream", Kind: multisafepay.KindLost, Err: err}
 	}
-	r := &listener{events: make(chan string, 32), gone: make(chan struct{})}
+	r := &listener{events: make(chan event, 32), gone: make(chan struct{})}
 	err := l.call(ctx, "stream", func() error { return nil })
 	if err != nil {
 		return err
@@ -299,11 +311,16 @@ func (l *link) Follow(ctx context.Context, s multisafepay.Stream, h multisafepay
 	defer life.Stop()
 	for {
 		select {
-		case status := <-r.events:
-			if !wait(ctx, l.upTo(50*time.Millisecond)) || !show(status) {
+		case e := <-r.events:
+			if !wait(ctx, l.upTo(50*time.Millisecond)) || !show(e.status) {
 				return fail(errCut)
 			}
-			if l.chance(l.trouble) && !show(status) { // shown twice
+			if ctx.Err() == nil {
+				l.mu.Lock()
+				o.shown[e.place] = append(o.shown[e.place], l)
+				l.mu.Unlock()
+			}
+			if l.chance(l.trouble) && !show(e.status) { // shown twice
 				return fail(errCut)
 			}
 		case <-r.gone:
