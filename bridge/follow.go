@@ -247,6 +247,7 @@ func (f *follower) onStreamEnd(ctx context.Context, n streamNews) {
 // askSoon has the order asked for, because something may have been missed.
 func (f *follower) askSoon(in time.Duration) {
 	f.mustAsk = true
+	f.askAgain = f.asking // the answer that is on its way may be from before
 	f.askAt.Reset(in)
 }
 
@@ -257,7 +258,7 @@ func (f *follower) ask(ctx context.Context) {
 	case f.rest || f.departing != nil || f.state.Status == schema.StatusUnresolved:
 		return
 	case f.asking:
-		f.askAgain = true
+		f.askSoon(f.BackoffInitial)
 		return
 	case len(f.pending) > 0:
 		f.askAt.Reset(f.BackoffInitial)
@@ -306,8 +307,7 @@ func (f *follower) onAnswer(there multisafepay.OrderState, err error, after uint
 		TransactionID: there.TransactionID, AskedAfter: after, At: time.Now(),
 	}})
 	switch {
-	case again:
-		f.askAt.Reset(0)
+	case again: // askAt is set
 	case f.connected:
 		f.askAt.Reset(f.ReconcileInterval)
 	default:
