@@ -81,7 +81,7 @@ func NewMetrics(version, commit, goVersion string) *Metrics {
 	m.sessionsStarted = m.counter("sessions_started_total", "Sessions whose order this replica created at the provider.")
 	m.sessionsEnded = m.counterVec("sessions_ended_total", "Sessions that this replica ended, by their final status.", "status")
 	m.sessionsUnresolved = m.counter("sessions_unresolved_total", "Sessions that were given up: the payment must be looked up at the provider.")
-	m.failovers = m.counter("failovers_total", "Sessions taken over from another replica that fell silent or handed them over.")
+	m.failovers = m.counter("failovers_total", "Sessions taken over from another replica that fell silent; hand-overs are not counted.")
 	m.handovers = m.counter("handovers_total", "Sessions handed to the other replicas while draining.")
 	m.fencesLost = m.counter("fences_lost_total", "Sessions left because another replica has taken them over.")
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
