@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -89,7 +90,13 @@ func (a answer) send(w http.ResponseWriter) {
 
 // money writes an amount for people.
 func money(amount int64, currency string) string {
-	return strconv.FormatInt(amount, 10) + " " + currency + " (smallest unit)"
+	digits := digitsOf(currency)
+	text := fmt.Sprintf("%0*d", digits+1, amount)
+	whole, decimals := text[:len(text)-digits], text[len(text)-digits:]
+	if digits == 0 {
+		return whole + " " + currency
+	}
+	return whole + "." + decimals + " " + currency
 }
 
 // bearer returns the token of an Authorization header in either accepted form.

@@ -29,7 +29,7 @@ func TestDocs(t *testing.T) {
 		if len(k.Fields) > 0 {
 			fields = "`" + strings.Join(k.Fields, "`, `") + "`"
 		}
-		want = append(want, fmt.Sprintf("| `%s` | %s | %s |", k.Name, k.Does, fields))
+		want = append(want, fmt.Sprintf("| `%s` | %s %s | %s |", k.Name, k.Does, k.Imitates, fields))
 		for _, mode := range k.Modes {
 			want = append(want, "| `"+mode+"` |")
 		}

@@ -7,8 +7,10 @@ type FaultInfo struct {
 	Name FaultName `json:"name"`
 	// Where it befalls a client: stream, api or terminal.
 	Where string `json:"where"`
-	// Does says what happens and what it imitates, in a sentence.
+	// Does says what happens, in a sentence.
 	Does string `json:"does"`
+	// Imitates says what it stands for, in a sentence.
+	Imitates string `json:"imitates"`
 	// Fields that it takes, besides id, order_id, terminal_id, count and after.
 	Fields []string `json:"fields,omitempty"`
 	// Modes that it knows, the one meant by none first.
@@ -17,40 +19,42 @@ type FaultInfo struct {
 
 // faultKinds in the order in which they are shown.
 var faultKinds = []FaultInfo{
-	{FaultDropStream, "stream", "Cuts the event stream after so many events (after), at once by default; clean ends it properly instead. A proxy or a network that gives up.", []string{"clean"}, nil},
-	{FaultRefuseStream, "stream", "Answers the opening of a stream with a status, 500 unless told. An overloaded or restarting event server.", []string{"status", "error_code", "error_info", "retry_after"}, nil},
-	{FaultHangStream, "stream", "Takes the opening of a stream and never answers. A stalled load balancer.", nil, nil},
-	{FaultSilentStream, "stream", "Leaves a stream open, but nothing goes out on it any more after so many events (after), no heartbeat either. A connection that died without a word.", nil, nil},
-	{FaultLoseEvents, "stream", "An event is not sent; only asking for the order tells. A gap on the provider's side.", nil, nil},
-	{FaultDuplicateEvents, "stream", "An event is sent twice. At-least-once delivery.", nil, nil},
-	{FaultOutOfOrderEvents, "stream", "An event is sent after the one that follows it. Two event servers that race.", nil, nil},
-	{FaultJoinedEvents, "stream", "Two events are sent with no blank line between them, as the provider's own page prints them.", nil, nil},
-	{FaultOtherOrderEvent, "stream", "An event of another order comes first. A mix-up between sessions.", nil, nil},
-	{FaultOtherEventType, "stream", "An event of the type session.qr comes first. The stream's other users.", nil, nil},
-	{FaultGarbageEvent, "stream", "An event comes first whose data is no JSON and holds a card number and the events token; or data, if given.", []string{"data"}, nil},
-	{FaultHugeEvent, "stream", "An event has a line of size bytes, 1 MiB unless told, 16 MiB at most.", []string{"size"}, nil},
-	{FaultOddFraming, "stream", "A stream is written in another way that the standard allows.", []string{"mode"}, framings},
-	{FaultUnterminatedEvent, "stream", "The final event lacks its blank line and the stream ends after it: a strict reader must not see it.", nil, nil},
-	{FaultExpiredToken, "stream", "The events token of a new order has expired, or will after delay.", []string{"delay"}, nil},
-	{FaultOtherHostStreamURL, "stream", "The create answer names another host for the event stream: url, or the same server under another name. Nobody may send a token there.", []string{"url"}, nil},
+	{FaultDropStream, "stream", "Cuts the event stream after so many events (after), at once by default; clean ends it properly instead.", "A proxy or a network that gives up.", []string{"clean"}, nil},
+	{FaultRefuseStream, "stream", "Answers the opening of a stream with a status, 500 unless told.", "An overloaded or restarting event server.", []string{"status", "error_code", "error_info", "retry_after"}, nil},
+	{FaultHangStream, "stream", "Takes the opening of a stream and never answers.", "A stalled load balancer.", nil, nil},
+	{FaultSilentStream, "stream", "Leaves a stream open, but nothing goes out on it any more after so many events (after), no heartbeat either.", "A connection that died without a word.", nil, nil},
+	{FaultLoseEvents, "stream", "An event is not sent; only asking for the order tells.", "A gap on the provider's side.", nil, nil},
+	{FaultDuplicateEvents, "stream", "An event is sent twice.", "At-least-once delivery.", nil, nil},
+	{FaultOutOfOrderEvents, "stream", "An event is sent after the one that follows it.", "Two event servers that race.", nil, nil},
+	{FaultJoinedEvents, "stream", "Two events are sent with no blank line between them.", "The stream as the provider's own page prints it.", nil, nil},
+	{FaultOtherOrderEvent, "stream", "An event of another order comes first.", "A mix-up between sessions.", nil, nil},
+	{FaultOtherEventType, "stream", "An event of the type session.qr comes first.", "The stream's other users.", nil, nil},
+	{FaultGarbageEvent, "stream", "An event comes first whose data is no JSON and holds a card number and the events token; or data, if given.", "A bug at the provider that would put secrets into your logs.", []string{"data"}, nil},
+	{FaultHugeEvent, "stream", "An event has a line of size bytes, 1 MiB unless told, 16 MiB at most.", "A provider that adds a field without limits.", []string{"size"}, nil},
+	{FaultOddFraming, "stream", "A stream is written in another way that the standard allows.", "A new event server, or a proxy that writes the stream anew.", []string{"mode"}, framings},
+	{FaultUnterminatedEvent, "stream", "The final event lacks its blank line and the stream ends after it: a strict reader must not see it.", "A connection that ends in the middle of the last event.", nil, nil},
+	{FaultExpiredToken, "stream", "The events token of a new order has expired, or will after delay.", "A payment that takes longer than its token lives.", []string{"delay"}, nil},
+	{FaultOtherHostStreamURL, "stream", "The create answer names another host for the event stream: url, or the same server under another name.", "A forged or misdirected answer: nobody may send a token there.", []string{"url"}, nil},
 	{
 		FaultLoseCreateAnswer, "api",
 		"An order is made (not with not_made) and the answer is lost in one of the modes.",
+		"A time-out at the worst moment: was the payment created or not?",
 		[]string{"mode", "status", "error_code", "error_info", "retry_after", "not_made", "size"},
 		loseModes,
 	},
 	{
 		FaultLoseAnswer, "api",
 		"A call is done (not with not_made) and the answer is lost in one of the modes, whatever the operation.",
+		"A network that fails after the work was done.",
 		[]string{"operation", "mode", "status", "error_code", "error_info", "retry_after", "not_made", "size"},
 		loseModes,
 	},
-	{FaultFailAPI, "api", "A call is answered with a status, 500 unless told, and nothing is done.", []string{"operation", "status", "error_code", "error_info", "retry_after"}, nil},
-	{FaultSlowAPI, "api", "A call is done after delay, 3 s unless told; late does it at once and delays the answer.", []string{"operation", "delay", "late"}, nil},
-	{FaultRedirect, "api", "A call or a stream is redirected with a status, 307 unless told, to url or to a trap under another host name that notices who follows.", []string{"operation", "status", "url"}, nil},
-	{FaultStaleGet, "api", "An order that is asked for is shown as it was before its last change. A read replica that lags.", nil, nil},
-	{FaultErrorsWith200, "api", "An error is sent with HTTP status 200, as the provider sometimes does.", []string{"operation"}, nil},
-	{FaultEagerTerminal, "terminal", "The customer acts at once, before anybody can have opened the stream.", nil, nil},
+	{FaultFailAPI, "api", "A call is answered with a status, 500 unless told, and nothing is done.", "A provider that is down, overloaded or being updated.", []string{"operation", "status", "error_code", "error_info", "retry_after"}, nil},
+	{FaultSlowAPI, "api", "A call is done after delay, 3 s unless told; late does it at once and delays the answer.", "A provider on a busy day.", []string{"operation", "delay", "late"}, nil},
+	{FaultRedirect, "api", "A call or a stream is redirected with a status, 307 unless told, to url or to a trap under another host name that notices who follows.", "A captive portal or a hijacked name.", []string{"operation", "status", "url"}, nil},
+	{FaultStaleGet, "api", "An order that is asked for is shown as it was before its last change.", "A read replica that lags.", nil, nil},
+	{FaultErrorsWith200, "api", "An error is sent with HTTP status 200.", "The provider, which sometimes does.", []string{"operation"}, nil},
+	{FaultEagerTerminal, "terminal", "The customer acts at once, before anybody can have opened the stream.", "A card that is held to the terminal already.", nil, nil},
 }
 
 var loseModes = []string{

@@ -136,6 +136,63 @@ func TestConfigure(t *testing.T) {
 	}
 }
 
+// Whoever is told to act does so for the open payment as well: the hand at once,
+// the virtual customer if nobody has touched it.
+func TestConfigureWithOpenPayment(t *testing.T) {
+	t.Parallel()
+	b := setup(t, simulator.Options{Pace: 0.01, StreamGrace: -1})
+	customer := func(terminal string) simulator.Customer {
+		t.Helper()
+		got, err := b.Terminal(terminal)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got.Customer
+	}
+	configure := func(terminal string, mode simulator.Mode) {
+		t.Helper()
+		if err := b.Configure(terminal, mode, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.create("order-1", "SIM00001", nil)
+	if got := customer("SIM00001"); got != simulator.CustomerVirtual {
+		t.Errorf("at first: got customer %q", got)
+	}
+	configure("SIM00001", simulator.Manual)
+	if got := customer("SIM00001"); got != simulator.CustomerHand {
+		t.Errorf("in the hand's mode: got customer %q", got)
+	}
+	configure("SIM00001", simulator.Auto)
+	if got := customer("SIM00001"); got != simulator.CustomerVirtual {
+		t.Errorf("by itself again: got customer %q", got)
+	}
+	b.act("SIM00001", simulator.ActTap)
+	configure("SIM00001", simulator.Auto)
+	if got := customer("SIM00001"); got != simulator.CustomerHand {
+		t.Errorf("a payment that was touched: got customer %q", got)
+	}
+	b.act("SIM00001", simulator.ActWalkAway)
+	if got := customer("SIM00001"); got != simulator.CustomerLeft {
+		t.Errorf("after walking away: got customer %q", got)
+	}
+	b.create("order-2", "SIM00002", scenario(simulator.WalkAway))
+	if got := customer("SIM00002"); got != simulator.CustomerLeft {
+		t.Errorf("the scenario walk_away: got customer %q", got)
+	}
+	if err := b.ConfigureAll(simulator.Manual, simulator.DeclineThenCancel); err != nil {
+		t.Fatal(err)
+	}
+	for _, got := range b.Terminals() {
+		if got.Mode != simulator.Manual || got.Scenario != simulator.DeclineThenCancel {
+			t.Errorf("after setting all: got %+v", got)
+		}
+	}
+	if err := b.ConfigureAll("sometimes", ""); err == nil {
+		t.Error("a wrong mode for all: got no error")
+	}
+}
+
 // The back office can give any status, also after the end; the terminal stays
 // free.
 func TestSetStatus(t *testing.T) {

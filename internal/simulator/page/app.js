@@ -133,6 +133,12 @@ byId('reset-dialog').addEventListener('close', async () => {
   }
 });
 
+// The guide stays as it was left; on a phone it is closed at first.
+const guide = byId('guide');
+const remembered = localStorage.getItem('guide');
+guide.open = remembered === null ? matchMedia('(min-width: 900px)').matches : remembered === 'open';
+guide.addEventListener('toggle', () => localStorage.setItem('guide', guide.open ? 'open' : 'closed'));
+
 byId('copy').addEventListener('click', async () => {
   const button = byId('copy');
   try {

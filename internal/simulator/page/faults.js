@@ -47,9 +47,11 @@ class Switch {
     title.id = `fault-${kind.name}`;
     const does = this.node.querySelector('.does');
     does.textContent = kind.does;
-    does.id = `does-${kind.name}`;
+    const imitates = this.node.querySelector('.imitates');
+    imitates.textContent = kind.imitates;
+    imitates.id = `imitates-${kind.name}`;
     this.button.setAttribute('aria-labelledby', title.id);
-    this.button.setAttribute('aria-describedby', does.id);
+    this.button.setAttribute('aria-describedby', imitates.id);
     this.button.addEventListener('click', () => this.flip());
     const options = this.node.querySelector('.options');
     if (kind.name in afterwards) {
@@ -174,7 +176,8 @@ export class Faults {
     setHidden(byId('fault-others'), others.length === 0);
     const badge = byId('faults-badge');
     setHidden(badge, faults.length === 0);
-    setText(badge, faults.length === 0 ? '' : `${faults.length} on`);
+    setAttribute(byId('faults-view'), 'aria-label', faults.length === 0 ? 'Faults' : `Faults, ${faults.length} on`);
+    setText(badge, faults.length === 0 ? '' : String(faults.length));
     byId('faults-off').disabled = faults.length === 0;
   }
 

@@ -44,6 +44,8 @@ export class Grid {
     this.skew = Date.parse(now) - Date.now();
     this.terminals = new Map(terminals.map((t) => [t.terminal_id, t]));
     this.known = true;
+    const one = new Set(terminals.map((t) => t.group_id)).size <= 1;
+    byId('grid').classList.toggle('one-group', one);
     this.draw();
   }
 

@@ -201,13 +201,14 @@ export class Card {
     setAttribute(node, 'data-customer', t.customer ?? 'none');
     setText(of.group, t.group_id);
     setAttribute(of.group, 'title', 'terminal group');
-    setText(of.listens, t.busy ? (t.streams > 0 ? 'bridge listens' : 'nobody listens') : '');
+    setText(of.listens, t.busy ? (t.streams > 0 ? 'listening' : 'no listener') : '');
     setAttribute(of.listens, 'data-on', String(t.streams > 0));
-    setAttribute(of.listens, 'title', t.busy ? `event streams that are open for the payment: ${t.streams}` : null);
+    setAttribute(of.listens, 'title', t.busy ? `Event streams that are open for this payment: ${t.streams}. The bridge keeps one, and connects again when it is lost.` : null);
 
     const { headline, detail } = face(t);
     setText(of.headline, headline);
     setText(of.amount, amount);
+    of.amount.style.setProperty('--length', String(Math.max(amount.length, 6)));
     setText(of.detail, detail);
     const described = t.description && t.description !== t.order_id ? `${t.description} · ` : '';
     setText(of.order, amount ? described + t.order_id : '');
@@ -268,7 +269,7 @@ export class Card {
       this.deadline = deadline;
       this.whole = Math.max(left, 1);
     }
-    setText(this.of.left, `${Math.ceil(left)} s left`);
+    setText(this.of.left, `${Math.round(left)} s left`);
     this.of.bar.style.setProperty('--left', String(Math.min(1, left / this.whole)));
   }
 }
