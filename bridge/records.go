@@ -78,16 +78,30 @@ func (r *Replica) changeRecord(ctx context.Context, terminal string, h held, cha
 		case there.record.Seq != 0:
 			return h, errLost
 		default: // there is no record: the session is over, or the bucket was lost
-			_, seq, err := r.Queue.Queued(ctx, terminal)
-			switch {
-			case errors.Is(err, bus.ErrNotFound) || err == nil && seq != h.record.Seq:
-				return h, errLost
-			case err != nil:
+			if err := r.stillOpen(ctx, terminal, h.record); err != nil {
 				return h, err
 			}
 			h.revision = there.revision
 		}
 	}
+}
+
+// stillOpen fails with errLost when the session of a record that is gone is over:
+// its final status is published before the record is deleted, and a refused one
+// leaves the queue before.
+func (r *Replica) stillOpen(ctx context.Context, terminal string, record bus.Record) error {
+	last, err := r.Journal.Last(ctx, terminal, record.Order)
+	if err == nil && last.Event.Final {
+		return errLost
+	}
+	if err != nil && !errors.Is(err, bus.ErrNotFound) {
+		return err
+	}
+	_, seq, err := r.Queue.Queued(ctx, terminal)
+	if errors.Is(err, bus.ErrNotFound) || err == nil && seq != record.Seq {
+		return errLost
+	}
+	return err
 }
 
 // dropRecord deletes a record that this replica has claimed. errLost: another

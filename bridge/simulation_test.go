@@ -119,7 +119,11 @@ func simulate(t *testing.T, seed uint64, log *zap.Logger) (a audit) {
 		calm := make(chan struct{})
 		go func() {
 			defer close(calm)
-			r.chaos(random, faults)
+			if random.IntN(4) == 0 {
+				r.outages(random)
+			} else {
+				r.chaos(random, faults)
+			}
 		}()
 		<-calm
 		r.heal(faults)
@@ -213,7 +217,7 @@ func (r *run) chaos(random *rand.Rand, f bustest.Faults) {
 			continue
 		}
 		long := upTo(random, 4*simTTL)
-		switch random.IntN(7) {
+		switch random.IntN(8) {
 		case 0:
 			r.kill(p)
 			time.AfterFunc(long, func() { r.begin(f) })
@@ -227,11 +231,7 @@ func (r *run) chaos(random *rand.Rand, f bustest.Faults) {
 			r.audit.Cuts++
 			p.link.disturbed.Store(true)
 			p.client.Cut(true)
-			time.AfterFunc(long, func() {
-				if r.lives(p) {
-					p.client.Cut(false)
-				}
-			})
+			time.AfterFunc(long, func() { r.reconnect(p) })
 		case 3:
 			r.audit.Redeliveries++
 			r.server.Redeliver()
@@ -242,11 +242,49 @@ func (r *run) chaos(random *rand.Rand, f bustest.Faults) {
 		case 5:
 			p.link.cutStreams()
 		case 6:
+			for _, p := range r.outage(long) {
+				p.link.disturbed.Store(true) // other faults may meet it
+			}
+		case 7:
 			r.begin(f)
 			going.Go(func() { r.drain(p) })
 		}
 	}
 	going.Wait()
+}
+
+// outages has NATS away a few times, and nothing else happen: whatever a replica
+// is shown meanwhile must be published.
+func (r *run) outages(random *rand.Rand) {
+	for range 1 + random.IntN(3) {
+		time.Sleep(upTo(random, 8*time.Second))
+		r.outage(upTo(random, 60*time.Second))
+		time.Sleep(20 * time.Second)
+	}
+}
+
+// outage takes NATS away from every replica for a time.
+func (r *run) outage(d time.Duration) []*process {
+	r.audit.Outages++
+	r.mu.Lock()
+	everybody := slices.Clone(r.alive)
+	r.mu.Unlock()
+	for _, p := range everybody {
+		p.client.Cut(true)
+	}
+	time.Sleep(d)
+	for _, p := range everybody {
+		r.reconnect(p)
+	}
+	return everybody
+}
+
+// reconnect brings a replica's connection back, which its daemon takes note of.
+func (r *run) reconnect(p *process) {
+	if r.lives(p) {
+		p.replica.noteStorm()
+		p.client.Cut(false)
+	}
 }
 
 func (r *run) lives(p *process) bool {
@@ -393,6 +431,7 @@ func (r *run) end() {
 type audit struct {
 	Orders, Statuses, Reconciled, Unresolved, Withdrawn int
 	Kills, Pauses, Cuts, Away, Drains, Redeliveries     int
+	Outages                                             int
 }
 
 func (a *audit) add(b audit) {
@@ -407,4 +446,5 @@ func (a *audit) add(b audit) {
 	a.Away += b.Away
 	a.Drains += b.Drains
 	a.Redeliveries += b.Redeliveries
+	a.Outages += b.Outages
 }
