@@ -181,6 +181,7 @@ func (s *session) ensureOrder(ctx context.Context) error {
 			case refused:
 				return s.refuse(ctx, answer)
 			}
+			s.noteMet("The provider gave no usable answer to the order")
 			s.log.Warn("The order could not be created yet", zap.Error(err), zap.Duration(telemetry.KeyElapsed, time.Since(sent)))
 			c.wait = max(retryAfter(err), pause.NextBackOff())
 			if f == doubtful {
@@ -246,6 +247,7 @@ func (s *session) opened(ctx context.Context, created multisafepay.Created, grou
 		return err
 	}
 	s.Metrics.SessionStarted()
+	s.noteDid("The order exists at the provider; the terminal shows it")
 	s.log.Info("The order is created", zap.String(telemetry.KeySession, s.state.SessionID))
 	s.answer(true)
 	return nil
@@ -284,6 +286,7 @@ func (s *session) refuse(ctx context.Context, answer *schema.Error) error {
 	if err != nil {
 		return err
 	}
+	s.noteMet("The start was refused: " + string(answer.Code))
 	s.log.Info("The start was refused", zap.String(telemetry.KeyCode, string(answer.Code)), zap.String(telemetry.KeyReason, answer.Message))
 	return s.removeRefused(ctx, answer)
 }

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/posbridge/bridge/internal/bus"
+	"github.com/posbridge/bridge/internal/console"
 	"github.com/posbridge/bridge/internal/multisafepay"
 	"github.com/posbridge/bridge/internal/telemetry"
 	"github.com/posbridge/bridge/internal/terminalgroups"
@@ -42,6 +43,10 @@ type Daemon struct {
 	replica atomic.Pointer[Replica]
 	listen  net.Listener
 	tracer  trace.Tracer
+	// view is what the operator's page shows, console the page; console is nil
+	// when it is switched off.
+	view    *view
+	console *console.Console
 
 	// closed gets the reason when the NATS connection is gone for good.
 	closed chan error
@@ -61,11 +66,15 @@ func New(c Config, b Build, log *zap.Logger) (*Daemon, error) {
 		reconnected: make(chan struct{}, 1),
 	}
 	d.ready = newReadiness(d.metrics)
+	d.view = newView(d)
+	if c.Console {
+		d.console = console.New(console.Options{Source: d.view, Token: c.ConsoleToken.Reveal()})
+	}
 	var err error
 	d.client, err = multisafepay.New(multisafepay.Options{
 		BaseURL: c.APIURL, RequestTimeout: c.RequestTimeout, IdleTimeout: c.IdleTimeout,
 		EventsAuth: c.EventsAuth, EventsAllowedHosts: c.EventsAllowedHosts,
-		UserAgent: "pos-bridge/" + b.Version, Observe: d.metrics.ProviderRequest,
+		UserAgent: "pos-bridge/" + b.Version, Observe: d.view.providerRequest,
 	})
 	if err != nil {
 		return nil, BadVariable("API_URL", "or BRIDGE_EVENTS_ALLOWED_HOSTS cannot be used: "+err.Error())
@@ -109,6 +118,10 @@ func (d *Daemon) Run(ctx, cut context.Context) error {
 	server := &http.Server{
 		Handler: d.handler(), ErrorLog: zap.NewStdLog(d.log), MaxHeaderBytes: 16 << 10,
 		ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute,
+	}
+	if d.console != nil {
+		server.RegisterOnShutdown(d.console.Close)
+		workers.Go(func() { d.view.run(life) })
 	}
 	workers.Go(func() {
 		if err := server.Serve(d.listen); !errors.Is(err, http.ErrServerClosed) {
@@ -257,6 +270,8 @@ func (d *Daemon) serve(ctx, cut, life context.Context) error {
 		Provider: d.client, Groups: d.groups, Space: d.config.Space, Metrics: d.metrics, Log: d.log, Tracer: d.tracer,
 	})
 	replica.writes.tell = d.writesFail
+	replica.changed = d.view.changed
+	d.view.follow(replica, d.bus)
 	d.replica.Store(replica)
 	var workers sync.WaitGroup
 	defer workers.Wait()
@@ -427,7 +442,10 @@ func (d *Daemon) handler() http.Handler {
 	})
 	mux.Handle("GET /readyz", d.ready)
 	mux.Handle("GET /metrics", d.metrics.Handler())
-	mux.Handle("GET /{$}", d.sessionsPage())
+	if d.console != nil {
+		mux.Handle("/{$}", d.console)
+		mux.Handle("/console/", d.console)
+	}
 	return mux
 }
 

@@ -196,6 +196,7 @@ func (f *follower) onStream(ctx context.Context, n streamNews) {
 	switch {
 	case n.opened:
 		f.connected = true
+		f.noteDid("Event stream connected")
 		f.show(streamConnected)
 		f.poll.Reset()
 		f.trouble.recovered("The event stream is connected again")
@@ -232,9 +233,11 @@ func (f *follower) onStreamEnd(ctx context.Context, n streamNews) {
 		f.publishInvalid(ctx, "", "event too large", "", n.at)
 	}
 	if f.state.Final { // providers end the stream when the payment is over
+		f.noteDid("Event stream ended with the payment")
 		f.stopStream()
 		return
 	}
+	f.noteMet(streamEnd(n))
 	if n.last {
 		f.show(streamPolling)
 	} else {
@@ -297,6 +300,7 @@ func (f *follower) onAnswer(there multisafepay.OrderState, err error, after uint
 	f.askAgain = false
 	if err != nil || there.Status == "" {
 		f.Metrics.Reconciled(telemetry.ReconcileFailed)
+		f.noteMet("Asked the provider: no usable answer")
 		f.trouble.failed("The order could not be asked for", err)
 		f.askAt.Reset(max(retryAfter(err), f.poll.NextBackOff()))
 		return
@@ -320,6 +324,7 @@ func (f *follower) onAnswer(there multisafepay.OrderState, err error, after uint
 func (f *follower) noteCancel() {
 	if at := f.held.record.CancelAskedAt; at.After(f.cancelSeen) {
 		f.cancelSeen = at
+		f.noteDid("A cancel was put to the provider")
 		f.askSoon(cancelGrace)
 	}
 }

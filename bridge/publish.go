@@ -46,8 +46,10 @@ func (f *follower) fold(ctx context.Context) {
 	if o.Source == schema.SourceReconcile {
 		if verdict == News {
 			f.Metrics.Reconciled(telemetry.ReconcileNews)
+			f.noteDid("Asked the provider: there is news")
 		} else {
 			f.Metrics.Reconciled(telemetry.ReconcileNoNews)
+			f.noteDid("Asked the provider: nothing new")
 		}
 	}
 	if change == nil {
@@ -164,9 +166,12 @@ var errEmptied = errors.New("the status stream no longer has the order's statuse
 // published goes on after a status was stored.
 func (f *follower) published(e schema.StatusEvent, read time.Time) {
 	f.Metrics.StatusPublished(e.Status, e.Source)
+	took := time.Duration(0)
 	if !read.IsZero() {
-		f.Metrics.Delivered(time.Since(read))
+		took = time.Since(read)
+		f.Metrics.Delivered(took)
 	}
+	f.notePublished(e.Sequence, took)
 	f.log.Info("Status changed", zap.String(telemetry.KeyStatus, e.Status),
 		zap.String(telemetry.KeyPrevious, e.PreviousStatus), zap.Uint64(telemetry.KeySequence, e.Sequence),
 		zap.String(telemetry.KeySource, e.Source), zap.Bool(telemetry.KeyFinal, e.Final))

@@ -54,6 +54,11 @@ type Replica struct {
 	Settings
 	Ports
 	board *board
+	// activities are remembered for those who look.
+	activities *activities
+	// changed is called after a terminal's record has changed, with "" when all
+	// were told anew; for those who look.
+	changed func(terminal string)
 
 	writes *writes
 
@@ -88,6 +93,10 @@ func NewReplica(s Settings, p Ports) *Replica {
 		Ports:    p,
 		board:    newBoard(),
 		writes:   &writes{},
+
+		activities: newActivities(),
+		changed:    func(string) {},
+
 		sessions: map[uint64]*session{},
 		latest:   map[string]*session{},
 		rewatch:  make(chan struct{}, 1),
@@ -95,7 +104,10 @@ func NewReplica(s Settings, p Ports) *Replica {
 	}
 	r.Ports = r.watched(r.writes)
 	r.work, r.stopWork = context.WithCancel(context.Background())
-	r.board.onChange = r.nudge
+	r.board.onChange = func(terminal string) {
+		r.nudge(terminal)
+		r.changed(terminal)
+	}
 	return r
 }
 
@@ -271,6 +283,7 @@ func (r *Replica) watchOnce(ctx context.Context, ready func()) error {
 	return r.Records.WatchRecords(ctx, r.board.told, func() {
 		r.board.complete(before)
 		ready()
+		r.changed("")
 	})
 }
 

@@ -116,9 +116,11 @@ func (s *session) run(ctx context.Context) {
 	case err == nil:
 	case errors.Is(err, errLost):
 		s.Metrics.FenceLost()
+		s.noteTookOver("Left: another replica follows it now")
 		s.log.Info("Another replica follows the session now; leaving it")
 	case errors.Is(err, errHandedOver):
 		s.Metrics.SessionHandedOver()
+		s.noteTookOver("Handed over: this replica drains")
 		s.log.Info("Handed the session over")
 	default:
 		s.log.Info("Left the session where it is; it goes on elsewhere once it was silent for BRIDGE_REPLICA_TTL", zap.Error(err))
@@ -179,6 +181,8 @@ func (s *session) claim(ctx context.Context) error {
 		s.held = claimed
 		if known {
 			s.resume(ctx, there.record)
+		} else {
+			s.noteDid("Taken from the queue; the terminal is locked")
 		}
 		return nil
 	}
@@ -221,6 +225,14 @@ func (s *session) resume(ctx context.Context, before bus.Record) {
 	s.overlap = s.overlapWith(before)
 	s.answered = before.Answered
 	s.state.SessionID = orElse(s.state.SessionID, before.SessionID)
+	switch before.Replica {
+	case "":
+		s.noteTookOver("Taken on from a replica that handed it over")
+	case s.ReplicaID:
+		s.noteTookOver("Taken up again by the same replica")
+	default:
+		s.noteTookOver("Taken over from " + before.Replica)
+	}
 	if before.Replica != "" && before.Replica != s.ReplicaID {
 		s.Metrics.SessionTakenOver()
 		s.log.Info("Took the session over", zap.String(telemetry.KeyOwner, before.Replica),

@@ -37,6 +37,7 @@ func (f *follower) startStream(ctx context.Context) {
 		return
 	}
 	if f.stream.IsZero() {
+		f.noteMet("No event stream to read; the provider is asked again and again")
 		f.show(streamPolling)
 		f.askSoon(0)
 		return

@@ -1,0 +1,102 @@
+package console
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/posbridge/bridge/subjects"
+)
+
+// Options of a console.
+type Options struct {
+	Source Source
+	// Token protects the page; empty leaves it open. It is a secret.
+	Token string
+}
+
+// Console serves the operator's page.
+type Console struct {
+	source Source
+	guard  *guard
+	mux    *http.ServeMux
+
+	// viewers bounds how many streams are open.
+	viewers chan struct{}
+	closed  chan struct{}
+	once    sync.Once
+}
+
+// maxViewers is how many people may look at one replica at once.
+const maxViewers = 64
+
+// New returns a console. Close ends its streams.
+func New(o Options) *Console {
+	c := &Console{
+		source: o.Source, guard: newGuard(o.Token), mux: http.NewServeMux(),
+		viewers: make(chan struct{}, maxViewers), closed: make(chan struct{}),
+	}
+	files := pages()
+	c.mux.Handle("GET /{$}", c.guard.page(files["index.html"], files["login.html"]))
+	for name, f := range files {
+		if name != "index.html" && name != "login.html" {
+			c.mux.Handle("GET "+filePath+name, f) // no file tells anything; the question for the token needs some
+		}
+	}
+	c.mux.Handle("GET "+filePath+"events", c.guard.only(http.HandlerFunc(c.events)))
+	c.mux.Handle("GET "+filePath+"order", c.guard.only(http.HandlerFunc(c.order)))
+	c.mux.HandleFunc("POST "+filePath+"login", c.guard.login)
+	c.mux.HandleFunc("POST "+filePath+"logout", c.guard.logout)
+	return c
+}
+
+// Close ends the streams of all who look. It may be called more than once.
+func (c *Console) Close() { c.once.Do(func() { close(c.closed) }) }
+
+// ServeHTTP implements http.Handler.
+func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Content-Security-Policy", policy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Cache-Control", "no-store")
+	c.mux.ServeHTTP(w, r)
+}
+
+// order answers with the course of one order.
+func (c *Console) order(w http.ResponseWriter, r *http.Request) {
+	query := r.URL.Query()
+	terminal, order := query.Get("terminal"), query.Get("order")
+	if subjects.CheckOrder(order) != nil || terminal != "" && subjects.CheckTerminal(terminal) != nil {
+		answer(w, http.StatusBadRequest, problem{"That is no order id, or no terminal."})
+		return
+	}
+	course, err := c.source.Course(r.Context(), terminal, order)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		answer(w, http.StatusNotFound, problem{"Nothing is known of this order: no session is open for it, and no status of it is stored."})
+	case err != nil: // the source's errors are for logs
+		answer(w, http.StatusServiceUnavailable, problem{"The course cannot be read just now. Is NATS there?"})
+	default:
+		answer(w, http.StatusOK, course)
+	}
+}
+
+// problem is the body of an answer that is no success.
+type problem struct {
+	Problem string `json:"problem"`
+}
+
+func answer(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body) // the asker has gone
+}
+
+// clock is the time as it goes into a stream.
+func clock() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }

@@ -1,0 +1,175 @@
+package console
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+const (
+	cookieName = "pos_bridge_console"
+	// cookieLife is how long a login lasts.
+	cookieLife = 12 * time.Hour
+	// maxLogin bounds the body of a login.
+	maxLogin = 4 << 10
+	// loginRate and loginBurst bound how fast tokens can be tried.
+	loginRate  = 1
+	loginBurst = 10
+)
+
+// guard lets in whoever knows the token. A cookie holds a time and what only the
+// token's holder can compute from it, never the token: all replicas with the same
+// token accept it, and it ends by itself.
+type guard struct {
+	// token is the token's SHA-256, nil when there is none.
+	token []byte
+	now   func() time.Time
+	tries *rate.Limiter
+	cross *http.CrossOriginProtection
+}
+
+func newGuard(token string) *guard {
+	g := &guard{now: time.Now, tries: rate.NewLimiter(loginRate, loginBurst), cross: http.NewCrossOriginProtection()}
+	if token != "" {
+		sum := sha256.Sum256([]byte(token))
+		g.token = sum[:]
+	}
+	return g
+}
+
+// knows compares a token in time that does not depend on where it differs.
+func (g *guard) knows(token string) bool {
+	sum := sha256.Sum256([]byte(token))
+	return subtle.ConstantTimeCompare(sum[:], g.token) == 1
+}
+
+// sign is the cookie's value for an end.
+func (g *guard) sign(until string) string {
+	mac := hmac.New(sha256.New, g.token)
+	mac.Write([]byte(cookieName + " until " + until))
+	return until + "." + hex.EncodeToString(mac.Sum(nil))
+}
+
+// admitted reports until when a request may see what it asks for; ok is false
+// when it may not.
+func (g *guard) admitted(r *http.Request) (until time.Time, ok bool) {
+	now := g.now()
+	if g.token == nil {
+		return now.Add(cookieLife), true
+	}
+	if bearer, found := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); found {
+		return now.Add(cookieLife), g.tried(bearer)
+	}
+	cookie, err := r.Cookie(cookieName)
+	if err != nil {
+		return time.Time{}, false
+	}
+	end, _, _ := strings.Cut(cookie.Value, ".")
+	if !hmac.Equal([]byte(cookie.Value), []byte(g.sign(end))) {
+		return time.Time{}, false
+	}
+	seconds, err := strconv.ParseInt(end, 10, 64)
+	until = time.Unix(seconds, 0)
+	return until, err == nil && now.Before(until)
+}
+
+// tried reports whether a token is the right one. Wrong ones are counted: after
+// too many no token is looked at for a moment, not even the right one. Those who
+// have a cookie do not notice.
+func (g *guard) tried(token string) bool {
+	if g.tries.Tokens() < 1 {
+		return false
+	}
+	if g.knows(strings.TrimSpace(token)) {
+		return true
+	}
+	g.tries.Allow()
+	return false
+}
+
+// only refuses whoever is not admitted.
+func (g *guard) only(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, ok := g.admitted(r); !ok {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="pos-bridge console"`)
+			answer(w, http.StatusUnauthorized, problem{"The console asks for its token."})
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// page shows the page, or asks for the token.
+func (g *guard) page(page, question http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, ok := g.admitted(r); ok {
+			page.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("WWW-Authenticate", `Bearer realm="pos-bridge console"`)
+		r.Header.Del("If-None-Match") // it is an answer to somebody who is not let in, not a file
+		r.Header.Del("Range")
+		question.ServeHTTP(&unauthorized{w}, r)
+	})
+}
+
+// unauthorized turns a success into 401.
+type unauthorized struct{ http.ResponseWriter }
+
+func (w *unauthorized) WriteHeader(int) {
+	h := w.Header()
+	h.Del("ETag")
+	h.Set("Cache-Control", "no-store")
+	w.ResponseWriter.WriteHeader(http.StatusUnauthorized)
+}
+
+// login takes the token of a form and gives a cookie.
+func (g *guard) login(w http.ResponseWriter, r *http.Request) {
+	if g.cross.Check(r) != nil {
+		answer(w, http.StatusForbidden, problem{"A page of another origin may not do this."})
+		return
+	}
+	if g.token == nil {
+		http.Redirect(w, r, "/", http.StatusSeeOther)
+		return
+	}
+	if g.tries.Tokens() < 1 {
+		w.Header().Set("Retry-After", "1")
+		answer(w, http.StatusTooManyRequests, problem{"Too many tries. Wait a moment."})
+		return
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxLogin)
+	if !g.tried(r.PostFormValue("token")) {
+		http.Redirect(w, r, "/#wrong", http.StatusSeeOther)
+		return
+	}
+	until := g.now().Add(cookieLife)
+	http.SetCookie(w, g.cookie(r, g.sign(strconv.FormatInt(until.Unix(), 10)), until))
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+// logout takes the cookie back.
+func (g *guard) logout(w http.ResponseWriter, r *http.Request) {
+	if g.cross.Check(r) != nil {
+		answer(w, http.StatusForbidden, problem{"A page of another origin may not do this."})
+		return
+	}
+	c := g.cookie(r, "", time.Unix(1, 0))
+	c.MaxAge = -1
+	http.SetCookie(w, c)
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+func (g *guard) cookie(r *http.Request, value string, until time.Time) *http.Cookie {
+	return &http.Cookie{
+		Name: cookieName, Value: value, Path: "/", Expires: until, HttpOnly: true, SameSite: http.SameSiteStrictMode,
+		Secure: r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https",
+	}
+}
