@@ -264,6 +264,8 @@ func (r *reader) apiURL(value string) string {
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || !validPort(u.Port()) ||
 		u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		r.bad("API_URL", "takes an http or https address such as https://api.multisafepay.com/v1/json, without credentials or query")
+	} else if host := strings.ToLower(u.Hostname()); u.Scheme == "http" && (host == "multisafepay.com" || strings.HasSuffix(host, ".multisafepay.com")) {
+		r.bad("API_URL", "takes https for multisafepay.com: the key would cross the network in the clear")
 	}
 	return strings.TrimRight(value, "/")
 }

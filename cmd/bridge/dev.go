@@ -2,7 +2,12 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"net"
+	"os"
 	"runtime"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -10,6 +15,26 @@ import (
 	"github.com/posbridge/bridge/internal/dev"
 	"github.com/posbridge/bridge/internal/telemetry"
 )
+
+// howCalled is how a person calls this program again.
+func howCalled() string {
+	if path, err := os.Executable(); err == nil && strings.Contains(path, "go-build") {
+		return "go run ./cmd/bridge"
+	}
+	return os.Args[0]
+}
+
+// freePort reports why a port cannot be listened on; 0 takes any.
+func freePort(port int) error {
+	if port < 0 || port > 65535 {
+		return fmt.Errorf("%d is none", port)
+	}
+	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil {
+		return fmt.Errorf("%d is taken, or not allowed", port)
+	}
+	return listener.Close()
+}
 
 func newDev() *cobra.Command {
 	var o dev.Options
@@ -29,8 +54,17 @@ from start to final status, and stay up. No money moves, nothing leaves the mach
 			v, c := buildVersion()
 			o.Build = bridge.Build{Version: v, Commit: c, GoVersion: runtime.Version()}
 			o.Log, o.Out = log, cmd.OutOrStdout()
-			stopping, _, done := signals(cmd.Context())
+			stopping, cut, done := signals(cmd.Context())
 			defer done()
+			o.Command, o.Cut = howCalled(), cut
+			if o.Pace <= 0 {
+				return &exitError{exitBadConfig, errors.New("--pace takes a number greater than 0")}
+			}
+			for name, port := range map[string]int{"--nats-port": o.NATSPort, "--simulator-port": o.SimulatorPort, "--http-port": o.HTTPPort} {
+				if err := freePort(port); err != nil {
+					return &exitError{exitBadConfig, fmt.Errorf("%s takes a port that can be listened on: %w", name, err)}
+				}
+			}
 			err = dev.Run(stopping, o)
 			if _, bad := errors.AsType[*bridge.ConfigError](err); bad {
 				return &exitError{exitBadConfig, err}

@@ -32,6 +32,10 @@ type Options struct {
 	Once bool
 	// Pace of the simulated customers, 1 when 0.
 	Pace float64
+	// Command is how this program is called, for lines to copy.
+	Command string
+	// Cut ends the stop early.
+	Cut context.Context
 	// Build of the program.
 	Build bridge.Build
 	// Log of the replica.
@@ -85,7 +89,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	later(conn.Close)
 
-	guide := Guide{NATS: server.URL(), Simulator: "http://" + simulated, Console: "http://" + daemon.Addr().String(), Key: apiKey, Terminals: terminals(), Dir: o.Dir}
+	guide := Guide{NATS: server.URL(), Simulator: "http://" + simulated, Console: "http://" + daemon.Addr().String(), Key: apiKey, Terminals: terminals(), Command: o.Command, Dir: o.Dir}
 	guide.Addresses(o.Out)
 	sample, cancel := context.WithTimeout(ctx, readyLimit)
 	defer cancel()
@@ -101,6 +105,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	guide.GoOn(o.Out)
 	select {
 	case <-ctx.Done():
+		fmt.Fprintln(o.Out, "Stopping; Ctrl-C again does it at once.")
 		return nil
 	case err := <-failed:
 		return err
@@ -155,7 +160,7 @@ func (o Options) startReplica(ctx context.Context, natsURL, simulated string, la
 	failed := make(chan error, 1)
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		err := daemon.Run(ctx, context.Background())
+		err := daemon.Run(ctx, o.Cut)
 		if err == nil && ctx.Err() == nil {
 			err = errors.New("the replica stopped")
 		}

@@ -13,6 +13,8 @@ type Guide struct {
 	Key string
 	// Terminals that are simulated.
 	Terminals []string
+	// Command is how this program is called.
+	Command string
 	// Dir is where JetStream's files are kept; empty when they go with the run.
 	Dir string
 }
@@ -37,27 +39,31 @@ func (g Guide) Addresses(out io.Writer) {
 	}
 }
 
-// GoOn says what to try next, in lines that can be copied.
+// GoOn says what to try next, in lines that can be copied, one after the other
+// or all at once.
 func (g Guide) GoOn(out io.Writer) {
-	t := g.Terminals[1%len(g.Terminals)]
+	terminal := func(i int) string { return g.Terminals[i%len(g.Terminals)] }
 	fmt.Fprintf(out, `
 Everything stays up. Try, in another window:
 
-  # watch every status on the bus
-  nats --server %[1]s sub 'pos.*.*.status'
-  # pay; the last digits of the amount or custom_1 choose what the customer does
-  nats --server %[1]s req pos.payment.start '{"order_id":"order-1","terminal_id":"%[2]s","amount":1250,"currency":"EUR"}'
-  nats --server %[1]s req pos.payment.start '{"order_id":"order-2","terminal_id":"%[2]s","amount":1250,"currency":"EUR","custom_info":{"custom_1":"scenario:wait"}}'
-  nats --server %[1]s req pos.payment.list '{}'
-  # be the customer of order-2, or the till that gives up
-  curl -s -X POST %[3]s/simulator/terminals/%[2]s/approve
-  nats --server %[1]s req pos.payment.cancel '{"order_id":"order-2","terminal_id":"%[2]s"}'
-  # the same without the nats tool
-  BRIDGE_NATS_URL=%[1]s bridge pay --terminal %[2]s --amount 12.50
-  BRIDGE_NATS_URL=%[1]s bridge watch
-  # what the simulator can do, and break: docs/simulator.md
-  curl -s %[3]s/simulator/state
+  # pay, and watch every payment
+  export BRIDGE_NATS_URL=%[1]s
+  %[2]s pay --terminal %[4]s --amount 12.50
+  %[2]s watch --since 10m
 
-Stop with Ctrl-C.
-`, g.NATS, t, g.Simulator)
+  # the same with the nats command (github.com/nats-io/natscli)
+  nats --server %[1]s sub 'pos.*.*.status'
+  nats --server %[1]s req pos.payment.start '{"order_id":"order-1","terminal_id":"%[5]s","amount":1250,"currency":"EUR"}'
+  # the last digits of the amount, or custom_1, choose what the customer does: declined once, then paid
+  nats --server %[1]s req pos.payment.start '{"order_id":"order-2","terminal_id":"%[6]s","amount":7765,"currency":"EUR"}'
+
+  # be the customer yourself: this one waits for your hand
+  nats --server %[1]s req pos.payment.start '{"order_id":"order-3","terminal_id":"%[7]s","amount":1250,"currency":"EUR","custom_info":{"custom_1":"scenario:wait"}}'
+  nats --server %[1]s req pos.payment.list '{}'
+  curl -s -X POST %[3]s/simulator/terminals/%[7]s/approve
+  # or have the till give up instead
+  nats --server %[1]s req pos.payment.cancel '{"order_id":"order-3","terminal_id":"%[7]s"}'
+
+What the simulator can do, and break: docs/simulator.md. Stop with Ctrl-C.
+`, g.NATS, g.Command, g.Simulator, terminal(0), terminal(1), terminal(2), terminal(3))
 }

@@ -59,12 +59,12 @@ func Sample(ctx context.Context, conn *nats.Conn, terminal string, out io.Writer
 	fmt.Fprintf(out, "\nA sample payment of %s: the card is declined once, then the customer enters the PIN.\n\n", till.FormatAmount(1250, "EUR"))
 	began := time.Now()
 	command := subjects.Default().Command(subjects.Start)
-	show(out, began, "request", command, request)
+	show(out, began, "request", command, "start a payment", request)
 	reply, err := conn.RequestWithContext(ctx, command, request)
 	if err != nil {
 		return fmt.Errorf("request %s: %w", command, err)
 	}
-	show(out, began, "reply", "", reply.Data)
+	show(out, began, "reply", "", "the order exists; its events follow", reply.Data)
 	if reply.Header.Get(schema.HeaderErrorCode) != "" {
 		return errors.New(reply.Header.Get(schema.HeaderError))
 	}
@@ -74,11 +74,15 @@ func Sample(ctx context.Context, conn *nats.Conn, terminal string, out io.Writer
 		if err != nil {
 			return fmt.Errorf("wait for a status event: %w", err)
 		}
-		show(out, began, "event", msg.Subject, msg.Data)
 		var e schema.StatusEvent
 		if err := json.Unmarshal(msg.Data, &e); err != nil {
 			return fmt.Errorf("read status event: %w", err)
 		}
+		says := e.Status
+		if e.Source == schema.SourceReconcile {
+			says += " (learnt by asking for the order; the others come from its event stream)"
+		}
+		show(out, began, "event", msg.Subject, says, msg.Data)
 		statuses = append(statuses, e.Status)
 		if e.Final {
 			break
@@ -91,8 +95,11 @@ func Sample(ctx context.Context, conn *nats.Conn, terminal string, out io.Writer
 	return nil
 }
 
-// show writes one message: when, what, where, and its fields that say something.
-func show(out io.Writer, began time.Time, kind, subject string, body []byte) {
-	fmt.Fprintf(out, "%5.1fs  %-7s  %s\n", time.Since(began).Seconds(), kind, subject)
+// show writes one message: when, what, where; what it says; and itself.
+func show(out io.Writer, began time.Time, kind, subject, says string, body []byte) {
+	fmt.Fprintf(out, "%5.1fs  %-7s  %s\n", time.Since(began).Seconds(), kind, says)
+	if subject != "" {
+		fmt.Fprintf(out, "                 %s\n", subject)
+	}
 	fmt.Fprintf(out, "                 %s\n", body)
 }
