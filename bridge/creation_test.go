@@ -166,7 +166,16 @@ func TestProviderSaysNo(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			p := &provider{create: func(w http.ResponseWriter, r *http.Request, order fields) { tt.answer(w, r) }}
+			var well atomic.Bool
+			p := &provider{}
+			p.create = func(w http.ResponseWriter, r *http.Request, order fields) {
+				if well.Load() {
+					p.make(order)
+					created(w, r, order)
+					return
+				}
+				tt.answer(w, r)
+			}
 			b := setup(t, options{provider: p})
 			r := b.run()
 			e := b.do("pos.payment.start", order("a", terminal1)).failed(tt.code)
@@ -184,7 +193,7 @@ func TestProviderSaysNo(t *testing.T) {
 				t.Errorf("%d creates", p.called("create"))
 			}
 			r.waitMetric(`pos_bridge_commands_total{code="`+string(tt.code)+`",command="start"}`, "1")
-			p.create = nil
+			well.Store(true)
 			if got := b.start(order("a", terminal1)); !got.Created {
 				t.Errorf("the same order once the provider takes it: got %+v", got)
 			}
@@ -198,28 +207,36 @@ func TestProviderUnavailable(t *testing.T) {
 	for name, status := range map[string]int{"fails": 500, "is overloaded": 503, "limits": 429} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := &provider{create: func(w http.ResponseWriter, r *http.Request, order fields) {
+			var well atomic.Bool
+			p := &provider{}
+			p.create = func(w http.ResponseWriter, r *http.Request, order fields) {
+				if well.Load() {
+					p.make(order)
+					created(w, r, order)
+					return
+				}
+				w.Header().Set("Retry-After", "0.4") // the third try would come too late
 				refuse(w, status, 1000, "Sorry")
-			}}
+			}
 			b := setup(t, options{provider: p})
-			b.run(short)
+			b.run(func(c *bridge.Config) { c.StartDeadline = time.Second })
 			began := time.Now()
 			e := b.do("pos.payment.start", order("a", terminal1)).failed(schema.ProviderUnavailable)
 			if want := (schema.ProviderAnswer{HTTPStatus: status, ErrorCode: 1000, ErrorInfo: "Sorry"}); e.Provider == nil || *e.Provider != want {
 				t.Errorf("got %+v, want %+v", e.Provider, want)
 			}
-			if took := time.Since(began); took < 300*time.Millisecond || took > 3*time.Second {
-				t.Errorf("it took %s, want about the start deadline of 600ms", took)
+			if took := time.Since(began); took < 400*time.Millisecond || took > 3*time.Second {
+				t.Errorf("it took %s, want at most about the start deadline of 1 s", took)
 			}
-			if p.called("create") < 2 {
-				t.Errorf("tried %d times only", p.called("create"))
+			tried := p.called("create")
+			if tried < 2 {
+				t.Errorf("tried %d times only", tried)
 			}
 			b.waitFree(terminal1)
-			tried := p.called("create")
 			if got := b.events("a"); len(got) > 0 {
 				t.Errorf("statuses came: %+v", got)
 			}
-			p.create = nil
+			well.Store(true)
 			if got := b.start(order("a", terminal1)); !got.Created {
 				t.Errorf("got %+v", got)
 			}
