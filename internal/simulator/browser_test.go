@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -19,15 +17,15 @@ import (
 	"github.com/posbridge/bridge/internal/simulator"
 )
 
-// screenshotsEnv names a folder for pictures of the page.
-const screenshotsEnv = "SCREENSHOTS_DIR"
-
 // browserLimit is how long one browser test may take on a busy machine.
 const browserLimit = 2 * time.Minute
 
 // findBrowser returns the path of a Chromium, or skips the test.
 func findBrowser(t *testing.T) string {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("left out with -short: the virtual terminal in a real browser")
+	}
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"} {
 		if path, err := exec.LookPath(name); err == nil {
 			return path
@@ -174,19 +172,6 @@ func (p *tab) screen(terminal string, screen simulator.Screen) {
 func (p *tab) act(terminal string, action simulator.Action) {
 	p.t.Helper()
 	p.click(fmt.Sprintf(`#terminal-%s [data-act=%q]:not([aria-disabled])`, terminal, action))
-}
-
-// picture takes a screenshot where somebody wants to see it.
-func (p *tab) picture(name string) {
-	p.t.Helper()
-	folder := os.Getenv(screenshotsEnv)
-	if folder == "" {
-		return
-	}
-	png := get(p, chromedp.CaptureScreenshot())
-	if err := os.WriteFile(filepath.Join(folder, name+".png"), png, 0o600); err != nil {
-		p.t.Fatal(err)
-	}
 }
 
 // quiet fails the test when the page's console complained.

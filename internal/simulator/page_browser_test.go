@@ -57,21 +57,32 @@ func TestPagePaymentByClicks(t *testing.T) {
 	p.quiet()
 }
 
-// Pictures, with something of everything on the page.
+// Pictures for docs and eyes, with something of everything on the page, which
+// must fit its window.
 func TestPagePictures(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		window size
 		dark   bool
+		guide  bool
+		view   string
 	}{
-		"light": {desk, false}, "dark": {desk, true}, "wall": {wall, false}, "wall-dark": {wall, true}, "phone": {phone, false}, "phone-dark": {phone, true},
+		"light":       {size{1440, 1010}, false, false, "log"},
+		"dark":        {size{1440, 1010}, true, false, "faults"},
+		"guide":       {desk, false, true, "log"},
+		"wall":        {wall, false, true, ""},
+		"phone":       {phone, false, false, "terminals"},
+		"phone-log":   {phone, true, false, "log"},
+		"phone-guide": {size{320, 700}, true, true, "terminals"},
 	} {
+		if os.Getenv(screenshotsEnv) == "" && name != "light" && name != "phone-guide" {
+			continue // nobody looks
+		}
 		t.Run(name, func(t *testing.T) {
 			b := setup(t, simulator.Options{Pace: 0.01, Manual: true})
 			p := browse(t, b, tc.window, tc.dark)
-			var streams []*stream
 			pay := func(order, terminal string, over fields, actions ...simulator.Action) {
-				streams = append(streams, b.open(b.create(order, terminal, over)))
+				b.open(b.create(order, terminal, over))
 				b.act(terminal, actions...)
 			}
 			if _, err := b.SetFault(simulator.Fault{ID: "page-drop_stream", Name: simulator.FaultDropStream, Count: simulator.Always, After: 1, Terminal: "SIM00004"}); err != nil {
@@ -81,22 +92,24 @@ func TestPagePictures(t *testing.T) {
 			pay("till2-0388", "SIM00002", fields{"amount": 1800, "currency": "JPY", "description": "Ramen"})
 			pay("till3-0077", "SIM00003", fields{"amount": 995, "description": "Coffee, cake"}, simulator.ActTap, simulator.ActApprove)
 			pay("till9-0012", "SIM00004", fields{"amount": 129900, "currency": "USD", "description": "Bicycle"}, simulator.ActTap)
-			p.screen("SIM00001", simulator.ScreenPIN)
-			p.click(`#terminal-SIM00001 [data-digit="4"]`)
-			p.click(`#terminal-SIM00001 [data-digit="2"]`)
-			p.screen("SIM00003", simulator.ScreenApproved)
-			p.screen("SIM00004", simulator.ScreenProcessing)
-			p.do(chromedp.Evaluate[chromedp.Void](`document.activeElement.blur(); scrollTo(0, 0)`))
+			p.sees(`#terminal-SIM00001[data-screen="pin"], #log, #faults`)
+			p.until(`document.querySelector("#terminal-SIM00003")?.dataset.screen === "approved"`)
+			p.until(`document.querySelector("#terminal-SIM00004 .course").textContent === "initialized"`)
+			if tc.view != "" {
+				p.click(`nav [data-view="` + tc.view + `"]`)
+			}
+			if tc.window.width >= 900 {
+				p.click(`#terminal-SIM00001 [data-digit="4"]`)
+				p.click(`#terminal-SIM00001 [data-digit="2"]`)
+				p.do(chromedp.MouseEvent("mouseMoved", 700, 20))
+			}
+			if tc.view == "log" {
+				p.click(`.entry[data-kind="sent"] summary`)
+			}
+			p.do(chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`document.getElementById("guide").open = %t; document.activeElement.blur(); scrollTo(0, 0)`, tc.guide)))
 			p.picture("terminal-" + name)
 			if width := get(p, chromedp.Evaluate[int64](`document.documentElement.scrollWidth`)); width > tc.window.width {
 				t.Errorf("the page is %d wide in a window of %d", width, tc.window.width)
-			}
-			if tc.window == phone {
-				for _, view := range []string{"log", "faults"} {
-					p.click(`nav [data-view="` + view + `"]`)
-					p.sees("#" + view)
-					p.picture("terminal-" + name + "-" + view)
-				}
 			}
 			p.quiet()
 		})
@@ -147,6 +160,25 @@ func TestPageKeyboardOnly(t *testing.T) {
 	p.screen("SIM00001", simulator.ScreenCancelled)
 	if !get(p, chromedp.Evaluate[bool](mode)) {
 		t.Error("the focus got lost")
+	}
+	p.quiet()
+}
+
+// A payment with a finger, on a phone.
+func TestPageByTouch(t *testing.T) {
+	t.Parallel()
+	b := setup(t, simulator.Options{Pace: 1, Manual: true})
+	p := browse(t, b, phone, false)
+	p.screen("SIM00001", simulator.ScreenIdle)
+	stream := b.open(b.create("order-1", "SIM00001", nil))
+	for _, action := range []simulator.Action{simulator.ActTap, simulator.ActApprove} {
+		button := fmt.Sprintf(`#terminal-SIM00001 [data-act=%q]:not([aria-disabled])`, action)
+		p.sees(button)
+		p.do(chromedp.ScrollIntoView(chromedp.CSS(button)), chromedp.Tap(chromedp.CSS(button)))
+	}
+	p.screen("SIM00001", simulator.ScreenApproved)
+	if got, want := stream.statuses(2), []string{"initialized", "completed"}; !slices.Equal(got, want) {
+		t.Errorf("statuses: got %v, want %v", got, want)
 	}
 	p.quiet()
 }

@@ -131,8 +131,16 @@ func TestControlFromOtherOrigins(t *testing.T) {
 	}
 	elsewhere := map[string]string{"Sec-Fetch-Site": "cross-site", "Origin": "https://elsewhere.example"}
 	for _, call := range [][2]string{
-		{"POST", "terminals/SIM00001/approve"}, {"PUT", "terminals/SIM00001"}, {"PUT", "terminals"}, {"POST", "orders/x/status"},
-		{"POST", "orders/x/drop"}, {"POST", "streams/drop"}, {"POST", "faults"}, {"PUT", "faults/x"}, {"DELETE", "faults/x"}, {"DELETE", "faults"},
+		{"POST", "terminals/SIM00001/approve"},
+		{"PUT", "terminals/SIM00001"},
+		{"PUT", "terminals"},
+		{"POST", "orders/x/status"},
+		{"POST", "orders/x/drop"},
+		{"POST", "streams/drop"},
+		{"POST", "faults"},
+		{"PUT", "faults/x"},
+		{"DELETE", "faults/x"},
+		{"DELETE", "faults"},
 	} {
 		if status, _, _ := b.send(call[0], "/simulator/"+call[1], "{}", elsewhere); status != http.StatusForbidden {
 			t.Errorf("%s %s: got %d, want 403", call[0], call[1], status)

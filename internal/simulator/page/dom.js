@@ -56,18 +56,23 @@ export function arrange(parent, nodes) {
   }
 }
 
-// perFrame returns a function that runs work at most once per frame; hidden
-// pages run it once a second.
-export function perFrame(work) {
+// perFrame returns a function that runs work with the next frame, once however
+// often it is called, and leaves pause milliseconds between two runs. Hidden pages
+// have no frames: they run it once a second.
+export function perFrame(work, pause = 0) {
   let asked = false;
+  let last = -Infinity;
   const run = () => {
     asked = false;
+    last = performance.now();
     work();
   };
   return () => {
     if (asked) return;
     asked = true;
+    const wait = last + pause - performance.now();
     if (document.hidden) setTimeout(run, 1000);
+    else if (wait > 0) setTimeout(() => requestAnimationFrame(run), wait);
     else requestAnimationFrame(run);
   };
 }

@@ -4,7 +4,8 @@ import { byId, copyOf, element, parts, perFrame, setHidden, setText } from './do
 import { exactly, time, words } from './format.js';
 
 const held = 1_000; // entries that are kept
-const shown = 200; // entries that are on the page
+const shown = 150; // entries that are on the page
+const pause = 200; // milliseconds between two changes of the page
 
 // Which switch of the log an entry belongs to.
 const switches = {
@@ -25,7 +26,7 @@ export class Journal {
     this.entries = []; // the newest first
     this.fresh = []; // not on the page yet, the oldest first
     this.paused = false;
-    this.draw = perFrame(() => this.render());
+    this.draw = perFrame(() => this.render(), pause);
     this.list = byId('entries');
     byId('log-find').addEventListener('input', () => this.again());
     byId('log-kinds').addEventListener('change', () => this.again());

@@ -75,8 +75,10 @@ function spoken(t, amount) {
 function note(t) {
   if (t.busy && t.customer === 'virtual') return 'A virtual customer is at it. Touch anything to take over.';
   if (t.busy && t.customer === 'left') return 'Nobody is here: the payment is cancelled when its time is over.';
-  if (t.busy && t.screen === 'processing') return 'You are the issuer now: approve or decline.';
-  if (t.busy) return 'It is your turn.';
+  if (t.busy && t.screen === 'processing' && !t.stuck) return 'You are the issuer now: approve or decline.';
+  if (t.busy && t.screen === 'pin') return 'It is your turn: any four digits, then OK.';
+  if (t.busy && !t.stuck) return 'It is your turn: tap or insert a card.';
+  if (t.busy) return 'Only a cancel by the till helps now.';
   return t.mode === 'auto' ? 'The next payment is made by a virtual customer.' : 'The next payment waits for you.';
 }
 

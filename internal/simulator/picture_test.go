@@ -1,0 +1,87 @@
+package simulator_test
+
+import (
+	"bytes"
+	"image"
+	"image/color"
+	"image/png"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/chromedp/chromedp"
+)
+
+// screenshotsEnv names a folder for pictures of the page.
+const screenshotsEnv = "SCREENSHOTS_DIR"
+
+// picture takes a screenshot where somebody wants to see it.
+func (p *tab) picture(name string) {
+	p.t.Helper()
+	folder := os.Getenv(screenshotsEnv)
+	if folder == "" {
+		return
+	}
+	shot, err := png.Decode(bytes.NewReader(get(p, chromedp.CaptureScreenshot())))
+	if err != nil {
+		p.t.Fatalf("read screenshot: %v", err)
+	}
+	var small bytes.Buffer // a repository keeps every byte for ever
+	encoder := png.Encoder{CompressionLevel: png.BestCompression}
+	if err := encoder.Encode(&small, fewerColours(shot)); err != nil {
+		p.t.Fatalf("write screenshot: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, name+".png"), small.Bytes(), 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// fewerColours returns a picture with the 256 commonest colours of a picture, and
+// the nearest of them elsewhere. Screenshots have few.
+func fewerColours(shot image.Image) image.Image {
+	const step = 8 // what differs by less than this looks the same
+	coarse := func(c color.Color) color.NRGBA {
+		n, _ := color.NRGBAModel.Convert(c).(color.NRGBA)
+		return color.NRGBA{n.R / step * step, n.G / step * step, n.B / step * step, 255}
+	}
+	type bin struct {
+		count         int
+		red, green, b int
+	}
+	bounds := shot.Bounds()
+	bins := map[color.NRGBA]*bin{}
+	for y := bounds.Min.Y; y < bounds.Max.Y; y++ {
+		for x := bounds.Min.X; x < bounds.Max.X; x++ {
+			n, _ := color.NRGBAModel.Convert(shot.At(x, y)).(color.NRGBA)
+			c := coarse(n)
+			if bins[c] == nil {
+				bins[c] = &bin{}
+			}
+			at := bins[c]
+			at.count++
+			at.red, at.green, at.b = at.red+int(n.R), at.green+int(n.G), at.b+int(n.B)
+		}
+	}
+	common := slices.SortedFunc(maps.Keys(bins), func(a, b color.NRGBA) int { return bins[b].count - bins[a].count })
+	palette := color.Palette{}
+	nearest := map[color.NRGBA]uint8{}
+	for i, c := range common[:min(256, len(common))] {
+		nearest[c] = uint8(i)
+		n := bins[c]
+		palette = append(palette, color.NRGBA{uint8(n.red / n.count), uint8(n.green / n.count), uint8(n.b / n.count), 255})
+	}
+	out := image.NewPaletted(bounds, palette)
+	for y := bounds.Min.Y; y < bounds.Max.Y; y++ {
+		for x := bounds.Min.X; x < bounds.Max.X; x++ {
+			c := coarse(shot.At(x, y))
+			index, ok := nearest[c]
+			if !ok {
+				index = uint8(palette.Index(c))
+				nearest[c] = index
+			}
+			out.SetColorIndex(x, y, index)
+		}
+	}
+	return out
+}
