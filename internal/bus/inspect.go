@@ -130,8 +130,8 @@ type Object struct {
 	Name string
 	// Exists is false when the bridge would make it at its start.
 	Exists bool
-	// Unfit is why the bridge cannot use it as it is, an *UnfitError; nil when it
-	// can, or when it is not there.
+	// Unfit is why the bridge cannot use it as it is, or cannot make it, an
+	// *UnfitError; nil when it can, as far as is known.
 	Unfit error
 	// Differs lists what is otherwise than this configuration would make it.
 	Differs []Difference
@@ -180,6 +180,7 @@ func (b *Bus) inspectStream(ctx context.Context, want jetstream.StreamConfig) (O
 	asked := time.Now()
 	s, err := b.js.Stream(ctx, want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		o.Unfit = b.overlap(ctx, want)
 		return o, nil
 	}
 	if err != nil {
@@ -193,6 +194,28 @@ func (b *Bus) inspectStream(ctx context.Context, want jetstream.StreamConfig) (O
 	o.Unfit = fits(want, info.Config)
 	o.Differs = differences(want, info.Config)
 	return o, nil
+}
+
+// overlap looks for a stream that takes subjects of one that must be made. That
+// needs a right that the bridge itself can do without: nil when it is not there.
+func (b *Bus) overlap(ctx context.Context, want jetstream.StreamConfig) error {
+	if may, err := b.May(ctx, Right{Subject: "$JS.API.STREAM.NAMES"}); err != nil || !may {
+		return nil
+	}
+	for _, subject := range want.Subjects {
+		names := b.js.StreamNames(ctx, jetstream.WithStreamListSubject(subject))
+		other := ""
+		for name := range names.Name() {
+			other = name
+		}
+		if other != "" && names.Err() == nil {
+			return &UnfitError{
+				"stream " + want.Name, fmt.Sprintf("it cannot be made: stream %s takes %s", other, subject),
+				"remove that subject from the other stream, or set BRIDGE_SUBJECT_PREFIX to a prefix that no other stream takes",
+			}
+		}
+	}
+	return nil
 }
 
 // away counts the copies that are not there or not up to date.

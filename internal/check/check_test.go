@@ -299,6 +299,12 @@ func TestNATS(t *testing.T) {
 			},
 			area: "jetstream", subject: "stream POS_SESSIONS", level: check.Failure, text: "memory",
 		},
+		"a stream of another name takes the subjects": {
+			prepare: func(t *testing.T, js jetstream.JetStream) {
+				make1(t, js, jetstream.StreamConfig{Name: "EVERYTHING", Subjects: []string{"pos.>"}})
+			},
+			area: "jetstream", subject: "stream POS_STATUS", level: check.Failure, text: "stream EVERYTHING takes pos.*.*.journal",
+		},
 		"statuses are kept for another time": {
 			prepare: edited("POS_STATUS", func(c *jetstream.StreamConfig) { c.MaxAge = time.Hour }),
 			area:    "jetstream", subject: "stream POS_STATUS", level: check.Warning, text: "keeps events for 1h0m0s",
@@ -347,7 +353,7 @@ func TestNATS(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if !strings.HasPrefix(name, "a stream of that name") {
+				if !strings.HasPrefix(name, "a stream of") {
 					run(t, check.Options{Config: conf, Create: true})
 				}
 				tt.prepare(t, js)

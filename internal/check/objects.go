@@ -23,8 +23,8 @@ func (c *checker) objects(ctx context.Context, server bus.Server) {
 	kept := c.Config.JetStreamReplicas // of what is there, the fewest
 	for _, o := range list {
 		if !o.Exists {
-			c.missing = true
 			c.absent(o, server)
+			c.missing = true
 			continue
 		}
 		kept = min(kept, o.Copies)
@@ -41,6 +41,8 @@ func (c *checker) absent(o bus.Object, server bus.Server) {
 	n := c.Config.JetStreamReplicas
 	switch {
 	case strings.HasPrefix(o.Name, "consumer ") && c.missing: // it comes and goes with its stream
+	case o.Unfit != nil:
+		c.unfit(areaJetStream, o.Name, o.Unfit)
 	case n > 1 && server.Cluster == "":
 		c.add(areaJetStream, o.Name, Failure, "set BRIDGE_JETSTREAM_REPLICAS=1, or run NATS as a cluster",
 			"not there, and cannot be made with %d copies on a single server", n)
