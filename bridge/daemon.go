@@ -381,7 +381,7 @@ func (d *Daemon) keepObjects(ctx context.Context, replica *Replica) {
 		case <-tick.C:
 		case <-d.reconnected:
 			if d.connects.Load() > 1 {
-				replica.noteStorm()
+				replica.noteReconnect()
 			}
 		}
 		// Seen twice: a process that was paused finds all of them so at first.

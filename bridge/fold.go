@@ -20,7 +20,8 @@ type State struct {
 	Sequence uint64
 	// Final is true from the first final event on.
 	Final bool
-	// Heard counts the stream's events that were folded in by this replica.
+	// Heard counts the stream's events that were folded in by this replica, and
+	// those that it learnt of because another one had published them.
 	Heard uint64
 }
 
@@ -123,8 +124,8 @@ func (s State) Rebase(last schema.StatusEvent) State {
 // to be folded. Both replicas read the same stream: pending events are looked
 // for, in order, in the status from which this replica comes and in what the
 // other has published, and everything up to the last one found is dropped.
-// Answers that were asked for before are dropped too: they may be older than
-// what was published.
+// Answers that were asked for before are dropped too, and those that are still
+// on their way count as asked for before: every published event was heard now.
 func (s State) CatchUp(published []schema.StatusEvent, pending []Observation) (next State, rest []Observation) {
 	known := []string{s.Status}
 	for _, e := range published {
@@ -142,6 +143,7 @@ func (s State) CatchUp(published []schema.StatusEvent, pending []Observation) (n
 		}
 	}
 	next = s.Rebase(published[len(published)-1])
+	next.Heard += uint64(len(published))
 	for i, o := range pending {
 		switch {
 		case o.Source == schema.SourceReconcile:

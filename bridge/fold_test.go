@@ -287,6 +287,7 @@ func (r *modelReplica) publish(journal *[]schema.StatusEvent, truth []string, to
 		}
 		if r.stored < len(*journal) {
 			r.read(truth, told)
+			r.arrived += uint64(len((*journal)[r.stored:]))
 			r.state, r.pending = r.state.CatchUp((*journal)[r.stored:], r.pending)
 			r.stored = len(*journal)
 			return // the rest another time
@@ -444,7 +445,7 @@ func TestCatchUp(t *testing.T) {
 			}
 			next, rest := State{Status: "x", Sequence: 4}.CatchUp(published, tt.pending)
 			last := published[len(published)-1]
-			if next.Status != last.Status || next.Sequence != last.Sequence || next.SessionID != "s" || next.Heard != tt.heard {
+			if next.Status != last.Status || next.Sequence != last.Sequence || next.SessionID != "s" || next.Heard != tt.heard+uint64(len(published)) {
 				t.Errorf("next state %+v", next)
 			}
 			if !slices.Equal(rest, tt.rest) {

@@ -44,7 +44,7 @@ type follower struct {
 	stopStream context.CancelFunc
 	// connected is whether the event stream is open now.
 	connected bool
-	// arrived counts the stream's events, folded or not.
+	// arrived counts the stream's events, folded or not, as State.Heard does.
 	arrived uint64
 
 	// pending observations wait to be folded and stored, in order.
@@ -80,8 +80,9 @@ type follower struct {
 	handingOver bool
 	// holding is set while another replica may still publish, until overlapEnds
 	// fires: nothing is folded meanwhile.
-	holding     bool
-	overlapEnds *time.Timer
+	holding      bool
+	holdingSince time.Time
+	overlapEnds  *time.Timer
 	// departing is why the session is left once what is pending is published.
 	departing error
 	invalid   int

@@ -27,6 +27,8 @@ const (
 	stormOverlap = 3 * time.Second
 	// maxRetryPause bounds the pause between two tries of an operation on the bus.
 	maxRetryPause = 500 * time.Millisecond
+	// overlapLimit bounds the holding back while the trouble goes on.
+	overlapLimit = 30 * time.Second
 	// stormMemory is how long a trouble on the bus is remembered, beyond the time
 	// after which the queue hands a silent session out again.
 	stormMemory = 10 * time.Second
@@ -35,11 +37,38 @@ const (
 // noteStorm remembers that the bus did not work just now.
 func (r *Replica) noteStorm() { r.storm.Store(time.Now().UnixNano()) }
 
+// noteReconnect has everything tried again at once that waits for the bus: what
+// is pending must be published before a successor holds back no more.
+func (r *Replica) noteReconnect() {
+	r.noteStorm()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	close(r.reconnected)
+	r.reconnected = make(chan struct{})
+}
+
+// sinceStorm is how long the bus has been working.
+func (r *Replica) sinceStorm() time.Duration { return time.Since(time.Unix(0, r.storm.Load())) }
+
 // stormy reports whether a session that is handed over now may be one whose
 // follower lives and only could not say so.
-func (r *Replica) stormy() bool {
-	last := r.storm.Load()
-	return last != 0 && time.Since(time.Unix(0, last)) < r.ReplicaTTL+stormMemory
+func (r *Replica) stormy() bool { return r.sinceStorm() < r.ReplicaTTL+stormMemory }
+
+// rest waits between two tries of an operation on the bus, for d or until the
+// connection to it was made again. It reports whether ctx was still alive then.
+func (r *Replica) rest(ctx context.Context, d time.Duration) bool {
+	r.mu.Lock()
+	reconnected := r.reconnected
+	r.mu.Unlock()
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-reconnected:
+	case <-ctx.Done():
+		return false
+	}
+	return true
 }
 
 // overlapWith says how long the replica that a record names may still publish.
@@ -56,6 +85,7 @@ func (s *session) overlapWith(before bus.Record) time.Duration {
 // holdBack begins to fold nothing for as long as another replica may publish.
 func (f *follower) holdBack() {
 	f.holding = f.overlap > 0
+	f.holdingSince = time.Now()
 	if f.holding {
 		f.overlapEnds.Reset(f.overlap)
 		f.log.Debug("Holding back for the replica that had the session before", zap.Duration(telemetry.KeyWait, f.overlap))
@@ -65,8 +95,13 @@ func (f *follower) holdBack() {
 // lookBack ends the holding back: it continues from what the other replica has
 // published meanwhile.
 func (f *follower) lookBack(ctx context.Context) {
-	if f.writing { // the record is being written
+	calm := f.sinceStorm()
+	switch {
+	case f.writing: // the record is being written
 		f.overlapEnds.Reset(f.BackoffInitial)
+		return
+	case calm < stormOverlap && time.Since(f.holdingSince) < overlapLimit: // the other has not had its time
+		f.overlapEnds.Reset(stormOverlap - calm)
 		return
 	}
 	f.writing = true

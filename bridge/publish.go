@@ -102,6 +102,7 @@ func (f *follower) catchUp(others []bus.Status) {
 	var rest []Observation
 	f.state, rest = f.state.CatchUp(events, pending)
 	f.stored = others[len(others)-1].Seq
+	f.arrived += uint64(len(others))
 	f.pending = nil
 	for _, o := range rest {
 		f.pending = append(f.pending, observed{Observation: o})

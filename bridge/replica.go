@@ -72,6 +72,9 @@ type Replica struct {
 	rewatch chan struct{}
 	// storm is when the bus last did not work, in Unix nanoseconds, 0 for never.
 	storm atomic.Int64
+	// reconnected is closed, and made anew, when the connection to the bus was
+	// made again. Guarded by mu.
+	reconnected chan struct{}
 
 	// draining is closed when sessions are to be handed over.
 	draining  chan struct{}
@@ -101,6 +104,8 @@ func NewReplica(s Settings, p Ports) *Replica {
 		latest:   map[string]*session{},
 		rewatch:  make(chan struct{}, 1),
 		draining: make(chan struct{}),
+
+		reconnected: make(chan struct{}),
 	}
 	r.Ports = r.watched(r.writes)
 	r.work, r.stopWork = context.WithCancel(context.Background())
@@ -311,7 +316,7 @@ func persist[T any](ctx context.Context, r *Replica, operation func(context.Cont
 		}
 		r.noteStorm()
 		r.Log.Debug("Trying again", zap.Error(err))
-		if !sleep(ctx, pause.NextBackOff()) {
+		if !r.rest(ctx, pause.NextBackOff()) {
 			return v, err
 		}
 	}
