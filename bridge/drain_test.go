@@ -1,0 +1,146 @@
+package bridge_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/posbridge/bridge/bridge"
+	"github.com/posbridge/bridge/schema"
+)
+
+// A draining replica finishes what it has begun: an order that is being created
+// is answered, a command that only waits is told to ask again.
+func TestDrainDuringCreate(t *testing.T) {
+	t.Parallel()
+	asked, release := make(chan struct{}), make(chan struct{})
+	p := &provider{}
+	p.create = func(w http.ResponseWriter, r *http.Request, order fields) {
+		p.make(order)
+		close(asked)
+		<-release
+		created(w, r, order)
+	}
+	b := setup(t, options{provider: p})
+	r := b.run(func(c *bridge.Config) { c.DrainTimeout = patience })
+	first, again := make(chan reply, 1), make(chan reply, 1)
+	start := func(answered chan<- reply) {
+		got, _ := b.try("pos.payment.start", order("a", terminal1))
+		answered <- got
+	}
+	go start(first)
+	<-asked
+	go start(again)
+	eventually(t, "the same start waits", func() bool {
+		var stats struct {
+			Endpoints []struct {
+				Subject     string
+				NumRequests int `json:"num_requests"`
+			}
+		}
+		ask(b, "$SRV.STATS.pos-bridge", &stats)
+		for _, e := range stats.Endpoints {
+			if e.Subject == "pos.payment.start" {
+				return e.NumRequests == 2
+			}
+		}
+		return false
+	})
+	r.stop()
+	got := <-again
+	got.t = t
+	if e := got.failed(schema.ShuttingDown); !e.Retryable {
+		t.Errorf("got %+v", e)
+	}
+	if status, z := r.readyz(); status != http.StatusServiceUnavailable || z.Reasons[0].Condition != "draining" {
+		t.Errorf("while it drains: %d, %+v", status, z)
+	}
+	close(release)
+	got = <-first
+	got.t = t
+	if got := got.started(); !got.Created || got.SessionID != "session-of-a" {
+		t.Errorf("got %+v", got)
+	}
+	<-r.done
+	b.run()
+	p.become("completed")
+	b.wait(func() string { return "completed" }, func() bool { return last(b.eventsOf("a")) == "completed" })
+	b.waitFree(terminal1)
+	if n := p.called("create"); n != 1 {
+		t.Errorf("%d creates", n)
+	}
+}
+
+// A drain takes no longer than BRIDGE_DRAIN_TIMEOUT, and what is left then goes
+// on elsewhere.
+func TestDrainIsBounded(t *testing.T) {
+	t.Parallel()
+	asked := make(chan struct{})
+	p := &provider{}
+	p.create = func(w http.ResponseWriter, r *http.Request, order fields) {
+		p.make(order)
+		close(asked)
+		<-r.Context().Done()
+	}
+	b := setup(t, options{provider: p})
+	r := b.run(func(c *bridge.Config) { c.DrainTimeout, c.RequestTimeout = 300*time.Millisecond, patience })
+	answered := make(chan reply, 1)
+	go func() {
+		got, _ := b.try("pos.payment.start", order("a", terminal1))
+		answered <- got
+	}()
+	<-asked
+	began := time.Now()
+	r.drain()
+	if took := time.Since(began); r.err != nil || took > 5*time.Second {
+		t.Errorf("it took %s, and ended with %v", took, r.err)
+	}
+	b.run()
+	got := <-answered
+	got.t = t
+	if got := got.started(); !got.Created {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// With the second signal a drain ends at once.
+func TestSecondSignalCutsTheDrain(t *testing.T) {
+	t.Parallel()
+	asked := make(chan struct{})
+	p := &provider{}
+	p.create = func(w http.ResponseWriter, r *http.Request, order fields) {
+		close(asked)
+		<-r.Context().Done()
+	}
+	b := setup(t, options{provider: p})
+	r := b.run(func(c *bridge.Config) { c.DrainTimeout, c.RequestTimeout = time.Hour, time.Hour })
+	go func() { _, _ = b.try("pos.payment.start", order("a", terminal1)) }()
+	<-asked
+	r.stop()
+	r.waitReady(http.StatusServiceUnavailable)
+	r.cut()
+	select {
+	case <-r.done:
+	case <-b.ctx.Done():
+		t.Error("it did not end")
+	}
+}
+
+// A daemon that is stopped before NATS was there ends at once.
+func TestStopBeforeNATSIsThere(t *testing.T) {
+	t.Parallel()
+	b := setup(t, options{})
+	b.nats.Shutdown()
+	r := b.launch()
+	if status, _ := r.readyz(); status != http.StatusServiceUnavailable {
+		t.Errorf("got %d", status)
+	}
+	r.drain()
+	if r.err != nil {
+		t.Errorf("it ended with %v", r.err)
+	}
+	if err := b.nats.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	b.waitConnected()
+}
