@@ -25,4 +25,7 @@
 // journal of fixed size; streams, the feed and waiting tests follow from there
 // at their own speed. Timers drive the virtual customers, so an open order costs
 // no goroutine; an open event stream costs the one of its connection.
+//
+// The folder page is the virtual terminal, served at /: files that a browser
+// takes as they are. It does everything by way of the control API.
 package simulator

@@ -37,8 +37,9 @@ func (p *tab) picture(name string) {
 	}
 }
 
-// fewerColours returns a picture with the 256 commonest colours of a picture, and
-// the nearest of them elsewhere. Screenshots have few.
+// fewerColours returns a picture with the 256 colours of a picture that matter
+// most, the common and the bright ones, and the nearest of them elsewhere.
+// Screenshots have few.
 func fewerColours(shot image.Image) image.Image {
 	const step = 8 // what differs by less than this looks the same
 	coarse := func(c color.Color) color.NRGBA {
@@ -63,7 +64,11 @@ func fewerColours(shot image.Image) image.Image {
 			at.red, at.green, at.b = at.red+int(n.R), at.green+int(n.G), at.b+int(n.B)
 		}
 	}
-	common := slices.SortedFunc(maps.Keys(bins), func(a, b color.NRGBA) int { return bins[b].count - bins[a].count })
+	weight := func(c color.NRGBA) int {
+		colourful := int(max(c.R, c.G, c.B)) - int(min(c.R, c.G, c.B))
+		return bins[c].count * (8 + colourful*colourful/16)
+	}
+	common := slices.SortedFunc(maps.Keys(bins), func(a, b color.NRGBA) int { return weight(b) - weight(a) })
 	palette := color.Palette{}
 	nearest := map[color.NRGBA]uint8{}
 	for i, c := range common[:min(256, len(common))] {

@@ -52,6 +52,22 @@ function show(state) {
 
 let built = false;
 let seenBefore = false;
+
+// build makes what depends on scenarios and kinds of faults; a failure is tried
+// again, for without them there is no page.
+async function build(present) {
+  try {
+    await once();
+    built = true;
+    faults.show(present);
+  } catch {
+    built = false;
+    setTimeout(() => {
+      if (!built) build(present);
+    }, 2000);
+  }
+}
+
 const tell = {
   async state(state, fresh) {
     show(state);
@@ -67,14 +83,7 @@ const tell = {
       }));
       if (ids.length > 0) setText(byId('command'), `bridge pay --terminal ${ids[0]} --amount 77.99`);
     }
-    if (built && !fresh) return;
-    try {
-      await once();
-      built = true;
-      faults.show(state.faults);
-    } catch {
-      built = false; // tried again with the next connection
-    }
+    if (!built || fresh) await build(state.faults);
   },
   terminal: (t) => grid.change(t),
   entry(entry) {
@@ -133,11 +142,23 @@ byId('reset-dialog').addEventListener('close', async () => {
   }
 });
 
-// The guide stays as it was left; on a phone it is closed at first.
+// The guide stays as it was left, where the browser keeps that; on a phone it is
+// closed at first.
 const guide = byId('guide');
-const remembered = localStorage.getItem('guide');
-guide.open = remembered === null ? matchMedia('(min-width: 900px)').matches : remembered === 'open';
-guide.addEventListener('toggle', () => localStorage.setItem('guide', guide.open ? 'open' : 'closed'));
+let left = null;
+try {
+  left = localStorage.getItem('guide');
+} catch {
+  // Storage is switched off.
+}
+guide.open = left === null ? matchMedia('(min-width: 900px)').matches : left === 'open';
+guide.addEventListener('toggle', () => {
+  try {
+    localStorage.setItem('guide', guide.open ? 'open' : 'closed');
+  } catch {
+    // As above.
+  }
+});
 
 byId('copy').addEventListener('click', async () => {
   const button = byId('copy');
