@@ -36,7 +36,7 @@ func (r *replica) readyz() (int, readyz) {
 func TestReadiness(t *testing.T) {
 	t.Parallel()
 	b := setup(t, options{simulator: simulator.Options{Manual: true}})
-	b.recorder.miss()
+	b.miss()
 	b.nats.Shutdown()
 	r := b.launch()
 	healthy := func(when string) {

@@ -13,7 +13,7 @@ import (
 func TestNATSOutage(t *testing.T) {
 	t.Parallel()
 	b := setup(t, options{simulator: simulator.Options{Manual: true}})
-	b.recorder.miss()
+	b.miss()
 	b.run()
 	for i := range 4 {
 		b.start(order(fmt.Sprintf("o-%d", i), fmt.Sprintf("SIM0000%d", i+1)))
@@ -45,7 +45,7 @@ func TestNATSOutage(t *testing.T) {
 func TestFinalStatusDuringAnOutage(t *testing.T) {
 	t.Parallel()
 	b := setup(t, options{simulator: simulator.Options{Manual: true}})
-	b.recorder.miss()
+	b.miss()
 	r := b.run()
 	b.start(order("a", terminal1))
 	b.await("a", "initialized")
@@ -72,7 +72,7 @@ func TestFinalStatusDuringAnOutage(t *testing.T) {
 func TestStartAcrossAnOutage(t *testing.T) {
 	t.Parallel()
 	b := setup(t, options{})
-	b.recorder.miss()
+	b.miss()
 	b.run()
 	for i := range 3 {
 		id := fmt.Sprintf("o-%d", i)

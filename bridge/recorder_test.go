@@ -11,7 +11,6 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -407,9 +406,4 @@ func newServer(t testing.TB, h http.Handler) *httptest.Server {
 		s.Close()
 	})
 	return s
-}
-
-// subjectOf is the status subject of an order in the default space.
-func subjectOf(terminal, order string) string {
-	return strings.Join([]string{"pos", terminal, subjects.OrderToken(order), "status"}, ".")
 }

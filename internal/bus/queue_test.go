@@ -253,7 +253,8 @@ func TestConsumerMadeAgain(t *testing.T) {
 	if _, err := b.Enqueue(t.Context(), session("T1", "p")); err != nil {
 		t.Fatal(err)
 	}
-	for d := wait(t, taken); d.Session.Order() != "p"; d = wait(t, taken) {
+	for d.Session.Order() != "p" {
+		d = wait(t, taken)
 	}
 }
 
