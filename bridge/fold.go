@@ -37,7 +37,7 @@ type Observation struct {
 	// AskedAfter counts the stream's events that had arrived when the provider
 	// was asked. Only for SourceReconcile.
 	AskedAfter uint64
-	// At is when it was learnt. It is copied, never compared.
+	// At is when it was learnt. It is copied; only CatchUp compares it.
 	At time.Time
 }
 
@@ -119,11 +119,16 @@ func (s State) Rebase(last schema.StatusEvent) State {
 	}
 }
 
+// sameEvent is how far apart two replicas may read the same event of a stream,
+// their clocks' difference included.
+const sameEvent = 2 * time.Second
+
 // CatchUp continues from what another replica has published meanwhile (at least
 // one event, in order), and returns which of the pending observations are still
 // to be folded. Both replicas read the same stream: pending events are looked
 // for, in order, in the status from which this replica comes and in what the
-// other has published, and everything up to the last one found is dropped.
+// other has published, and everything up to the last one found is dropped. What
+// was read sameEvent or more after the last published one was learnt is newer.
 // Answers that were asked for before are dropped too, and those that are still
 // on their way count as asked for before: every published event was heard now.
 func (s State) CatchUp(published []schema.StatusEvent, pending []Observation) (next State, rest []Observation) {
@@ -131,8 +136,12 @@ func (s State) CatchUp(published []schema.StatusEvent, pending []Observation) (n
 	for _, e := range published {
 		known = append(known, e.Status)
 	}
+	newer := published[len(published)-1].ObservedAt.Add(sameEvent)
 	at, covered := 0, 0
 	for i, o := range pending {
+		if o.At.After(newer) {
+			break
+		}
 		if o.Source != schema.SourceStream {
 			continue
 		}

@@ -409,6 +409,22 @@ func TestTwoReplicasWithGaps(t *testing.T) {
 	})
 }
 
+// What was read long after the other replica's last news is newer, though it
+// has the same names.
+func TestCatchUpByTime(t *testing.T) {
+	t.Parallel()
+	at := func(seconds int) time.Time { return time.Unix(1000, 0).Add(time.Duration(seconds) * time.Second) }
+	published := []schema.StatusEvent{{Status: "declined", Sequence: 2, ObservedAt: at(0)}}
+	pending := []Observation{
+		{Source: schema.SourceStream, Status: "initialized", At: at(6)},
+		{Source: schema.SourceStream, Status: "declined", At: at(7)},
+	}
+	_, rest := State{Status: "initialized", Sequence: 1}.CatchUp(published, pending)
+	if !slices.Equal(rest, pending) {
+		t.Errorf("rest %+v, want all of it", rest)
+	}
+}
+
 func TestCatchUp(t *testing.T) {
 	t.Parallel()
 	stream := func(statuses ...string) (o []Observation) {

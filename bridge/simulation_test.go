@@ -106,7 +106,8 @@ func simulate(t *testing.T, seed uint64, log *zap.Logger) (a audit) {
 			server: bustest.NewMemory(simTTL, rand.New(rand.NewPCG(seed, 2))),
 		}
 		faults := bustest.Faults{}
-		if random.IntN(3) > 0 {
+		outagesOnly := random.IntN(4) == 0
+		if !outagesOnly && random.IntN(3) > 0 {
 			faults = bustest.Faults{LostRequest: random.IntN(30), LostAnswer: random.IntN(30), Late: random.IntN(20), Slow: random.IntN(60)}
 		}
 		for range 1 + random.IntN(3) {
@@ -119,7 +120,7 @@ func simulate(t *testing.T, seed uint64, log *zap.Logger) (a audit) {
 		calm := make(chan struct{})
 		go func() {
 			defer close(calm)
-			if random.IntN(4) == 0 {
+			if outagesOnly {
 				r.outages(random)
 			} else {
 				r.chaos(random, faults)
@@ -282,7 +283,7 @@ func (r *run) outage(d time.Duration) []*process {
 // reconnect brings a replica's connection back, which its daemon takes note of.
 func (r *run) reconnect(p *process) {
 	if r.lives(p) {
-		p.replica.noteStorm()
+		p.replica.noteReconnect()
 		p.client.Cut(false)
 	}
 }
