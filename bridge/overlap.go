@@ -21,6 +21,9 @@ const (
 	// handOverSettle is how long a successor that reads the stream holds back
 	// after its record has said so: the one before has then left.
 	handOverSettle = 300 * time.Millisecond
+	// calmOverlap is how long a successor holds back for a replica that fell
+	// silent although the bus works: as a rule it is dead.
+	calmOverlap = 500 * time.Millisecond
 	// stormOverlap is how long a successor holds back when the bus was in trouble
 	// shortly before: a publish that was lost with a leader is repeated after
 	// callLimit of package bus and a pause of at most maxRetryPause.
@@ -76,10 +79,12 @@ func (s *session) overlapWith(before bus.Record) time.Duration {
 	switch {
 	case before.Replica == "":
 		return handOverOverlap + handOverSettle
-	case before.Replica != s.ReplicaID && s.stormy():
+	case before.Replica == s.ReplicaID:
+		return 0
+	case s.stormy():
 		return stormOverlap
 	}
-	return 0
+	return calmOverlap
 }
 
 // holdBack begins to fold nothing for as long as another replica may publish.
