@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"strconv"
+	"sync"
 	"testing"
 )
 
@@ -14,12 +15,19 @@ const (
 	lastPort  = 32_000
 )
 
+// given holds the ports that were given to servers of this process: one that is
+// down now wants its port back.
+var given sync.Map
+
 // Port finds a port of loopback that nobody listens on now. It is for servers
 // that come back at the same address.
 func Port(tb testing.TB) int {
 	tb.Helper()
 	for range 100 {
 		port := firstPort + rand.IntN(lastPort-firstPort)
+		if _, taken := given.LoadOrStore(port, true); taken {
+			continue
+		}
 		l, err := net.Listen("tcp", address(port))
 		if err != nil {
 			continue
