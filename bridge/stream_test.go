@@ -78,8 +78,10 @@ func TestOddStreams(t *testing.T) {
 			t.Parallel()
 			b := setup(t, options{simulator: simulator.Options{StreamGrace: 100 * time.Millisecond, Heartbeat: 20 * time.Millisecond}})
 			r := b.run(func(c *bridge.Config) {
-				c.ReconcileInterval, c.IdleTimeout = 150*time.Millisecond, 300*time.Millisecond
-				c.RequestTimeout = 500 * time.Millisecond
+				c.ReconcileInterval, c.RequestTimeout = 150*time.Millisecond, 500*time.Millisecond
+				if strings.HasPrefix(tt.faults, "silent_stream") {
+					c.IdleTimeout = 300 * time.Millisecond
+				}
 			})
 			if got := b.start(order("a", terminal1, scenario(simulator.Approve, strings.Split(tt.faults, " ")...))); !got.Created {
 				t.Errorf("got %+v", got)
