@@ -179,6 +179,9 @@ func (e environment) config() (Config, error) {
 	if env.NATSCredsFile != "" && env.NATSNKeyFile != "" {
 		r.bad("NATS_CREDS_FILE", "and BRIDGE_NATS_NKEY_FILE exclude each other: set one")
 	}
+	if c.StatusMaxAge > 0 && c.StatusMaxAge < time.Second {
+		r.bad("STATUS_MAX_AGE", "takes a duration of at least 1s")
+	}
 	if c.BackoffInitial > c.BackoffMax && c.BackoffMax > 0 {
 		r.bad("BACKOFF_INITIAL", "must not be longer than BRIDGE_BACKOFF_MAX")
 	}
@@ -244,16 +247,22 @@ func (r *reader) space(prefix string) subjects.Space {
 }
 
 func (r *reader) natsURL(value string) multisafepay.Secret {
+	webSockets, plain := false, false
 	for part := range strings.SplitSeq(value, ",") {
 		part = strings.TrimSpace(part)
 		if !strings.Contains(part, "://") {
 			part = "nats://" + part
 		}
 		u, err := url.Parse(part)
-		if err != nil || u.Hostname() == "" || !slices.Contains([]string{"nats", "tls", "ws", "wss"}, u.Scheme) || !validPort(u.Port()) {
+		if err != nil || u.Hostname() == "" || strings.Contains(u.Hostname(), ":") && !strings.Contains(u.Host, "[") || !slices.Contains([]string{"nats", "tls", "ws", "wss"}, u.Scheme) || !validPort(u.Port()) {
 			r.bad("NATS_URL", "takes one or more addresses such as nats://host:4222 or tls://host:4222, separated by commas")
 			break
 		}
+		webSockets = webSockets || strings.HasPrefix(u.Scheme, "ws")
+		plain = plain || !strings.HasPrefix(u.Scheme, "ws")
+	}
+	if webSockets && plain {
+		r.bad("NATS_URL", "takes either ws:// and wss:// addresses or others, not both")
 	}
 	return multisafepay.NewSecret(value)
 }
@@ -322,6 +331,9 @@ func (r *reader) apiKey(env environment) multisafepay.Secret {
 			set = append(set, v.name)
 		}
 	}
+	if len(set) > 1 && set[len(set)-1] == "TERMINAL_GROUPS_FILE" && len(set) == 2 {
+		set = set[1:] // with a groups file the one key serves nobody
+	}
 	switch {
 	case len(set) == 0:
 		r.bad("API_KEY", "is missing: set it, or BRIDGE_API_KEY_FILE, or BRIDGE_TERMINAL_GROUPS_FILE")
@@ -359,7 +371,8 @@ func (r *reader) hosts(name, value string) []string {
 		if part == "" {
 			continue
 		}
-		if !hostPattern.MatchString(part) {
+		_, port, _ := net.SplitHostPort(part) // no port is fine
+		if !hostPattern.MatchString(part) || !validPort(port) {
 			r.bad(name, `takes hosts such as "events.example.com" or "events.example.com:8443", separated by commas`)
 			return nil
 		}

@@ -227,7 +227,6 @@ func TestConfigRefusals(t *testing.T) {
 	for name, variables := range map[string]map[string]string{
 		"no key":              {},
 		"key and file":        {"API_KEY": "hush", "API_KEY_FILE": files["secret"]},
-		"key and groups":      {"API_KEY": "hush", "TERMINAL_GROUPS_FILE": files["secret"]},
 		"all three":           {"API_KEY": "hush", "API_KEY_FILE": files["secret"], "TERMINAL_GROUPS_FILE": files["secret"]},
 		"empty key file":      {"API_KEY_FILE": files["empty"]},
 		"key file of lines":   {"API_KEY_FILE": files["lines"]},

@@ -163,11 +163,14 @@ func (v *view) Terminals(ids []string) []console.Terminal {
 	defer v.mu.Unlock()
 	for _, id := range ids {
 		s := v.seen[id]
-		t := console.Terminal{ID: id, Group: groups[id], Seen: s.at, Order: s.order, Status: s.status}
+		t := console.Terminal{ID: id, Group: groups[id], Seen: s.at.Truncate(time.Millisecond)}
 		if r != nil {
 			if record, _, ok := r.board.of(id); ok {
 				t.Session = openSession(record)
 			}
+		}
+		if t.Session == nil {
+			t.Order, t.Status = s.order, s.status
 		}
 		terminals = append(terminals, t)
 	}
@@ -215,7 +218,7 @@ func openSession(r bus.Record) *console.Session {
 	}
 	return &console.Session{
 		Order: r.Order, Amount: r.Amount, Currency: r.Currency, Status: shownStatus(r.Status),
-		Started: r.StartedAt, Replica: r.Replica, Stream: r.Stream,
+		Started: r.StartedAt.Truncate(time.Millisecond), Replica: r.Replica, Stream: r.Stream,
 	}
 }
 

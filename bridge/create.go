@@ -103,10 +103,23 @@ type creation struct {
 	until time.Time
 	// heard is when the provider was asked that answered "not found" last.
 	heard time.Time
-	// wait before the next create.
+	// wait before the next create; told when it was the provider who said so.
 	wait time.Duration
+	told bool
 	// answer to give if it ends now: nothing was created.
 	answer *schema.Error
+	// giveUpAt is when a provider that only fails, and does not say when to come
+	// back, is given up: a till should know within seconds.
+	giveUpAt time.Time
+}
+
+// failurePatience is how long creating is tried again at a provider that cannot
+// be reached or fails, within the start deadline. The requester may ask again.
+const failurePatience = 5 * time.Second
+
+// tired reports whether a provider that only fails is to be given up.
+func (c *creation) tired() bool {
+	return !c.told && !c.giveUpAt.IsZero() && time.Now().Add(c.wait).After(c.giveUpAt)
 }
 
 // ensureOrder makes sure that the order exists at the provider exactly once,
@@ -161,7 +174,7 @@ func (s *session) ensureOrder(ctx context.Context) error {
 		switch {
 		case s.leaving != nil:
 			return s.leaving
-		case !c.doubt && (left <= 0 || c.wait >= left):
+		case !c.doubt && (left <= 0 || c.wait >= left || c.tired()):
 			if c.until.IsZero() || c.heard.After(c.until) {
 				return s.refuse(ctx, c.answer)
 			}
@@ -182,7 +195,11 @@ func (s *session) ensureOrder(ctx context.Context) error {
 				return s.refuse(ctx, answer)
 			}
 			s.noteMet("The provider gave no usable answer to the order")
+			if c.giveUpAt.IsZero() {
+				c.giveUpAt = time.Now().Add(failurePatience)
+			}
 			s.log.Warn("The order could not be created yet", zap.Error(err), zap.Duration(telemetry.KeyElapsed, time.Since(sent)))
+			c.told = retryAfter(err) > 0
 			c.wait = max(retryAfter(err), pause.NextBackOff())
 			if f == doubtful {
 				c.doubt = true
@@ -287,7 +304,11 @@ func (s *session) refuse(ctx context.Context, answer *schema.Error) error {
 		return err
 	}
 	s.noteMet("The start was refused: " + string(answer.Code))
-	s.log.Info("The start was refused", zap.String(telemetry.KeyCode, string(answer.Code)), zap.String(telemetry.KeyReason, answer.Message))
+	level := zap.InfoLevel
+	if answer.Code == schema.ProviderError {
+		level = zap.WarnLevel // a key, or a provider, that is not as it should be: bridge check tells
+	}
+	s.log.Log(level, "The start was refused", zap.String(telemetry.KeyCode, string(answer.Code)), zap.String(telemetry.KeyReason, answer.Message))
 	return s.removeRefused(ctx, answer)
 }
 

@@ -170,8 +170,20 @@ func (d *Daemon) Run(ctx, cut context.Context) error {
 // errClosed ends the process: nats.go has given the connection up.
 var errClosed = errors.New("the NATS connection is closed for good")
 
+// closedError says why, on one line, and what to change.
+func closedError(err error) error {
+	switch {
+	case err == nil:
+		return errClosed
+	case strings.Contains(strings.ToLower(err.Error()), "auth"):
+		return fmt.Errorf("%w: %w; set BRIDGE_NATS_CREDS_FILE or BRIDGE_NATS_NKEY_FILE, or a user in BRIDGE_NATS_URL, that the server knows", errClosed, err)
+	}
+	return fmt.Errorf("%w: %w", errClosed, err)
+}
+
 // connect begins to connect to NATS; the handlers keep readiness true to it.
 func (d *Daemon) connect() error {
+	unreachable := &throttle{log: d.log}
 	var err error
 	d.bus, err = bus.Connect(bus.Options{
 		URLs: d.config.NATSURL.Reveal(), Name: "pos-bridge " + d.config.ReplicaID,
@@ -199,24 +211,32 @@ func (d *Daemon) connect() error {
 				d.metrics.SetNATSConnected(false)
 				d.ready.set(condNATS, "the NATS connection is closed")
 				select {
-				case d.closed <- errors.Join(errClosed, err):
+				case d.closed <- closedError(err):
 				default:
 				}
+			},
+			Refused: func(err error) {
+				unreachable.failed("NATS cannot be reached; trying again until it can", err)
+				d.ready.set(condNATS, "not connected to NATS: "+withoutAddress(err))
 			},
 			Error: func(err error) { d.log.Warn("NATS reported an error", zap.Error(err)) },
 		},
 	})
 	if err != nil {
-		problem := err.Error()
-		if strings.Contains(problem, "@") { // an address may carry a password
-			problem = "the addresses do not go together"
-		}
-		return BadVariable("NATS_URL", "or a BRIDGE_NATS_ file cannot be used: "+problem)
+		return BadVariable("NATS_URL", "or a BRIDGE_NATS_ file cannot be used: "+withoutAddress(err))
 	}
 	if !d.bus.Connected() {
 		d.log.Warn("NATS is not there yet; waiting for it")
 	}
 	return nil
+}
+
+// withoutAddress is an error's text, unless it may show a password.
+func withoutAddress(err error) string {
+	if text := err.Error(); !strings.Contains(text, "@") {
+		return text
+	}
+	return "the address cannot be used"
 }
 
 // waitForObjects waits for NATS and for JetStream, and makes what is missing. It
@@ -312,7 +332,7 @@ func (d *Daemon) serve(ctx, cut, life context.Context) error {
 	}
 	d.ready.set(condDraining, "this replica is draining")
 	d.metrics.SetDraining(true)
-	d.log.Info("Draining: no new commands, sessions go to the other replicas")
+	d.log.Info("Draining: no new commands; sessions go to other replicas, if there are any")
 	draining, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.config.DrainTimeout)
 	defer cancel()
 	defer context.AfterFunc(cut, cancel)()
@@ -323,9 +343,10 @@ func (d *Daemon) serve(ctx, cut, life context.Context) error {
 	stopIntake()
 	<-consumed
 	if err := replica.Drain(draining); err != nil {
-		d.log.Warn(err.Error())
+		d.log.Warn("The drain is not complete", zap.Error(err))
+	} else {
+		d.log.Info("Drained")
 	}
-	d.log.Info("Drained")
 	return failure
 }
 
@@ -346,7 +367,10 @@ func (d *Daemon) consume(ctx context.Context, replica *Replica) {
 	pause := replica.backoff()
 	for ctx.Err() == nil {
 		began := time.Now()
-		well := time.AfterFunc(time.Second, func() { d.ready.set(condSessions, "") })
+		well := time.AfterFunc(time.Second, func() {
+			trouble.recovered("Sessions are handed over again")
+			d.ready.set(condSessions, "")
+		})
 		err := d.bus.Consume(ctx, func(s bus.Delivery) {
 			trouble.recovered("Sessions are handed over again")
 			d.ready.set(condSessions, "")

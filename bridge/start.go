@@ -57,7 +57,7 @@ func (r *Replica) Start(ctx context.Context, request schema.StartRequest, from R
 			return reply, failure
 		}
 	}
-	return nil, schema.NewError(schema.OutcomeUnknown, "the session could not be queued in time; send the same request again")
+	return nil, schema.NewError(schema.OutcomeUnknown, "it is not known in time whether the order exists; send the same request again")
 }
 
 // tryStart makes one attempt. It asks for another one after a wait, or after an

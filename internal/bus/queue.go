@@ -65,6 +65,9 @@ type Delivery struct {
 	Handle      Handle
 }
 
+// stopLimit is how long Consume may take to end.
+const stopLimit = 500 * time.Millisecond
+
 // Enqueue publishes a session, which locks its terminal. ErrConflict: the
 // terminal is locked, by another session or by an earlier try of this call. Any
 // other error leaves it unknown whether the session was stored.
@@ -151,7 +154,11 @@ func (b *Bus) Consume(ctx context.Context, take func(Delivery), report func(erro
 	}
 	defer func() {
 		consuming.Drain() // what was handed over already is given back
-		<-consuming.Closed()
+		select {
+		case <-consuming.Closed():
+		case <-time.After(stopLimit): // the server is away: what it gave goes elsewhere after AckWait
+			consuming.Stop()
+		}
 	}()
 	select {
 	case <-ctx.Done():
