@@ -108,7 +108,7 @@ func (r *Replica) cancelAtProvider(ctx context.Context, key multisafepay.Secret,
 		return status, nil
 	}
 	there, asked := r.Provider.Get(ctx, key, order)
-	if asked == nil && (err == nil || finishes(there.Status) || followsFinal(there.Status)) {
+	if asked == nil && (err == nil || finishes(there.Status)) {
 		return there.Status, nil
 	}
 	failure, ok := errors.AsType[*multisafepay.Error](err)

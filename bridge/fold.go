@@ -86,7 +86,7 @@ func Fold(s State, o Observation) (next State, change *schema.StatusEvent, verdi
 		TransactionID:   orElse(o.TransactionID, s.TransactionID),
 		SessionID:       orElse(o.SessionID, s.SessionID),
 		Sequence:        s.Sequence + 1,
-		Final:           s.Final || finishes(o.Status) || o.Source == schema.SourceReconcile && followsFinal(o.Status),
+		Final:           s.Final || finishes(o.Status),
 		Heard:           s.Heard,
 	}
 	if o.Source == schema.SourceBridge {
@@ -166,20 +166,13 @@ func (s State) CatchUp(published []schema.StatusEvent, pending []Observation) (n
 }
 
 // finishes tells the statuses after which the payment itself is over and the
-// terminal is free (provider: payment-statuses; unresolved is the bridge's).
+// terminal is free (provider: payment-statuses; unresolved is the bridge's). The
+// second line can only follow a completed payment: when it is the first that is
+// learnt, completed fell into a gap, and the terminal must not stay locked.
 func finishes(status string) bool {
 	switch status {
-	case "completed", "cancelled", "expired", "void", schema.StatusUnresolved:
-		return true
-	}
-	return false
-}
-
-// followsFinal tells the statuses that only a payment that was completed can
-// have: when asking brings one of them first, completed fell into a gap.
-func followsFinal(status string) bool {
-	switch status {
-	case "reversed", "refunded", "partial_refunded", "chargedback":
+	case "completed", "cancelled", "expired", "void", schema.StatusUnresolved,
+		"reversed", "refunded", "partial_refunded", "chargedback":
 		return true
 	}
 	return false

@@ -25,7 +25,7 @@ func TestFold(t *testing.T) {
 	at := func(status string, sequence, heard uint64) State {
 		return State{
 			Status: status, FinancialStatus: "f-" + status, TransactionID: "7", SessionID: "s", Sequence: sequence, Heard: heard,
-			Final: finishes(status) || followsFinal(status),
+			Final: finishes(status),
 		}
 	}
 	event := func(source, status, financial, previous string, sequence uint64, final bool) *schema.StatusEvent {
@@ -143,7 +143,7 @@ func TestFinishes(t *testing.T) {
 	t.Parallel()
 	for status, want := range map[string]bool{
 		"completed": true, "cancelled": true, "expired": true, "void": true, "unresolved": true,
-		"reversed": false, "refunded": false, "partial_refunded": false, "chargedback": false,
+		"reversed": true, "refunded": true, "partial_refunded": true, "chargedback": true,
 		"initialized": false, "declined": false, "reserved": false, "uncleared": false, "shipped": false, "created": false, "": false, "Completed": false,
 	} {
 		if got := finishes(status); got != want {
