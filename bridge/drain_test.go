@@ -2,6 +2,7 @@ package bridge_test
 
 import (
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -143,4 +144,41 @@ func TestStopBeforeNATSIsThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.waitConnected()
+}
+
+// A session whose order is not at the provider yet is handed over too; its
+// requester is answered by the other replica.
+func TestDrainBeforeTheOrderIsMade(t *testing.T) {
+	t.Parallel()
+	var well atomic.Bool
+	p := &provider{}
+	p.create = func(w http.ResponseWriter, r *http.Request, order fields) {
+		if !well.Load() {
+			w.Header().Set("Retry-After", "0.2")
+			refuse(w, http.StatusServiceUnavailable, 1000, "Later")
+			return
+		}
+		p.make(order)
+		created(w, r, order)
+	}
+	b := setup(t, options{provider: p})
+	long := func(c *bridge.Config) { c.StartDeadline, c.ReplicaTTL = patience, time.Minute }
+	first := b.run(long)
+	answered := make(chan reply, 1)
+	go func() {
+		got, _ := b.try("pos.payment.start", order("a", terminal1))
+		answered <- got
+	}()
+	eventually(t, "the order is being created", func() bool { return p.called("create") > 0 })
+	second := b.run(long)
+	first.drain()
+	well.Store(true)
+	got := <-answered
+	got.t = t
+	if got := got.started(); !got.Created || got.SessionID == "" {
+		t.Errorf("got %+v", got)
+	}
+	if got := b.getOrder(terminal1, "a"); got.Replica != second.id {
+		t.Errorf("got %+v", got)
+	}
 }

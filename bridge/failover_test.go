@@ -12,6 +12,7 @@ import (
 	"github.com/posbridge/bridge/bridge"
 	"github.com/posbridge/bridge/internal/multisafepay"
 	"github.com/posbridge/bridge/internal/simulator"
+	"github.com/posbridge/bridge/schema"
 )
 
 // A drained replica hands its sessions over at once; nothing is lost or doubled.
@@ -261,4 +262,50 @@ func (l *line) mend() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.broken = false
+}
+
+// A replica that was cut off while it created an order finds, when it is back,
+// that the start was dropped meanwhile: no terminal rings for a till that has
+// left, so it cancels what it made.
+func TestOrderMadeAfterItsStartWasDropped(t *testing.T) {
+	t.Parallel()
+	asked, release := make(chan struct{}), make(chan struct{})
+	p := &provider{}
+	p.create = func(w http.ResponseWriter, r *http.Request, order fields) {
+		close(asked)
+		<-release
+		p.make(order)
+		created(w, r, order)
+	}
+	p.cancel = func(w http.ResponseWriter, r *http.Request, id string) {
+		p.become("cancelled")
+		yes(w, fields{"order_id": id, "status": "cancelled"})
+	}
+	b := setup(t, options{provider: p})
+	line := newLine(t, b.nats.Port())
+	first := b.run(func(c *bridge.Config) {
+		c.NATSURL = multisafepay.NewSecret("nats://" + line.addr)
+		c.StartDeadline, c.RequestTimeout = 500*time.Millisecond, patience
+	})
+	answered := make(chan reply, 1)
+	go func() {
+		got, _ := b.try("pos.payment.start", order("a", terminal1))
+		answered <- got
+	}()
+	<-asked
+	line.cut()
+	first.waitReady(http.StatusServiceUnavailable)
+	b.run(func(c *bridge.Config) { c.StartDeadline, c.RequestTimeout = 500*time.Millisecond, 200*time.Millisecond })
+	got := <-answered
+	got.t = t
+	got.failed(schema.ProviderUnavailable)
+	b.waitFree(terminal1)
+	line.mend()
+	first.waitReady(http.StatusOK)
+	close(release)
+	eventually(t, "the order is cancelled at the provider", func() bool { return p.called("cancel") == 1 })
+	first.waitMetric("pos_bridge_sessions_active", "0")
+	if got := b.events("a"); len(got) > 0 {
+		t.Errorf("statuses came: %+v", got)
+	}
 }

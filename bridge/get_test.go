@@ -109,9 +109,7 @@ func TestOrderIsForgotten(t *testing.T) {
 	b.run(func(c *bridge.Config) { c.StatusMaxAge = time.Second })
 	b.start(order("a", terminal1))
 	b.await("a", "initialized", "completed")
-	b.recorder.mu.Lock()
-	b.forgotten = true
-	b.recorder.mu.Unlock()
+	b.forget()
 	eventually(t, "the order is forgotten", func() bool {
 		return b.do("pos.payment.get", fields{"order_id": "a", "terminal_id": terminal1}).header.Get(schema.HeaderErrorCode) == "404"
 	})

@@ -166,6 +166,13 @@ func (r *recorder) miss() {
 	r.missed = true
 }
 
+// forget says that the stream will not have all that was stored.
+func (r *recorder) forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.forgotten = true
+}
+
 // last is the last status of events.
 func last(events []schema.StatusEvent) string {
 	if len(events) == 0 {
@@ -228,6 +235,12 @@ func (b *bundle) awaitFinal(terminal, order string) {
 // checkJournal holds what is stored to the contract's rules for status events,
 // and what was seen to what is stored.
 func (b *bundle) checkJournal() {
+	b.recorder.mu.Lock()
+	forgotten := b.forgotten
+	b.recorder.mu.Unlock()
+	if forgotten {
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	stream, err := b.js.Stream(ctx, b.space.StatusStream())
@@ -320,11 +333,8 @@ func (b *bundle) checkEvent(msg *jetstream.RawStreamMsg, before schema.StatusEve
 // checkSeen holds what the subscriber saw to what is stored: each once, in order.
 func (b *bundle) checkSeen(stored map[uint64]*jetstream.RawStreamMsg) {
 	b.recorder.mu.Lock()
-	missed, forgotten := b.missed, b.forgotten
+	missed := b.missed
 	b.recorder.mu.Unlock()
-	if forgotten {
-		return
-	}
 	if !missed {
 		b.wait(func() string { return fmt.Sprintf("%d status events are stored, fewer were seen", len(stored)) }, func() bool {
 			return len(b.statuses) >= len(stored)
