@@ -40,8 +40,8 @@ func (f *Fleet) Replica(id string) *Replica { return f.replicas[id] }
 // Upgrade has the next process of a place believe to be a version.
 func (f *Fleet) Upgrade(id, version string) { f.versions[id] = version }
 
-// serve starts a replica in a place that became empty.
-func (f *Fleet) serve(id string) {
+// Start starts a replica in a place that became empty, and waits until it serves.
+func (f *Fleet) Start(id string) {
 	f.tb.Helper()
 	version := f.versions[id]
 	if version == "" {
@@ -83,7 +83,7 @@ var ReplicaKilled = Fault{"replica killed", func(ctx context.Context, f *Fleet, 
 	r := f.any(dice)
 	f.Kill(r)
 	Pass(ctx, dice, 0, 2*time.Second)
-	f.serve(r.ID)
+	f.Start(r.ID)
 }}
 
 // ReplicaPaused stops a replica for longer than it may be silent.
@@ -98,7 +98,7 @@ var ReplicaPaused = Fault{"replica paused", func(ctx context.Context, f *Fleet, 
 var ReplicaDrained = Fault{"replica drained", func(_ context.Context, f *Fleet, dice *rand.Rand) {
 	r := f.any(dice)
 	r.Drain(f.tb)
-	f.serve(r.ID)
+	f.Start(r.ID)
 }}
 
 // NATSKilled kills one nats-server, the only one or any, and starts it again.
