@@ -45,7 +45,8 @@ type Terminal struct {
 	Group string `json:"group,omitempty"`
 	// Seen is when something last happened there; zero for never.
 	Seen time.Time `json:"seen,omitzero"`
-	// Order is the one that something last happened to, with its status.
+	// Order is the one that something last happened to, with its status; both are
+	// left out while a session is open.
 	Order  string `json:"order,omitempty"`
 	Status string `json:"status,omitempty"`
 	// Session is the open one; nil while the terminal is free.

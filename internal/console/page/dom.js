@@ -14,9 +14,13 @@ export function el(name, properties = {}, ...children) {
   return e
 }
 
-// text changes a text only when it is another one.
+// text changes a text only when it is another one. The text node stays, which is
+// cheaper than a new one.
 export function text(e, value) {
-  if (e.textContent !== value) e.textContent = value
+  const node = e.firstChild
+  if (node instanceof Text && !node.nextSibling) {
+    if (node.data !== value) node.data = value
+  } else if (e.textContent !== value) e.textContent = value
 }
 
 // attribute sets, changes or removes an attribute, only when that changes something.

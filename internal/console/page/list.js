@@ -3,7 +3,7 @@
 
 import { attribute, el, text } from './dom.js'
 
-const overscan = 6
+const overscan = 4
 
 export class List {
   // o: name, label, columns, open(row), empty: element, sort: {column, down}
@@ -14,10 +14,12 @@ export class List {
     this.rows = []
     this.index = new Map()
     this.shown = new Map()
-    this.pool = []
     this.sort = o.sort
     this.focused = null // key
     this.selected = null
+    this.height = 40
+    this.head = 0
+    this.view = 0
     this.#build()
   }
 
@@ -35,7 +37,10 @@ export class List {
     this.body.addEventListener('focusin', e => {
       this.focused = e.target.closest('tr')?.dataset.key ?? this.focused
     })
-    new ResizeObserver(() => this.draw()).observe(this.scroller)
+    new ResizeObserver(() => {
+      this.#measure()
+      this.draw()
+    }).observe(this.scroller)
     this.#showSort()
   }
 
@@ -56,18 +61,30 @@ export class List {
 
   // set takes new rows, each with a key.
   set(rows) {
-    const { value } = this.o.columns.find(c => c.id === this.sort.column)
-    const sign = this.sort.down ? -1 : 1
-    const order = rows.map(row => [value(row), row])
-    order.sort(([a, x], [b, y]) => (a < b ? -sign : a > b ? sign : x.key < y.key ? -1 : 1))
     const before = this.index.get(this.focused)
-    this.rows = order.map(([, row]) => row)
+    this.rows = this.#sorted(rows)
     this.index.clear()
-    this.rows.forEach((row, i) => this.index.set(row.key, i))
+    for (let i = 0; i < this.rows.length; i++) this.index.set(this.rows[i].key, i)
     if (this.focused !== null && !this.index.has(this.focused)) this.#focusLost(before)
     attribute(this.table, 'aria-rowcount', this.rows.length + 1)
     attribute(this.scroller, 'hidden', this.rows.length === 0 ? '' : null)
     this.draw()
+  }
+
+  // #sorted sorts from the order of before, of which mostly little has changed.
+  #sorted(rows) {
+    const there = new Array(this.rows.length)
+    const added = []
+    for (const row of rows) {
+      const i = this.index.get(row.key)
+      if (i === undefined) added.push(row)
+      else there[i] = row
+    }
+    const order = there.filter(row => row !== undefined).concat(added)
+    const { value } = this.o.columns.find(c => c.id === this.sort.column)
+    for (const row of order) row.by = value(row)
+    const sign = this.sort.down ? -1 : 1
+    return order.sort((x, y) => (x.by < y.by ? -sign : x.by > y.by ? sign : x.key < y.key ? -1 : 1))
   }
 
   // #focusLost goes on at the same place when the row under the focus has gone.
@@ -80,23 +97,24 @@ export class List {
 
   // draw makes what is seen be there.
   draw() {
-    const height = this.rowHeight()
-    const view = this.scroller.clientHeight
-    if (!height || !view) return
-    const head = this.table.tHead.offsetHeight
+    if (!this.view) this.#measure()
+    const { height, head, view } = this
+    if (!view) return
     const from = Math.max(0, Math.floor((this.scroller.scrollTop - head) / height) - overscan)
     const to = Math.min(this.rows.length, Math.ceil((this.scroller.scrollTop + view) / height) + overscan)
-    this.body.style.height = `${this.rows.length * height}px`
+    const whole = `${this.rows.length * height}px`
+    if (this.body.style.height !== whole) this.body.style.height = whole
     const wanted = new Set()
     for (let i = from; i < to; i++) wanted.add(this.rows[i].key)
     const focused = this.index.get(this.focused)
     if (focused !== undefined && this.body.contains(document.activeElement)) wanted.add(this.focused)
-    for (const [key, tr] of this.shown) {
-      if (wanted.has(key)) continue
-      this.shown.delete(key)
-      tr.remove()
-      if (this.pool.length < 100) this.pool.push(tr)
+    const free = [] // rows that are seen no more, in the order of the document, to be used again where they are
+    for (const tr of this.body.children) {
+      if (wanted.has(tr.dataset.key)) continue
+      this.shown.delete(tr.dataset.key)
+      free.push(tr)
     }
+    free.reverse()
     const active = document.activeElement
     const tab = this.index.has(this.focused) ? this.focused : this.rows[from + (from > 0 ? overscan : 0)]?.key
     let place = this.body.firstElementChild
@@ -104,14 +122,16 @@ export class List {
       const row = this.rows[i]
       let tr = this.shown.get(row.key)
       if (!tr) {
-        tr = this.pool.pop() ?? this.#makeRow()
+        tr = free.pop() ?? this.#makeRow()
         tr.dataset.key = row.key
         this.shown.set(row.key, tr)
       }
       this.#show(tr, row, i, height, tab)
+      while (place && !this.shown.has(place.dataset.key)) place = place.nextElementSibling // free
       if (tr === place) place = place.nextElementSibling
       else this.body.insertBefore(tr, place)
     }
+    for (const tr of free) tr.remove()
     if (active !== document.activeElement && this.body.contains(active)) active.focus({ preventScroll: true })
     if (this.refocus) {
       this.refocus = false
@@ -119,8 +139,11 @@ export class List {
     }
   }
 
-  rowHeight() {
-    return parseFloat(getComputedStyle(this.table).getPropertyValue('--row')) || 40
+  // #measure reads what only changes with the window.
+  #measure() {
+    this.height = parseFloat(getComputedStyle(this.table).getPropertyValue('--row')) || 40
+    this.head = this.table.tHead.offsetHeight
+    this.view = this.scroller.clientHeight
   }
 
   #makeRow() {
@@ -162,10 +185,9 @@ export class List {
       return
     }
     this.focused = key
-    const height = this.rowHeight()
-    const head = this.table.tHead.offsetHeight
+    const { height } = this
     const top = i * height
-    const view = this.scroller.clientHeight - head
+    const view = this.view - this.head
     if (top < this.scroller.scrollTop) this.scroller.scrollTop = top
     else if (top + height > this.scroller.scrollTop + view) this.scroller.scrollTop = top + height - view
     this.draw()
@@ -186,7 +208,7 @@ export class List {
   #key(e) {
     if (!e.target.closest('tbody') || e.altKey || e.ctrlKey || e.metaKey) return
     const i = this.index.get(this.focused) ?? 0
-    const page = Math.max(1, Math.floor(this.scroller.clientHeight / this.rowHeight()) - 2)
+    const page = Math.max(1, Math.floor(this.view / this.height) - 2)
     const to = { ArrowDown: i + 1, ArrowUp: i - 1, PageDown: i + page, PageUp: i - page, Home: 0, End: this.rows.length - 1 }[e.key]
     if (to !== undefined) {
       e.preventDefault()

@@ -177,11 +177,12 @@ $('attention').addEventListener('click', e => {
   attribute(e.currentTarget, 'aria-pressed', onlyAttention)
   show()
 })
+const callsSearch = e => e.key === '/' && !e.ctrlKey && !e.metaKey && !$('lists').inert && document.activeElement?.tagName !== 'INPUT'
+document.addEventListener('keyup', e => {
+  if (callsSearch(e)) $('search').focus()
+})
 document.addEventListener('keydown', e => {
-  if (e.key === '/' && !e.ctrlKey && !e.metaKey && !/^(INPUT|TEXTAREA)$/.test(document.activeElement?.tagName) && !$('lists').inert) {
-    e.preventDefault()
-    $('search').focus()
-  }
+  if (callsSearch(e)) e.preventDefault() // some browsers have a search of their own there
   if (e.key === 'Escape' && course.order && document.activeElement !== $('search')) course.close()
 })
 
@@ -237,15 +238,21 @@ function showLink() {
 
 // --- the stream ---
 
-let drawn = false
+// later shows what has changed with the next frame, and not more often than that
+// an eighth of the time is spent on it.
+let waiting = false
+let rested = 0
 function later() {
-  if (drawn) return
-  drawn = true
-  requestAnimationFrame(() => {
-    drawn = false
+  if (waiting) return
+  waiting = true
+  setTimeout(() => requestAnimationFrame(() => {
+    waiting = false
+    const began = performance.now()
     show()
     showOverview()
-  })
+    const ended = performance.now()
+    rested = ended + Math.min(1000, 7 * (ended - began))
+  }), rested - performance.now())
 }
 
 const heard = () => {
