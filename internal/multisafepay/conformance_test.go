@@ -36,6 +36,13 @@ import (
 //     (ErrStreamRefused), after all others, 204 included, it comes back with
 //     back-off.
 //
+//   - An event field behind an event field and a data line begins the next event,
+//     as if a blank line stood before it: the provider's page prints its events
+//     without blank lines, and each must be read as it comes. Data first and type
+//     second stays one event.
+//   - A stream with no Content-Type or with text/plain is read too, for the sake
+//     of proxies that lose or change it.
+//
 // An unterminated last event is dropped, as the standard says; asking for the
 // order makes good for it.
 
@@ -93,6 +100,14 @@ var conformance = []struct {
 	{"an id with NUL is ignored", "id: 7\ndata: x\n\nid: 8\x00\ndata: y\n\n", []parsed{{id: "7", data: "x"}, {id: "7", data: "y"}}},
 	{"retry, good and bad", "retry: 3000\nretry:03000\nretry:3000x\nretry\nretry:-1\ndata: x\n\n", []parsed{{data: "x"}}},
 	{"nothing", "", nil},
+
+	// No blank line between events.
+	{"no blank line between", "event:a\ndata:1\nevent:b\ndata:2\nevent:c\ndata:3\n\n", []parsed{{typ: "a", data: "1"}, {typ: "b", data: "2"}, {typ: "c", data: "3"}}},
+	{"no blank line between, CRLF", "event:a\r\ndata:1\r\nevent:b\r\ndata:2\r\n\r\n", []parsed{{typ: "a", data: "1"}, {typ: "b", data: "2"}}},
+	{"no blank line between, CR", "event:a\rdata:1\r:c\nevent:b\rdata:2\r\r", []parsed{{typ: "a", data: "1"}, {typ: "b", data: "2"}}},
+	{"no blank line and joined and blank line", "event:a\ndata:1\nevent\ndata:2\ndata:3\nid:7\n\nevent:c\ndata:4\nevent:d\ndata:5\n\n", []parsed{{typ: "a", data: "1"}, {id: "7", data: "2\n3"}, {typ: "c", id: "7", data: "4"}, {typ: "d", id: "7", data: "5"}}},
+	{"type behind data, then the next", "data:1\nevent:a\ndata:2\nevent:b\ndata:3\n\n", []parsed{{typ: "a", data: "1\n2"}, {typ: "b", data: "3"}}},
+	{"names that are nearly event", "event:a\ndata:1\neven:b\ne\nevents:c\nevent :d\ndata:2\n\n", []parsed{{typ: "a", data: "1\n2"}}},
 
 	// Ends.
 	{"end before the blank line", "data: one\n\ndata: two\n", []parsed{{data: "one"}}},

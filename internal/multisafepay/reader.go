@@ -8,7 +8,10 @@ import (
 
 // settleAfter is how long a data line may lie there before whoever follows the
 // stream is told that no event came of it.
-const settleAfter = time.Second
+const settleAfter = 200 * time.Millisecond
+
+// chunkSize is how much is read of a body at a time.
+const chunkSize = 4 << 10
 
 // streamReader lies between a stream's body and the parser of server-sent
 // events, and does what that parser cannot:
@@ -17,6 +20,8 @@ const settleAfter = time.Second
 //     spent waiting for bytes counts, not the time a handler blocks;
 //   - it takes out comments, other lines that can be no field, and blank lines
 //     that end nothing, so that heartbeats never pile up in the parser's buffer;
+//   - it puts the blank line in that the provider's page leaves out between one
+//     event and the next;
 //   - it notices a data line that no blank line follows.
 //
 // It also serialises the calls of the handler.
@@ -29,6 +34,11 @@ type streamReader struct {
 	settle    *time.Timer
 	unsettled func()
 
+	// chunk is what was read last. out is what is left of it for the parser, in
+	// buffer, and err what came with it.
+	chunk, buffer, out []byte
+	err                error
+
 	// turn holds a token while the handler is called or what follows is
 	// touched. It is a channel and not a mutex because a handler may block for
 	// long, and a bubble of testing/synctest is idle only when whoever waits for
@@ -40,7 +50,7 @@ type streamReader struct {
 
 // newStreamReader reads body; onIdle must make a Read of it return.
 func newStreamReader(body io.Reader, idle time.Duration, onIdle, unsettled func()) *streamReader {
-	r := &streamReader{body: body, idle: idle, unsettled: unsettled, turn: make(chan struct{}, 1)}
+	r := &streamReader{body: body, idle: idle, unsettled: unsettled, turn: make(chan struct{}, 1), chunk: make([]byte, chunkSize)}
 	r.silence = time.AfterFunc(idle, onIdle)
 	r.silence.Stop()
 	r.settle = time.AfterFunc(settleAfter, r.onSettle)
@@ -53,23 +63,28 @@ func (r *streamReader) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	for {
-		r.silence.Reset(r.idle)
-		n, err := r.body.Read(p)
-		r.silence.Stop()
-		n = r.filter(p[:n])
-		if n > 0 || err != nil {
-			return n, err
+	for len(r.out) == 0 {
+		if r.err != nil {
+			return 0, r.err
 		}
+		r.silence.Reset(r.idle)
+		n, err := r.body.Read(r.chunk)
+		r.silence.Stop()
+		r.err = err
+		r.filter(r.chunk[:n])
 	}
+	n := copy(p, r.out)
+	r.out = r.out[n:]
+	return n, nil
 }
 
-// filter takes out what the parser need not see and keeps the settle timer.
-func (r *streamReader) filter(p []byte) int {
+// filter keeps in out what the parser must see of p, and keeps the settle timer.
+func (r *streamReader) filter(p []byte) {
 	r.turn <- struct{}{}
 	defer func() { <-r.turn }()
 	began := r.lines.began
-	n := r.lines.filter(p)
+	r.buffer = r.lines.filter(r.buffer[:0], p)
+	r.out = r.buffer
 	switch {
 	case !r.lines.data:
 		r.settle.Stop()
@@ -82,7 +97,6 @@ func (r *streamReader) filter(p []byte) int {
 		r.lines.armed = true
 		r.settle.Reset(settleAfter)
 	}
-	return n
 }
 
 // onSettle runs on the timer's goroutine.
@@ -133,6 +147,14 @@ type lineFilter struct {
 	// name counts the bytes of "data" that the line began with so far; -1 when
 	// it began otherwise.
 	name int
+	// held counts the bytes of "event" at the start of a line that wait for the
+	// byte behind them: only then is it known whether they are that field's name.
+	held int
+	// typed is true when the event has an event field, and ripe when a data line
+	// began after it: the next event field belongs to the next event.
+	typed, ripe bool
+	// last is the last byte that stayed.
+	last byte
 	// pending is true when the event has a line that stays.
 	pending bool
 	// data is true when the event has the beginning of a data line.
@@ -156,19 +178,55 @@ const (
 
 const (
 	dataField     = "data"
+	eventField    = "event"
 	byteOrderMark = "\xef\xbb\xbf"
 )
 
-// filter moves what stays to the front of p and returns its length.
-func (f *lineFilter) filter(p []byte) int {
-	n := 0
+// filter appends what stays of p to out, which grows at most by a blank line
+// for every event and the few bytes that were held before.
+func (f *lineFilter) filter(out, p []byte) []byte {
 	for _, c := range p {
+		if f.held > 0 {
+			if f.hold(c) {
+				continue
+			}
+			if !f.drop {
+				out = f.eventLine(out)
+			}
+		}
 		if f.keep(c) {
-			p[n] = c
-			n++
+			f.last = c
+			out = append(out, c)
 		}
 	}
-	return n
+	return out
+}
+
+// hold tells whether c goes on with the name of the event field. When it does
+// not, either the name is complete, or the line is no field and dropped: nothing
+// else begins with an e.
+func (f *lineFilter) hold(c byte) bool {
+	if f.held < len(eventField) && c == eventField[f.held] {
+		f.held++
+		return true
+	}
+	f.drop = f.held < len(eventField) || c != ':' && c != '\n' && c != '\r'
+	f.held = 0
+	return false
+}
+
+// eventLine begins the line of an event field, behind a blank line when the
+// event before has both type and data already.
+func (f *lineFilter) eventLine(out []byte) []byte {
+	if f.ripe {
+		// The same byte again: a line feed behind a carriage return would end
+		// no second line.
+		out = append(out, f.last)
+		f.endEvent()
+	}
+	f.pending, f.typed = true, true
+	f.last = eventField[len(eventField)-1]
+	return append(out, eventField...)
 }
 
 // keep tells whether a byte stays.
@@ -201,7 +259,11 @@ func (f *lineFilter) keep(c byte) bool {
 	if !f.inLine {
 		f.inLine, f.name = true, 0
 		// The fields are data, event, id and retry.
-		f.drop = c != 'd' && c != 'e' && c != 'i' && c != 'r'
+		if c == 'e' {
+			f.held, f.name = 1, -1
+			return false
+		}
+		f.drop = c != 'd' && c != 'i' && c != 'r'
 		f.pending = f.pending || !f.drop
 	}
 	if f.drop {
@@ -211,7 +273,7 @@ func (f *lineFilter) keep(c byte) bool {
 		if c != dataField[f.name] {
 			f.name = -1
 		} else if f.name++; f.name == len(dataField) {
-			f.data = true
+			f.data, f.ripe = true, f.typed
 			f.began++
 		}
 	}
@@ -226,6 +288,11 @@ func (f *lineFilter) endLine() bool {
 		return !dropped
 	}
 	ends := f.pending // a blank line: the event's end, if there is one
-	f.pending, f.data, f.armed = false, false, false
+	f.endEvent()
 	return ends
+}
+
+// endEvent forgets the event that a blank line ended.
+func (f *lineFilter) endEvent() {
+	f.pending, f.data, f.armed, f.typed, f.ripe = false, false, false, false, false
 }

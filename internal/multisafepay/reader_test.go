@@ -57,7 +57,7 @@ const dataLine = "event: session.order\ndata: {\"order_id\":\"A1\",\"status\":\"
 
 func TestUnsettled(t *testing.T) {
 	t.Parallel()
-	const s = time.Second
+	const s = settleAfter
 	tests := map[string]struct {
 		send   func(t *testing.T, f *following)
 		want   []time.Duration
@@ -81,7 +81,7 @@ func TestUnsettled(t *testing.T) {
 				f.send(t, dataLine)
 				time.Sleep(10 * s)
 			}
-		}, []time.Duration{s, 11 * s, 21 * s}, 0},
+		}, []time.Duration{s, 11 * s, 21 * s}, 2},
 		"a drip of lines cannot put it off": {func(t *testing.T, f *following) {
 			for range 7 {
 				f.send(t, "data: {\n")
@@ -172,7 +172,7 @@ func TestNoCallAfterTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := follow(t)
 		f.send(t, dataLine)
-		time.Sleep(999 * time.Millisecond)
+		time.Sleep(settleAfter - 1)
 		f.server.CloseWithError(io.ErrUnexpectedEOF)
 		if err := <-f.ended; Reason(err) != ReasonTransport {
 			t.Errorf("Follow = %v, want a transport error", err)
@@ -275,5 +275,31 @@ func TestStreamReaderKeepsErrors(t *testing.T) {
 	}
 	if n, err := r.Read(nil); n != 0 || err != nil {
 		t.Errorf("Read of nothing = %d, %v", n, err)
+	}
+}
+
+// TestEventsWithoutBlankLines: each event is there as soon as the next begins,
+// wherever the bytes are split.
+func TestEventsWithoutBlankLines(t *testing.T) {
+	t.Parallel()
+	var stream string
+	for _, status := range []string{"initialized", "reserved", "completed"} {
+		stream += strings.TrimSuffix(orderLine("A1", status), "\n")
+	}
+	for at := range len(stream) {
+		synctest.Test(t, func(t *testing.T) {
+			f := follow(t)
+			f.send(t, stream[:at])
+			f.send(t, stream[at:])
+			if got := strings.Join(f.events, " "); got != "initialized reserved" {
+				t.Errorf("split at %d: events = %q before the last one's end", at, got)
+			}
+			f.send(t, "\n")
+			f.server.Close()
+			<-f.ended
+			if got := strings.Join(f.events, " "); got != "initialized reserved completed" || len(f.unsettled) != 0 {
+				t.Errorf("split at %d: events = %q, unsettled at %v", at, got, f.unsettled)
+			}
+		})
 	}
 }

@@ -71,9 +71,9 @@ type StreamHandler struct {
 	// Event is called for every JSON document; one server-sent event may hold several.
 	Event func(StreamEvent)
 	// Unsettled is called when a data line has arrived and no event came of it
-	// for about a second, as when the server forgets the blank line: whoever
+	// for about 200 ms, as when the server forgets the blank line: whoever
 	// follows should ask for the order. At most once per data line, at most once
-	// a second.
+	// in 200 ms.
 	Unsettled func()
 }
 
@@ -130,17 +130,20 @@ func (c *Client) open(ctx context.Context, target *url.URL, token string) (*http
 	return resp, nil
 }
 
-// checkStream returns nil when the answer is an event stream.
+// checkStream returns nil when the answer is, or may be, an event stream: some
+// servers and proxies name no type or text/plain.
 func checkStream(resp *http.Response) *Error {
 	e := &Error{Op: OpStream, Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header, time.Now()), Sent: true}
 	switch status := resp.StatusCode; {
 	case status == http.StatusOK:
-		media, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+		contentType := resp.Header.Get("Content-Type")
+		media, _, err := mime.ParseMediaType(contentType)
 		if errors.Is(err, mime.ErrInvalidMediaParameter) {
 			err = nil // the type itself is fine
 		}
+		may := contentType == "" || err == nil && (media == "text/event-stream" || media == "text/plain")
 		encoding := strings.ToLower(resp.Header.Get("Content-Encoding"))
-		if err == nil && media == "text/event-stream" && (encoding == "" || encoding == "identity") {
+		if may && (encoding == "" || encoding == "identity") {
 			return nil
 		}
 		e.Kind, e.Err, e.reason = KindNonsense, ErrStreamAnswer, ReasonContentType

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -57,7 +58,10 @@ func TestStreamAnswers(t *testing.T) {
 		"JSON":                   {200, "application/json", "", ErrStreamAnswer, ReasonContentType, KindNonsense},
 		"nearly":                 {200, "text/event-stream-x", "", ErrStreamAnswer, ReasonContentType, KindNonsense},
 		"two types":              {200, "text/event-stream, text/html", "", ErrStreamAnswer, ReasonContentType, KindNonsense},
-		"no type":                {200, "", "", ErrStreamAnswer, ReasonContentType, KindNonsense},
+		"with no type":           {200, "", "", ErrStreamEnded, ReasonEnded, KindLost},
+		"with plain text":        {200, "text/plain; charset=utf-8", "", ErrStreamEnded, ReasonEnded, KindLost},
+		"HTML":                   {200, "text/html", "", ErrStreamAnswer, ReasonContentType, KindNonsense},
+		"no type, compressed":    {200, "", "gzip", ErrStreamAnswer, ReasonContentType, KindNonsense},
 		"compressed":             {200, "text/event-stream", "gzip", ErrStreamAnswer, ReasonContentType, KindNonsense},
 		"no content":             {204, "", "", ErrStreamEnded, ReasonEnded, KindLost},
 		"other success":          {206, "text/event-stream", "", ErrStreamAnswer, ReasonStatus, KindNonsense},
@@ -242,7 +246,7 @@ func TestStreamContent(t *testing.T) {
 		"a line of 1 MiB of no meaning": {event(b) + strings.Repeat("x", 1<<20) + "\n\n" + event(a), []string{"completed", "initialized"}, ErrStreamEnded},
 		"a field name of 1 MiB":         {event(b) + strings.Repeat("d", 1<<20) + "\n\n", []string{"completed"}, ErrStreamTooLarge},
 		"a million lines of no event":   {event(b) + strings.Repeat("retry: 1\n", 100_000), []string{"completed"}, ErrStreamTooLarge},
-		"events without a blank line":   {strings.TrimSuffix(strings.Repeat(strings.TrimSuffix(event(a), "\n"), 2000), "\n"), nil, ErrStreamTooLarge},
+		"events without a blank line":   {strings.TrimSuffix(strings.Repeat(strings.TrimSuffix(event(a), "\n"), 2000), "\n"), slices.Repeat([]string{"initialized"}, 1999), ErrStreamEnded},
 		"heartbeats of one line each":   {strings.Repeat(": keep-alive\n", 100_000) + event(b), []string{"completed"}, ErrStreamEnded},
 		"heartbeats, CRLF":              {strings.Repeat(":\r\n", 100_000) + event(b), []string{"completed"}, ErrStreamEnded},
 		"heartbeats of blank lines":     {strings.Repeat("\n", 100_000) + event(a) + strings.Repeat("\r", 100_000) + event(b), []string{"initialized", "completed"}, ErrStreamEnded},
