@@ -192,7 +192,10 @@ func (s *session) ensureOrder(ctx context.Context) error {
 			case exists:
 				return s.opened(ctx, created, group)
 			case refused:
-				return s.refuse(ctx, answer)
+				if c.until.IsZero() || c.heard.After(c.until) {
+					return s.refuse(ctx, answer)
+				}
+				f = doubtful // an earlier create may still be under way: only asking tells
 			}
 			s.noteMet("The provider gave no usable answer to the order")
 			if c.giveUpAt.IsZero() {
@@ -296,6 +299,7 @@ func (s *session) withdraw(ctx context.Context) {
 func (s *session) refuse(ctx context.Context, answer *schema.Error) error {
 	s.deadline = nil
 	if s.answered {
+		s.log.Info("The outcome was called unknown; nothing came of it", zap.String(telemetry.KeyCode, string(answer.Code)))
 		s.giveUp = true
 		return nil
 	}

@@ -68,6 +68,8 @@ type run struct {
 	alive  []*process
 	all    []*process
 	tills  sync.WaitGroup
+	// lossless is true when the bus answers whenever it can be reached.
+	lossless bool
 	// said is every answer that a till got, by order.
 	said  map[string][]answerSaid
 	audit audit
@@ -110,6 +112,7 @@ func simulate(t *testing.T, seed uint64, log *zap.Logger) (a audit) {
 		if !outagesOnly && random.IntN(3) > 0 {
 			faults = bustest.Faults{LostRequest: random.IntN(30), LostAnswer: random.IntN(30), Late: random.IntN(20), Slow: random.IntN(60)}
 		}
+		r.lossless = faults == bustest.Faults{}
 		for range 1 + random.IntN(3) {
 			r.begin(faults)
 		}
