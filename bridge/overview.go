@@ -217,13 +217,13 @@ func (c *calls) health(now time.Time) console.Health {
 	case failed > 0:
 		h.State, h.Words = console.Trouble, fmt.Sprintf("%d of %d requests of the last minute failed", failed, made)
 	default:
-		h.State, h.Words = console.Good, fmt.Sprintf("%d requests answered in the last minute", made)
+		h.State, h.Words = console.Good, fmt.Sprintf("%d answers in the last minute", made)
 		if made == 1 {
-			h.Words = "1 request answered in the last minute"
+			h.Words = "1 answer in the last minute"
 		}
-		if len(times) > 0 {
+		if len(times) > 1 {
 			slices.Sort(times)
-			h.Words += fmt.Sprintf(", half of them within %s", inWords(times[len(times)/2].Round(100*time.Microsecond)))
+			h.Words += fmt.Sprintf(", half within %s", inWords(times[len(times)/2].Round(100*time.Microsecond)))
 		}
 	}
 	return h

@@ -1,8 +1,12 @@
 package console_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"image"
+	"image/color"
+	"image/png"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -186,14 +190,33 @@ func (p *tab) picture(name string) {
 	if folder == "" {
 		return
 	}
-	png, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
-	if err == nil {
-		err = os.WriteFile(filepath.Join(folder, name+".png"), png, 0o600)
-	}
+	content, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
 	if err != nil {
 		p.t.Fatalf("take picture: %v", err)
 	}
+	shot, err := png.Decode(bytes.NewReader(content))
+	if err != nil {
+		p.t.Fatalf("read picture: %v", err)
+	}
+	bounds := shot.Bounds()
+	coarse := image.NewNRGBA(bounds) // a repository keeps every byte for ever, and eyes do not see the lowest bits
+	for y := bounds.Min.Y; y < bounds.Max.Y; y++ {
+		for x := bounds.Min.X; x < bounds.Max.X; x++ {
+			r, g, b, _ := shot.At(x, y).RGBA()
+			coarse.SetNRGBA(x, y, color.NRGBA{round(r), round(g), round(b), 255})
+		}
+	}
+	var small bytes.Buffer
+	if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&small, coarse); err != nil {
+		p.t.Fatalf("write picture: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, name+".png"), small.Bytes(), 0o600); err != nil {
+		p.t.Fatal(err)
+	}
 }
+
+// round keeps five bits of a colour of 16.
+func round(c uint32) uint8 { return uint8(c >> 11 * 255 / 31) }
 
 // complaints is what the page's console complained of.
 func (p *tab) complaints() []string {

@@ -1,0 +1,137 @@
+package console_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"go.uber.org/zap"
+
+	"github.com/posbridge/bridge/bridge"
+	"github.com/posbridge/bridge/internal/multisafepay"
+	"github.com/posbridge/bridge/internal/natsserver/natstest"
+	"github.com/posbridge/bridge/internal/simulator"
+	"github.com/posbridge/bridge/internal/simulator/simulatortest"
+	"github.com/posbridge/bridge/schema"
+	"github.com/posbridge/bridge/subjects"
+)
+
+// system is a NATS server, a simulated provider, and replicas of the bridge.
+type system struct {
+	t    *testing.T
+	nats string
+	nc   *nats.Conn
+	sim  *simulatortest.Server
+}
+
+func newSystem(t *testing.T) *system {
+	server := natstest.Run(t)
+	return &system{t: t, nats: server.URL(), nc: natstest.Connect(t, server.URL()), sim: simulatortest.Start(t, simulator.Options{Manual: true})}
+}
+
+// replica starts a bridge; kill ends it with its sessions left where they are.
+func (s *system) replica(id string) (url string, kill func()) {
+	s.t.Helper()
+	c, err := bridge.Defaults("demo-key")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	c.ReplicaID, c.NATSURL, c.APIURL, c.HTTPAddr = id, multisafepay.NewSecret(s.nats), s.sim.APIURL, "127.0.0.1:0"
+	c.ReplicaTTL, c.DrainTimeout = time.Second, 5*time.Second
+	d, err := bridge.New(c, bridge.Build{Version: "v1.2.3"}, zap.NewNop())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	life, stop := context.WithCancel(context.Background())
+	cut, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := d.Run(life, cut); err != nil {
+			s.t.Errorf("run %s: %v", id, err)
+		}
+	})
+	kill = sync.OnceFunc(func() {
+		cancel()
+		stop()
+		running.Wait()
+	})
+	s.t.Cleanup(kill)
+	return "http://" + d.Addr().String(), kill
+}
+
+// pay starts a payment, as soon as somebody takes commands.
+func (s *system) pay(terminal, order string) {
+	s.t.Helper()
+	request, err := json.Marshal(schema.StartRequest{OrderID: order, TerminalID: terminal, Amount: 18900, Currency: "EUR"})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	for {
+		answer, err := s.nc.RequestWithContext(ctx, subjects.Default().Command(subjects.Start), request)
+		if err == nil && answer.Header.Get(schema.HeaderErrorCode) == "" {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			s.t.Fatalf("start %s: %v", order, err)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+func (s *system) act(terminal string, actions ...simulator.Action) {
+	s.t.Helper()
+	for _, action := range actions {
+		if _, err := s.sim.Act(terminal, action); err != nil {
+			s.t.Fatalf("%s on terminal %s: %v", action, terminal, err)
+		}
+	}
+}
+
+// A payment through the real bridge is seen as it happens: a soft decline, its
+// course on a click, the replica killed in the middle, and the end.
+func TestLivePaymentAndTakeover(t *testing.T) {
+	t.Parallel()
+	findBrowser(t)
+	const terminal, order = "SIM00001", "2026/till-7.1"
+	s := newSystem(t)
+	_, kill := s.replica("bridge-a")
+	s.pay("SIM00002", "warm-up") // bridge-a serves, and is the one that is asked
+	url, _ := s.replica("bridge-b")
+	p := live(t, url, desk, false)
+	p.reads("#count-sessions", "1")
+	s.pay(terminal, order)
+	row := fmt.Sprintf("tr[data-key=%q]", terminal)
+	p.reads(row+" .c-order", order)
+	p.reads(row+" .c-amount", "€189.00")
+	p.reads(row+" .chip", "created")
+	p.reads(row+" .stream", "connected")
+	s.act(terminal, simulator.ActTap)
+	p.reads(row+" .chip", "initialized")
+	p.click(row)
+	p.reads("#course-title", order)
+	s.act(terminal, simulator.ActDecline)
+	p.reads(row+" .chip", "declined")
+	p.until(`[...document.querySelectorAll(".step.status .chip")].map(c => c.textContent).join() === "initialized,declined"`)
+
+	kill()
+	p.reads(row+" .c-replica", "bridge-b")
+	p.reads(`tr[data-key="SIM00002"] .c-replica`, "bridge-b")
+	s.act(terminal, simulator.ActInsert, simulator.ActPIN, simulator.ActApprove)
+	p.until(`[...document.querySelectorAll(".step.status .chip")].map(c => c.textContent).join() === "initialized,declined,initialized,completed"`)
+	p.until(`!document.querySelector('table.sessions ` + row + `:not(.over)')`)
+	p.picture("console-live")
+	p.click("#tab-payments")
+	p.reads(".scroller.current tbody tr .c-order", order)
+	p.reads(".scroller.current tbody tr .chip", "completed")
+	p.click("#tab-terminals")
+	p.reads(".scroller.current "+row+" .c-state", "free")
+	p.reads(`.scroller.current tr[data-key="SIM00002"] .c-state`, "busy")
+	p.quiet()
+}
