@@ -39,8 +39,6 @@ type Daemon struct {
 	client  *multisafepay.Client
 	groups  *terminalgroups.Directory
 	bus     *bus.Bus
-	// replica is nil until NATS and JetStream are there.
-	replica atomic.Pointer[Replica]
 	listen  net.Listener
 	tracer  trace.Tracer
 	// view is what the operator's page shows, console the page; console is nil
@@ -292,7 +290,6 @@ func (d *Daemon) serve(ctx, cut, life context.Context) error {
 	replica.writes.tell = d.writesFail
 	replica.changed = d.view.changed
 	d.view.follow(replica, d.bus)
-	d.replica.Store(replica)
 	var workers sync.WaitGroup
 	defer workers.Wait()
 	life, end := context.WithCancel(life)
@@ -453,9 +450,6 @@ func (d *Daemon) groupsReloaded(err error) {
 	}
 	d.log.Info("The terminal groups file was read again", zap.Int(telemetry.KeyCount, len(d.groups.Groups())))
 }
-
-// following is the replica at work, nil while there is none.
-func (d *Daemon) following() *Replica { return d.replica.Load() }
 
 // handler serves health, metrics and the operator's page.
 func (d *Daemon) handler() http.Handler {
