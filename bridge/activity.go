@@ -113,9 +113,11 @@ func (a *activities) of(terminal, order string) []activity {
 func (s *session) noteDid(text string) {
 	s.activities.note(s.terminal, s.order, activity{kind: did, text: text})
 }
+
 func (s *session) noteMet(text string) {
 	s.activities.note(s.terminal, s.order, activity{kind: met, text: text})
 }
+
 func (s *session) noteTookOver(text string) {
 	s.activities.note(s.terminal, s.order, activity{kind: tookOver, text: text})
 }

@@ -234,7 +234,7 @@ func TestConsoleShowsATakeover(t *testing.T) {
 func TestConsoleShowsTrouble(t *testing.T) {
 	t.Parallel()
 	b := setup(t, options{simulator: simulator.Options{Manual: true}})
-	b.recorder.miss()
+	b.miss()
 	r := b.run(short)
 	s := r.look()
 	b.start(order("a", terminal1, fields{"custom_info": fields{"custom_2": "fault:drop_stream:after=1"}}))
