@@ -105,7 +105,7 @@ func (f *follower) lookBack(ctx context.Context) {
 	case f.writing: // the record is being written
 		f.overlapEnds.Reset(f.BackoffInitial)
 		return
-	case calm < stormOverlap && time.Since(f.holdingSince) < overlapLimit: // the other has not had its time
+	case f.departing == nil && calm < stormOverlap && time.Since(f.holdingSince) < overlapLimit: // the other has not had its time
 		f.overlapEnds.Reset(stormOverlap - calm)
 		return
 	}
@@ -131,14 +131,18 @@ func (f *follower) lookBack(ctx context.Context) {
 // is published: the successor waits for it, and whoever comes too late meets the
 // fence.
 func (f *follower) leave(why error) {
-	if f.holding || !errors.Is(why, errLost) && !errors.Is(why, errHandedOver) {
+	if !errors.Is(why, errLost) && !errors.Is(why, errHandedOver) {
 		f.leaving = why
 		return
 	}
-	if f.departing == nil {
-		f.departing = why
-		f.stopStream()
-		f.news = nil
+	if f.departing != nil {
+		return
+	}
+	f.departing = why
+	f.stopStream()
+	f.news = nil
+	if f.holding { // what this one was shown meanwhile is told now or never
+		f.overlapEnds.Reset(0)
 	}
 }
 

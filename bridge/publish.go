@@ -19,7 +19,7 @@ func (f *follower) flush(ctx context.Context) {
 	for !f.writing && f.leaving == nil {
 		switch {
 		case f.holding:
-			if !f.outdated || f.over {
+			if !f.outdated || f.over || f.departing != nil {
 				return
 			}
 			f.update(ctx)
