@@ -149,7 +149,7 @@ func TestUnfitJetStream(t *testing.T) {
 		{"bucket that forgets", func(ctx context.Context, js jetstream.JetStream) error {
 			_, err := js.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: "pos_sessions", TTL: time.Minute})
 			return err
-		}, nil, []string{"pos_sessions", "expire"}},
+		}, nil, []string{"pos_sessions", "1m0s"}},
 		{"more copies than servers", nil, processtest.Env{"JETSTREAM_REPLICAS": "3"}, []string{"BRIDGE_JETSTREAM_REPLICAS"}},
 	}
 	for _, tt := range tests {
