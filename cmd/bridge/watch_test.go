@@ -21,7 +21,7 @@ func TestWatchUntilInterrupted(t *testing.T) {
 		t.Fatal(err)
 	}
 	ends(t, cmd, exitOK)
-	if got := strings.Count(out.String(), "\n"); got != 2 || strings.Contains(out.String(), "T2") {
+	if got := strings.Count(out.String(), "\n"); got != 2 || strings.Contains(out.String(), `"terminal_id":"T2"`) {
 		t.Errorf("got %d lines, want 2 of T1:\n%s", got, out)
 	}
 }
