@@ -9,9 +9,15 @@ import (
 	"github.com/posbridge/bridge/internal/simulator"
 )
 
-// pace of the customers under load: a fifth of a second between the steps, so
-// that faults meet payments in every state.
-const pace = 5
+// Customers under load leave a second between their steps, as people do at
+// least, and there are many of them, so that faults meet payments in every
+// state. Two replicas that have a session together for a moment could not tell
+// two cycles of the same statuses within that moment apart: the provider's
+// events carry nothing to tell them by.
+const pace = 1
+
+// terminals is how many of them a scene under load has.
+func terminals(t *testing.T) int { return processtest.Count(t, "BRIDGE_TERMINALS", 40, 100) }
 
 // chaos makes payments while faults strike, and audits: nothing may be lost and
 // nothing published twice.
@@ -21,9 +27,7 @@ func chaos(t *testing.T, o processtest.SceneOptions, payments, strikes int, faul
 	defer cancel()
 	dice := processtest.Seed(t)
 	o.Provider = simulator.Options{Pace: pace}
-	if o.Terminals == 0 {
-		o.Terminals = 12
-	}
+	o.Terminals = terminals(t)
 	s := processtest.NewScene(t, o)
 	f := s.StartFleet(t, "a", "b")
 	load := s.StartLoad(t, payments, dice)

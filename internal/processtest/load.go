@@ -164,7 +164,7 @@ func (l *Load) Stop() {
 // WaitPayments waits until so many payments have ended.
 func (l *Load) WaitPayments(n int) {
 	l.tb.Helper()
-	Until(l.tb, 10*time.Minute, fmt.Sprintf("%d payments", n), func() bool { return l.ended.Load() >= int64(n) })
+	Until(l.tb, time.Minute+time.Duration(n)*time.Second, fmt.Sprintf("%d payments", n), func() bool { return l.ended.Load() >= int64(n) })
 }
 
 // Ended is how many payments have ended so far.

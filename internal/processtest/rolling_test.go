@@ -21,7 +21,7 @@ func TestRollingUpdateUnderLoad(t *testing.T) {
 	payments := processtest.Count(t, "BRIDGE_PAYMENTS", 80, 10_000)
 	rounds := processtest.Count(t, "BRIDGE_ROUNDS", 2, 100)
 	s := processtest.NewScene(t, processtest.SceneOptions{
-		Terminals: 12, Provider: simulator.Options{Pace: pace}, Env: processtest.Env{"REPLICA_TTL": "20s"},
+		Terminals: terminals(t), Provider: simulator.Options{Pace: pace}, Env: processtest.Env{"REPLICA_TTL": "20s"},
 	})
 	f := s.StartFleet(t, "a", "b")
 	load := s.StartLoad(t, payments, dice)
