@@ -16,7 +16,7 @@ import (
 )
 
 // ackWait of the suite: short enough to wait for it on a real server.
-const ackWait = time.Second
+const ackWait = 3 * time.Second
 
 // server is what the bridge uses of the bus.
 type server interface {
