@@ -121,7 +121,7 @@ func (s State) Rebase(last schema.StatusEvent) State {
 
 // sameEvent is how far apart two replicas may read the same event of a stream,
 // their clocks' difference included.
-const sameEvent = 2 * time.Second
+const sameEvent = 300 * time.Millisecond
 
 // CatchUp continues from what another replica has published meanwhile (at least
 // one event, in order), and returns which of the pending observations are still
