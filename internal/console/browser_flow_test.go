@@ -110,7 +110,7 @@ func TestNoFlicker(t *testing.T) {
 	eval[bool](p, `window.before = [...document.querySelectorAll("table.sessions tbody tr")], window.added = 0, `+
 		`new MutationObserver(m => window.added += m.reduce((n, r) => n + r.addedNodes.length, 0)).observe(document.querySelector("table.sessions tbody"), {childList: true}), true`)
 	for _, status := range []string{"declined", "initialized", "declined"} {
-		source.put(busy("AMS00101", "AMS-2026-118204", status, 9*time.Second))
+		source.status("AMS00101", status)
 		p.reads(`tr[data-key="AMS00101"] .chip`, status)
 	}
 	if eval[int](p, `window.added`) != 0 || !eval[bool](p, `window.before.every(tr => tr.isConnected)`) {
@@ -167,10 +167,7 @@ func TestFiveThousandSessions(t *testing.T) {
 				return
 			case <-tick.C:
 			}
-			t := source.Terminals([]string{source.name(i * 37 % 5000)})[0]
-			s := *t.Session
-			s.Status, t.Session = []string{"initialized", "declined"}[i%2], &s
-			source.put(t)
+			source.status(source.name(i*37%5000), []string{"initialized", "declined"}[i%2])
 		}
 	}()
 	defer func() { stop(); <-changed }()

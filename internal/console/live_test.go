@@ -110,7 +110,6 @@ func TestLivePaymentAndTakeover(t *testing.T) {
 	row := fmt.Sprintf("tr[data-key=%q]", terminal)
 	p.reads(row+" .c-order", order)
 	p.reads(row+" .c-amount", "€189.00")
-	p.reads(row+" .chip", "created")
 	p.reads(row+" .stream", "connected")
 	s.act(terminal, simulator.ActTap)
 	p.reads(row+" .chip", "initialized")

@@ -119,6 +119,14 @@ func (f *fake) put(t console.Terminal) {
 	}
 }
 
+// status changes the status of an open session.
+func (f *fake) status(id, status string) {
+	t := f.Terminals([]string{id})[0]
+	s := *t.Session
+	s.Status, t.Session = status, &s
+	f.put(t)
+}
+
 // pay adds a payment that is over.
 func (f *fake) pay(p console.Payment) {
 	f.mu.Lock()
