@@ -80,9 +80,9 @@ type follower struct {
 	handingOver bool
 	// holding is set while another replica may still publish, until overlapEnds
 	// fires: nothing is folded meanwhile.
-	holding      bool
-	holdingSince time.Time
-	overlapEnds  *time.Timer
+	holding                    bool
+	holdingSince, holdingUntil time.Time
+	overlapEnds                *time.Timer
 	// departing is why the session is left once what is pending is published.
 	departing error
 	invalid   int

@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -30,6 +31,10 @@ const (
 	stormOverlap = 3 * time.Second
 	// maxRetryPause bounds the pause between two tries of an operation on the bus.
 	maxRetryPause = 500 * time.Millisecond
+	// ownInterval is how often a successor that holds back makes sure that the
+	// session is still its own: the next one waits no longer than it does, and
+	// the watch of the records may be silent just then.
+	ownInterval = 500 * time.Millisecond
 	// overlapLimit bounds the holding back while the trouble goes on.
 	overlapLimit = 30 * time.Second
 	// stormMemory is how long a trouble on the bus is remembered, beyond the time
@@ -91,37 +96,82 @@ func (s *session) overlapWith(before bus.Record) time.Duration {
 func (f *follower) holdBack() {
 	f.holding = f.overlap > 0
 	f.holdingSince = time.Now()
+	f.holdingUntil = f.holdingSince.Add(f.overlap)
 	if f.holding {
-		f.overlapEnds.Reset(f.overlap)
+		f.overlapEnds.Reset(min(f.overlap, ownInterval))
 		f.log.Debug("Holding back for the replica that had the session before", zap.Duration(telemetry.KeyWait, f.overlap))
 	}
 }
 
-// lookBack ends the holding back: it continues from what the other replica has
-// published meanwhile.
+// stillHolding is how much longer the other replica may publish: its time is
+// longer while the bus does not work, within a limit.
+func (f *follower) stillHolding() time.Duration {
+	left := time.Until(f.holdingUntil)
+	if time.Since(f.holdingSince) < overlapLimit {
+		left = max(left, stormOverlap-f.sinceStorm())
+	}
+	return left
+}
+
+// lookBack ends the holding back when it is time: it continues from what the
+// other replica has published meanwhile.
 func (f *follower) lookBack(ctx context.Context) {
-	calm := f.sinceStorm()
+	left := f.stillHolding()
 	switch {
 	case f.writing: // the record is being written
 		f.overlapEnds.Reset(f.BackoffInitial)
 		return
-	case f.departing == nil && calm < stormOverlap && time.Since(f.holdingSince) < overlapLimit: // the other has not had its time
-		f.overlapEnds.Reset(stormOverlap - calm)
+	case f.departing == nil && left > 0:
+		f.makeSure(ctx)
+		f.overlapEnds.Reset(min(left, ownInterval))
 		return
 	}
 	f.writing = true
 	after := f.stored
 	f.run(ctx, func(ctx context.Context) func() {
-		others, err := persist(ctx, f.Replica, func(ctx context.Context) ([]bus.Status, error) {
-			return f.Journal.Since(ctx, f.terminal, f.order, after)
-		})
+		var others []bus.Status
+		there, err := persist(ctx, f.Replica, func(ctx context.Context) (held, error) { return f.readRecord(ctx, f.terminal) })
+		if err == nil {
+			others, err = persist(ctx, f.Replica, func(ctx context.Context) ([]bus.Status, error) {
+				return f.Journal.Since(ctx, f.terminal, f.order, after)
+			})
+		}
 		return func() {
 			f.writing, f.holding = false, false
+			lost := !there.sameClaim(f.held)
 			switch {
 			case err != nil:
 				f.leaving = err
+				return
+			case lost && f.tooLate(there, others): // what was shown here has its place before what stands there
+				f.leaving = errLost
+				return
 			case len(others) > 0:
 				f.catchUp(others)
+			}
+			if lost {
+				f.leave(errLost)
+			}
+		}
+	})
+}
+
+// tooLate reports whether the replica that has the session now has published
+// already, or has ended the session.
+func (f *follower) tooLate(there held, others []bus.Status) bool {
+	return there.record.Seq != f.seq ||
+		slices.ContainsFunc(others, func(s bus.Status) bool { return s.Replica == there.record.Replica })
+}
+
+// makeSure reads whose session it is, from the bucket's leader.
+func (f *follower) makeSure(ctx context.Context) {
+	f.writing = true
+	f.run(ctx, func(ctx context.Context) func() {
+		there, err := f.readRecord(ctx, f.terminal)
+		return func() {
+			f.writing = false
+			if err == nil && !there.sameClaim(f.held) {
+				f.leave(errLost)
 			}
 		}
 	})
@@ -164,6 +214,7 @@ func (f *follower) lookWhileThere() {
 // reads: a replica that has handed the session over leaves then.
 func (f *follower) readerShown(stream string) {
 	if f.holding && f.overlap == handOverOverlap+handOverSettle && (stream == streamConnected || stream == streamPolling) {
+		f.holdingUntil = time.Now().Add(handOverSettle)
 		f.overlapEnds.Reset(handOverSettle)
 	}
 }
