@@ -327,27 +327,6 @@ func TestStreamTransportFaults(t *testing.T) {
 	})
 }
 
-func TestHeartbeatsKeepAStreamAlive(t *testing.T) {
-	t.Parallel()
-	url := rawServer(t, func(conn net.Conn, _ *http.Request) bool {
-		send(conn, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
-		tick := time.NewTicker(50 * time.Millisecond)
-		defer tick.Stop()
-		for range 12 { // twice the idle limit
-			<-tick.C
-			send(conn, ":\n")
-		}
-		send(conn, orderLine("A1", "completed"))
-		return false
-	})
-	client := newClient(t, Options{BaseURL: url, IdleTimeout: 300 * time.Millisecond})
-	var got []string
-	err := client.Follow(t.Context(), Stream{URL: url, Token: NewSecret(testToken)}, collect(&got))
-	if !errors.Is(err, ErrStreamEnded) || len(got) != 1 {
-		t.Errorf("Follow = %v with %q, want the event and an orderly end", err, got)
-	}
-}
-
 func TestFollowEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	serve := func(w http.ResponseWriter, r *http.Request) {
