@@ -117,6 +117,11 @@ type creation struct {
 // be reached or fails, within the start deadline. The requester may ask again.
 const failurePatience = 5 * time.Second
 
+// createLimit is for how many REQUEST_TIMEOUTs after it was sent a create may
+// still reach the provider: the bridge gives it up after one, a network or a
+// gateway that holds it later.
+const createLimit = 2
+
 // tired reports whether a provider that only fails is to be given up.
 func (c *creation) tired() bool {
 	return !c.told && !c.giveUpAt.IsZero() && time.Now().Add(c.wait).After(c.giveUpAt)
@@ -144,7 +149,7 @@ func (s *session) ensureOrder(ctx context.Context) error {
 	defer func() { s.deadline = nil }()
 	c := creation{doubt: s.tried, ever: s.tried, answer: unavailable(nil)}
 	if s.tried {
-		c.until = s.msg.Deadline.Add(s.RequestTimeout)
+		c.until = s.msg.Deadline.Add(createLimit * s.RequestTimeout) // the last one may have left just before
 	}
 	pause := s.backoff()
 	for {
@@ -207,7 +212,7 @@ func (s *session) ensureOrder(ctx context.Context) error {
 			if f == doubtful {
 				c.doubt = true
 				if timedOut(err) {
-					c.until = sent.Add(2 * s.RequestTimeout)
+					c.until = sent.Add(createLimit * s.RequestTimeout)
 				}
 			}
 			continue // ask at once, or see whether the wait fits before the deadline

@@ -354,8 +354,9 @@ func (d *Daemon) writesFail(err error) {
 		d.log.Info("JetStream takes writes again")
 		return
 	}
-	d.ready.set(condWrites, err.Error())
-	d.log.Error("JetStream takes no writes; is its disk full, or its quorum gone?", zap.Error(err))
+	const what = "JetStream takes no writes; is its disk full, or its quorum gone?"
+	d.ready.set(condWrites, what+" "+err.Error())
+	d.log.Error(what, zap.Error(err))
 }
 
 // consume takes sessions from the queue until ctx is over.

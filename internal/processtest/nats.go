@@ -36,7 +36,13 @@ type NATS struct {
 // acknowledges it. It is ready when StartNATS returns.
 func StartNATS(tb testing.TB) *NATS {
 	tb.Helper()
-	n := PlaceNATS(tb)
+	return startNATS(tb, tb.TempDir())
+}
+
+// startNATS is StartNATS with JetStream's files in dir.
+func startNATS(tb testing.TB, dir string) *NATS {
+	tb.Helper()
+	n := placeNATS(tb, "n1", dir, "")
 	n.Start(tb)
 	n.WaitReady(tb)
 	return n
@@ -45,13 +51,14 @@ func StartNATS(tb testing.TB) *NATS {
 // PlaceNATS prepares a server that is not started yet.
 func PlaceNATS(tb testing.TB) *NATS {
 	tb.Helper()
-	return placeNATS(tb, "n1", "")
+	return placeNATS(tb, "n1", tb.TempDir(), "")
 }
 
-// placeNATS writes a server's configuration; more is put at its end.
-func placeNATS(tb testing.TB, name, more string) *NATS {
+// placeNATS writes a server's configuration, with JetStream's files in dir; more
+// is put at its end.
+func placeNATS(tb testing.TB, name, dir, more string) *NATS {
 	tb.Helper()
-	n := &NATS{Name: name, Port: Port(tb), monitor: Port(tb), Dir: tb.TempDir(), client: &http.Client{Timeout: 2 * time.Second}}
+	n := &NATS{Name: name, Port: Port(tb), monitor: Port(tb), Dir: dir, client: &http.Client{Timeout: 2 * time.Second}}
 	n.config = filepath.Join(tb.TempDir(), "nats-server.conf")
 	text := fmt.Sprintf("server_name: %s\nlisten: %q\nhttp: %q\njetstream { store_dir: %q, sync_interval: always, max_file_store: 4GB }\n%s\n",
 		name, address(n.Port), address(n.monitor), n.Dir, more)
@@ -119,7 +126,7 @@ func StartCluster(tb testing.TB) []*NATS {
 	var cluster []*NATS
 	for i, port := range ports {
 		more := fmt.Sprintf("cluster { name: test, listen: %q, routes: [%s] }", address(port), strings.Join(routes, ", "))
-		n := placeNATS(tb, fmt.Sprintf("n%d", i+1), more)
+		n := placeNATS(tb, fmt.Sprintf("n%d", i+1), tb.TempDir(), more)
 		n.Start(tb)
 		cluster = append(cluster, n)
 	}

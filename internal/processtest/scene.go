@@ -26,6 +26,8 @@ type SceneOptions struct {
 	Provider simulator.Options
 	// Env goes over Quick.
 	Env Env
+	// Disk is where the only server of NATS keeps its files; nil is any.
+	Disk *Disk
 	// NATSWires puts a wire between each replica and NATS.
 	NATSWires bool
 }
@@ -63,10 +65,13 @@ func NewScene(tb testing.TB, o SceneOptions) *Scene {
 	for i := range max(o.Terminals, 1) {
 		s.Terminals = append(s.Terminals, fmt.Sprintf("T%05d", i+1))
 	}
-	if o.Cluster {
+	switch {
+	case o.Cluster:
 		s.NATS = StartCluster(tb)
 		s.env["JETSTREAM_REPLICAS"] = "3"
-	} else {
+	case o.Disk != nil:
+		s.NATS = []*NATS{startNATS(tb, o.Disk.Dir)}
+	default:
 		s.NATS = []*NATS{StartNATS(tb)}
 	}
 	s.Provider = StartProvider(tb, o.Provider, s.Terminals...)
