@@ -129,12 +129,14 @@ func (f *follower) lookBack(ctx context.Context) {
 	f.writing = true
 	after := f.stored
 	f.run(ctx, func(ctx context.Context) func() {
-		var others []bus.Status
-		there, err := persist(ctx, f.Replica, func(ctx context.Context) (held, error) { return f.readRecord(ctx, f.terminal) })
+		// Whose it is comes last: what was published before that, by whoever had it
+		// then, is known; what is published later meets the fence.
+		others, err := persist(ctx, f.Replica, func(ctx context.Context) ([]bus.Status, error) {
+			return f.Journal.Since(ctx, f.terminal, f.order, after)
+		})
+		var there held
 		if err == nil {
-			others, err = persist(ctx, f.Replica, func(ctx context.Context) ([]bus.Status, error) {
-				return f.Journal.Since(ctx, f.terminal, f.order, after)
-			})
+			there, err = persist(ctx, f.Replica, func(ctx context.Context) (held, error) { return f.readRecord(ctx, f.terminal) })
 		}
 		return func() {
 			f.writing, f.holding = false, false
