@@ -37,8 +37,12 @@ type Observation struct {
 	// AskedAfter counts the stream's events that had arrived when the provider
 	// was asked. Only for SourceReconcile.
 	AskedAfter uint64
-	// At is when it was learnt. It is copied; only CatchUp compares it.
+	// At is when it was learnt. It is copied.
 	At time.Time
+	// NotBefore is the earliest time at which it can have been shown to this
+	// replica: At, or when the replica was last seen awake, if it stood still
+	// before it learnt of it. Only CatchUp compares it.
+	NotBefore time.Time
 }
 
 // Verdict says what an observation was worth.
@@ -128,7 +132,8 @@ const sameEvent = 300 * time.Millisecond
 // to be folded. Both replicas read the same stream: pending events are looked
 // for, in order, in the status from which this replica comes and in what the
 // other has published, and everything up to the last one found is dropped. What
-// was read sameEvent or more after the last published one was learnt is newer.
+// was surely shown sameEvent or more after the last published one was learnt is
+// newer.
 // Answers that were asked for before are dropped too, and those that are still
 // on their way count as asked for before: every published event was heard now.
 func (s State) CatchUp(published []schema.StatusEvent, pending []Observation) (next State, rest []Observation) {
@@ -139,7 +144,7 @@ func (s State) CatchUp(published []schema.StatusEvent, pending []Observation) (n
 	newer := published[len(published)-1].ObservedAt.Add(sameEvent)
 	at, covered := 0, 0
 	for i, o := range pending {
-		if o.At.After(newer) {
+		if o.NotBefore.After(newer) {
 			break
 		}
 		if o.Source != schema.SourceStream {

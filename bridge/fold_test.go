@@ -416,12 +416,20 @@ func TestCatchUpByTime(t *testing.T) {
 	at := func(seconds int) time.Time { return time.Unix(1000, 0).Add(time.Duration(seconds) * time.Second) }
 	published := []schema.StatusEvent{{Status: "declined", Sequence: 2, ObservedAt: at(0)}}
 	pending := []Observation{
-		{Source: schema.SourceStream, Status: "initialized", At: at(6)},
-		{Source: schema.SourceStream, Status: "declined", At: at(7)},
+		{Source: schema.SourceStream, Status: "initialized", NotBefore: at(6)},
+		{Source: schema.SourceStream, Status: "declined", NotBefore: at(7)},
 	}
 	_, rest := State{Status: "initialized", Sequence: 1}.CatchUp(published, pending)
 	if !slices.Equal(rest, pending) {
 		t.Errorf("rest %+v, want all of it", rest)
+	}
+	// A replica that stood still reads late what it was shown long before.
+	for i := range pending {
+		pending[i].NotBefore = at(-1)
+	}
+	_, rest = State{Status: "initialized", Sequence: 1}.CatchUp(published, pending)
+	if len(rest) > 0 {
+		t.Errorf("rest %+v, want nothing: all of it was published by the other one", rest)
 	}
 }
 

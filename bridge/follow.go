@@ -83,6 +83,11 @@ type follower struct {
 	holding                    bool
 	holdingSince, holdingUntil time.Time
 	overlapEnds                *time.Timer
+	// pulse has the loop turn often enough while holding that a pause shows.
+	pulse *time.Ticker
+	// awake is when the loop turned last; stood is the last time it did not.
+	awake time.Time
+	stood stillness
 	// departing is why the session is left once what is pending is published.
 	departing error
 	invalid   int
@@ -109,7 +114,11 @@ func (s *session) follow(ctx context.Context) error {
 		trouble:    &throttle{log: s.log},
 
 		overlapEnds: time.NewTimer(noAsk),
+		pulse:       time.NewTicker(pulseInterval),
+		awake:       time.Now(),
 	}
+	f.pulse.Stop()
+	defer f.pulse.Stop()
 	defer f.askAt.Stop()
 	defer f.overlapEnds.Stop()
 	life := time.NewTimer(time.Until(s.msg.StartedAt.Add(s.SessionTimeout)))
@@ -124,6 +133,7 @@ func (s *session) follow(ctx context.Context) error {
 		f.observe(schema.SourceBridge, schema.StatusUnresolved)
 	}
 	for {
+		f.wakeUp(time.Now())
 		f.flush(ctx)
 		if f.leaving != nil {
 			return f.leaving
@@ -161,6 +171,7 @@ func (s *session) follow(ctx context.Context) error {
 			draining, f.handingOver = nil, true
 		case <-f.overlapEnds.C:
 			f.lookBack(ctx)
+		case <-f.pulse.C: // that the loop turns is all
 		case <-overlap:
 			f.leave(errHandedOver)
 		case <-ctx.Done():
@@ -189,7 +200,8 @@ func (f *follower) run(ctx context.Context, operation func(context.Context) (app
 
 // observe takes news of this replica's own.
 func (f *follower) observe(source, status string) {
-	f.pending = append(f.pending, observed{Observation: Observation{Source: source, Status: status, At: time.Now()}})
+	now := time.Now()
+	f.pending = append(f.pending, observed{Observation: Observation{Source: source, Status: status, At: now, NotBefore: now}})
 }
 
 // onStream takes one piece of news from the event stream.
@@ -217,7 +229,7 @@ func (f *follower) onStream(ctx context.Context, n streamNews) {
 		f.pending = append(f.pending, observed{
 			Observation: Observation{
 				Source: schema.SourceStream, Status: e.Status, FinancialStatus: e.FinancialStatus,
-				TransactionID: e.TransactionID, SessionID: e.SessionID, At: n.at,
+				TransactionID: e.TransactionID, SessionID: e.SessionID, At: n.at, NotBefore: f.notBefore(n.at),
 			},
 			read: n.at,
 		})
@@ -307,9 +319,10 @@ func (f *follower) onAnswer(there multisafepay.OrderState, err error, after uint
 		return
 	}
 	f.mustAsk = again
+	now := time.Now()
 	f.pending = append(f.pending, observed{Observation: Observation{
 		Source: schema.SourceReconcile, Status: there.Status, FinancialStatus: there.FinancialStatus,
-		TransactionID: there.TransactionID, AskedAfter: after, At: time.Now(),
+		TransactionID: there.TransactionID, AskedAfter: after, At: now, NotBefore: now,
 	}})
 	switch {
 	case again: // askAt is set

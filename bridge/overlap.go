@@ -35,6 +35,9 @@ const (
 	// session is still its own: the next one waits no longer than it does, and
 	// the watch of the records may be silent just then.
 	ownInterval = 500 * time.Millisecond
+	// pulseInterval is how often the loop of a successor that holds back turns at
+	// least.
+	pulseInterval = 100 * time.Millisecond
 	// overlapLimit bounds the holding back while the trouble goes on.
 	overlapLimit = 30 * time.Second
 	// stormMemory is how long a trouble on the bus is remembered, beyond the time
@@ -98,6 +101,7 @@ func (f *follower) holdBack() {
 	f.holdingSince = time.Now()
 	f.holdingUntil = f.holdingSince.Add(f.overlap)
 	if f.holding {
+		f.pulse.Reset(pulseInterval)
 		f.overlapEnds.Reset(min(f.overlap, ownInterval))
 		f.log.Debug("Holding back for the replica that had the session before", zap.Duration(telemetry.KeyWait, f.overlap))
 	}
@@ -140,6 +144,7 @@ func (f *follower) lookBack(ctx context.Context) {
 		}
 		return func() {
 			f.writing, f.holding = false, false
+			f.pulse.Stop()
 			lost := !there.sameClaim(f.held)
 			switch {
 			case err != nil:
@@ -219,4 +224,31 @@ func (f *follower) readerShown(stream string) {
 		f.holdingUntil = time.Now().Add(handOverSettle)
 		f.overlapEnds.Reset(handOverSettle)
 	}
+}
+
+// stillness is a time during which the process stood still, as in a pause of its
+// machine. What was sent to it meanwhile is read after it, all at once.
+type stillness struct{ from, until time.Time }
+
+// wakeUp notices that the process has stood still: the loop turns with every
+// beat, and more often while it holds back.
+func (f *follower) wakeUp(now time.Time) {
+	turns := f.ReplicaTTL / 3
+	if f.holding {
+		turns = pulseInterval
+	}
+	if now.Sub(f.awake) > turns+sameEvent {
+		f.stood = stillness{from: f.awake, until: now.Add(sameEvent)}
+	}
+	f.awake = now
+}
+
+// notBefore is the earliest time at which an event that was read at a time can
+// have been sent.
+func (f *follower) notBefore(read time.Time) time.Time {
+	f.wakeUp(time.Now())
+	if read.After(f.stood.from) && read.Before(f.stood.until) {
+		return f.stood.from
+	}
+	return read
 }

@@ -3,4 +3,4 @@
 package bridge
 
 // defaultSeeds is how many seeds of the simulation a plain test run takes.
-const defaultSeeds = 1000
+const defaultSeeds = 3000

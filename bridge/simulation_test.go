@@ -5,6 +5,7 @@
 package bridge
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"flag"
@@ -19,6 +20,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest"
 
 	"github.com/posbridge/bridge/internal/bus/bustest"
@@ -50,8 +52,16 @@ func TestSimulation(t *testing.T) {
 		return
 	}
 	var totals audit
+	var course bytes.Buffer
+	log := zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(zap.NewDevelopmentEncoderConfig()), zapcore.AddSync(&course), zap.DebugLevel))
+	defer func() {
+		if t.Failed() {
+			t.Logf("the course of the last seed:\n%s", course.String())
+		}
+	}()
 	for seed := *fromFlag; seed < *fromFlag+uint64(*seedsFlag); seed++ {
-		totals.add(simulate(t, seed, zap.NewNop()))
+		course.Reset()
+		totals.add(simulate(t, seed, log))
 	}
 	t.Logf("%d seeds: %+v", *seedsFlag, totals)
 }
@@ -68,6 +78,9 @@ type run struct {
 	alive  []*process
 	all    []*process
 	tills  sync.WaitGroup
+	// asks are the commands at work; one that was put to a replica that is killed
+	// ends with the run.
+	asks sync.WaitGroup
 	// lossless is true when the bus answers whenever it can be reached.
 	lossless bool
 	// said is every answer that a till got, by order.
@@ -170,13 +183,11 @@ func (r *run) begin(f bustest.Faults) {
 	r.all = append(r.all, p)
 }
 
-// kill is kill -9.
+// kill is kill -9: the process touches the network no more. Its goroutines are
+// let go at the end of the run.
 func (r *run) kill(p *process) {
 	p.link.disturbed.Store(true)
 	p.client.Kill()
-	p.link.cutStreams()
-	p.stop()
-	p.replica.stopWork()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.alive = slices.DeleteFunc(r.alive, func(q *process) bool { return q == p })
@@ -335,9 +346,9 @@ func (r *run) till(random *rand.Rand, terminal string, payments int) {
 		if random.IntN(4) == 0 {
 			time.Sleep(upTo(random, 5*time.Second))
 			if p := r.someone(random); p != nil {
-				ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-				_, _ = p.replica.Cancel(ctx, schema.OrderRequest{OrderID: order, TerminalID: terminal}) // its status tells
-				cancel()
+				r.asks.Go(func() { // its status tells
+					_, _ = p.replica.Cancel(p.replica.work, schema.OrderRequest{OrderID: order, TerminalID: terminal})
+				})
 			}
 		}
 		for range 400 { // until it is over, or never was
@@ -380,10 +391,10 @@ func (r *run) ask(random *rand.Rand, request schema.StartRequest, inbox string) 
 			_ = p.client.Reply(inbox, nil, body) // a lost answer is asked for again
 		}
 	}
-	go begin(p, inbox)
+	r.asks.Go(func() { begin(p, inbox) })
 	if random.IntN(3) == 0 {
 		if q := r.someone(random); q != nil {
-			go begin(q, inbox+"-twice")
+			r.asks.Go(func() { begin(q, inbox+"-twice") })
 		}
 	}
 	for range 70 {
@@ -425,6 +436,7 @@ func (r *run) end() {
 		p.stop()
 		p.replica.stopWork()
 	}
+	r.asks.Wait()
 	for _, p := range r.all {
 		p.replica.wg.Wait()
 		p.done.Wait()

@@ -146,7 +146,8 @@ type link struct {
 	// was shown may be lost with it.
 	disturbed atomic.Bool
 	process   *bustest.Client
-	readers   sync.Map
+	// readers are the open streams, guarded by world.mu.
+	readers []*listener
 }
 
 var errCut = errors.New("connection reset by peer")
@@ -285,14 +286,14 @@ func (l *link) Follow(ctx context.Context, s multisafepay.Stream, h multisafepay
 		repeat = o.history[len(o.history)-1]
 	}
 	o.readers = append(o.readers, r)
+	l.readers = append(l.readers, r)
 	l.mu.Unlock()
 	defer func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		o.readers = slices.DeleteFunc(o.readers, func(other *listener) bool { return other == r })
+		this := func(other *listener) bool { return other == r }
+		o.readers, l.readers = slices.DeleteFunc(o.readers, this), slices.DeleteFunc(l.readers, this)
 	}()
-	l.readers.Store(r, true)
-	defer l.readers.Delete(r)
 	h.Opened()
 	show := func(status string) bool {
 		if !l.process.Gate() {
@@ -335,10 +336,11 @@ func (l *link) Follow(ctx context.Context, s multisafepay.Stream, h multisafepay
 
 // cutStreams ends every stream of the link, as a crash does.
 func (l *link) cutStreams() {
-	l.readers.Range(func(r, _ any) bool {
-		r.(*listener).end()
-		return true
-	})
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, r := range l.readers {
+		r.end()
+	}
 }
 
 // String lists the orders. w.mu is held.

@@ -64,11 +64,13 @@ func (c *Client) Cut(down bool) {
 	}
 }
 
-// Kill ends the process behind the client.
+// Kill ends the process behind the client, as kill -9 does: it stops where it
+// next touches the network, for ever. Freeze(false) lets its goroutines go once
+// nothing matters any more.
 func (c *Client) Kill() {
 	c.dead.Store(true)
 	c.cut.Store(true)
-	c.Freeze(false)
+	c.Freeze(true)
 }
 
 // Freeze stops the process behind the client where it next touches the
@@ -86,6 +88,7 @@ func (c *Client) Freeze(stop bool) {
 }
 
 // Gate waits while the process is frozen, and reports whether it still lives.
+// What waited there goes on one after the other.
 func (c *Client) Gate() bool {
 	for {
 		c.mu.Lock()
@@ -95,6 +98,7 @@ func (c *Client) Gate() bool {
 			return !c.dead.Load()
 		}
 		<-frozen
+		time.Sleep(c.upTo(time.Millisecond))
 	}
 }
 
@@ -126,9 +130,7 @@ func call[T any](ctx context.Context, c *Client, do func() (T, error)) (value T,
 	}
 	if c.chance(c.faults.Late) {
 		time.AfterFunc(callLimit+c.upTo(callLimit), func() {
-			if !c.dead.Load() {
-				_, _ = do() // nobody waits for it
-			}
+			_, _ = do() // nobody waits for it
 		})
 		return unanswered()
 	}
