@@ -3,7 +3,6 @@ package bridge
 import (
 	"encoding/json"
 	"strconv"
-	"time"
 
 	"go.uber.org/zap"
 
@@ -39,7 +38,7 @@ func (s *session) answerUnknown() {
 
 func (s *session) reply(code string, header map[string]string, body any) {
 	s.answered = true
-	s.Metrics.CommandAnswered(string(subjects.Start), code, time.Since(s.msg.StartedAt))
+	s.Metrics.CommandAnswered(string(subjects.Start), code, s.since(s.msg.StartedAt))
 	data, err := json.Marshal(body)
 	if err == nil {
 		err = s.Requesters.Reply(s.msg.Reply, header, data)

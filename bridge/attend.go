@@ -126,7 +126,7 @@ func (s *session) keepAlive(ctx context.Context) {
 	now := time.Now()
 	paused := now.Sub(s.beaten) > s.ReplicaTTL
 	s.beaten = now
-	s.alive.Store(now.UnixNano())
+	s.alive.Store(int64(s.age()))
 	if s.over || s.released {
 		return
 	}

@@ -137,7 +137,7 @@ func (r *Replica) leaveNote(ctx context.Context, request schema.OrderRequest) {
 		if err != nil || there.record.Order != request.OrderID {
 			return
 		}
-		there.record.CancelAskedAt = time.Now().UTC()
+		there.record.CancelAskedAt = r.Clock.Now()
 		if _, err = r.claimRecord(ctx, request.TerminalID, there); !errors.Is(err, bus.ErrConflict) {
 			return
 		}

@@ -123,8 +123,8 @@ const failurePatience = 5 * time.Second
 const createLimit = 2
 
 // tired reports whether a provider that only fails is to be given up.
-func (c *creation) tired() bool {
-	return !c.told && !c.giveUpAt.IsZero() && time.Now().Add(c.wait).After(c.giveUpAt)
+func (c *creation) tired(now time.Time) bool {
+	return !c.told && !c.giveUpAt.IsZero() && now.Add(c.wait).After(c.giveUpAt)
 }
 
 // ensureOrder makes sure that the order exists at the provider exactly once,
@@ -144,7 +144,7 @@ func (s *session) ensureOrder(ctx context.Context) error {
 	case s.state.Sequence > 0: // it has statuses, so it exists
 		return s.opened(ctx, multisafepay.Created{SessionID: s.state.SessionID}, terminalgroups.Group{})
 	}
-	deadline := time.NewTimer(time.Until(s.msg.Deadline))
+	deadline := time.NewTimer(s.until(s.msg.Deadline))
 	defer deadline.Stop()
 	defer func() { s.deadline = nil }()
 	c := creation{doubt: s.tried, ever: s.tried, answer: unavailable(nil)}
@@ -160,7 +160,7 @@ func (s *session) ensureOrder(ctx context.Context) error {
 		case err != nil:
 			c.answer, c.wait = unavailable(nil), pause.NextBackOff()
 		case c.doubt:
-			asked := time.Now()
+			asked := s.Clock.Now()
 			f, answer := s.ask(ctx, group.Key)
 			if f == absent {
 				c.heard = asked
@@ -171,22 +171,22 @@ func (s *session) ensureOrder(ctx context.Context) error {
 				return s.opened(ctx, multisafepay.Created{}, group)
 			case f == refused:
 				return s.refuse(ctx, answer)
-			case f == absent && (time.Now().Before(s.msg.Deadline) || c.heard.After(c.until)):
+			case f == absent && (s.Clock.Now().Before(s.msg.Deadline) || c.heard.After(c.until)):
 				c.doubt = false
 			}
 		}
-		left := time.Until(s.msg.Deadline)
+		left := s.until(s.msg.Deadline)
 		switch {
 		case s.leaving != nil:
 			return s.leaving
-		case !c.doubt && (left <= 0 || c.wait >= left || c.tired()):
+		case !c.doubt && (left <= 0 || c.wait >= left || c.tired(s.Clock.Now())):
 			if c.until.IsZero() || c.heard.After(c.until) {
 				return s.refuse(ctx, c.answer)
 			}
 			c.doubt, c.wait = true, 0 // it was "not found", which may only mean "not yet"
 		case !c.doubt && c.wait == 0:
 			s.deadline = deadline.C
-			sent := time.Now()
+			sent := s.Clock.Now()
 			created, err := during(ctx, s, func(ctx context.Context) (multisafepay.Created, error) {
 				return s.Provider.Create(ctx, group.Key, orderOf(s.msg.Request))
 			})
@@ -204,9 +204,9 @@ func (s *session) ensureOrder(ctx context.Context) error {
 			}
 			s.noteMet("The provider gave no usable answer to the order")
 			if c.giveUpAt.IsZero() {
-				c.giveUpAt = time.Now().Add(failurePatience)
+				c.giveUpAt = s.Clock.Now().Add(failurePatience)
 			}
-			s.log.Warn("The order could not be created yet", zap.Error(err), zap.Duration(telemetry.KeyElapsed, time.Since(sent)))
+			s.log.Warn("The order could not be created yet", zap.Error(err), zap.Duration(telemetry.KeyElapsed, s.since(sent)))
 			c.told = retryAfter(err) > 0
 			c.wait = max(retryAfter(err), pause.NextBackOff())
 			if f == doubtful {
@@ -221,7 +221,7 @@ func (s *session) ensureOrder(ctx context.Context) error {
 		if c.doubt {
 			s.deadline = deadline.C
 		}
-		if time.Since(s.msg.StartedAt) > s.SessionTimeout {
+		if s.since(s.msg.StartedAt) > s.SessionTimeout {
 			s.giveUp = true
 			return nil
 		}
@@ -230,7 +230,7 @@ func (s *session) ensureOrder(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := s.pause(ctx, min(max(c.wait, pause.NextBackOff()), time.Until(s.msg.StartedAt.Add(s.SessionTimeout)))); err != nil {
+		if err := s.pause(ctx, min(max(c.wait, pause.NextBackOff()), s.until(s.msg.StartedAt.Add(s.SessionTimeout)))); err != nil {
 			return err
 		}
 		c.wait = 0

@@ -115,13 +115,13 @@ func (s *session) follow(ctx context.Context) error {
 
 		overlapEnds: time.NewTimer(noAsk),
 		pulse:       time.NewTicker(pulseInterval),
-		awake:       time.Now(),
+		awake:       s.Clock.Now(),
 	}
 	f.pulse.Stop()
 	defer f.pulse.Stop()
 	defer f.askAt.Stop()
 	defer f.overlapEnds.Stop()
-	life := time.NewTimer(time.Until(s.msg.StartedAt.Add(s.SessionTimeout)))
+	life := time.NewTimer(s.until(s.msg.StartedAt.Add(s.SessionTimeout)))
 	defer life.Stop()
 	draining := (<-chan struct{})(s.draining)
 	var overlap <-chan time.Time
@@ -133,7 +133,7 @@ func (s *session) follow(ctx context.Context) error {
 		f.observe(schema.SourceBridge, schema.StatusUnresolved)
 	}
 	for {
-		f.wakeUp(time.Now())
+		f.wakeUp(f.Clock.Now())
 		f.flush(ctx)
 		if f.leaving != nil {
 			return f.leaving
@@ -200,7 +200,7 @@ func (f *follower) run(ctx context.Context, operation func(context.Context) (app
 
 // observe takes news of this replica's own.
 func (f *follower) observe(source, status string) {
-	now := time.Now()
+	now := f.Clock.Now()
 	f.pending = append(f.pending, observed{Observation: Observation{Source: source, Status: status, At: now, NotBefore: now}})
 }
 
@@ -319,7 +319,7 @@ func (f *follower) onAnswer(there multisafepay.OrderState, err error, after uint
 		return
 	}
 	f.mustAsk = again
-	now := time.Now()
+	now := f.Clock.Now()
 	f.pending = append(f.pending, observed{Observation: Observation{
 		Source: schema.SourceReconcile, Status: there.Status, FinancialStatus: there.FinancialStatus,
 		TransactionID: there.TransactionID, AskedAfter: after, At: now, NotBefore: now,

@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"time"
 
@@ -46,7 +47,7 @@ const (
 )
 
 // noteStorm remembers that the bus did not work just now.
-func (r *Replica) noteStorm() { r.storm.Store(time.Now().UnixNano()) }
+func (r *Replica) noteStorm() { r.storm.Store(int64(r.age())) }
 
 // noteReconnect has everything tried again at once that waits for the bus: what
 // is pending must be published before a successor holds back no more.
@@ -59,7 +60,13 @@ func (r *Replica) noteReconnect() {
 }
 
 // sinceStorm is how long the bus has been working.
-func (r *Replica) sinceStorm() time.Duration { return time.Since(time.Unix(0, r.storm.Load())) }
+func (r *Replica) sinceStorm() time.Duration {
+	storm := r.storm.Load()
+	if storm == 0 {
+		return math.MaxInt64
+	}
+	return r.age() - time.Duration(storm)
+}
 
 // stormy reports whether a session that is handed over now may be one whose
 // follower lives and only could not say so.
@@ -246,7 +253,7 @@ func (f *follower) wakeUp(now time.Time) {
 // notBefore is the earliest time at which an event that was read at a time can
 // have been sent.
 func (f *follower) notBefore(read time.Time) time.Time {
-	f.wakeUp(time.Now())
+	f.wakeUp(f.Clock.Now())
 	if read.After(f.stood.from) && read.Before(f.stood.until) {
 		return f.stood.from
 	}

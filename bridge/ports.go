@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"time"
 
 	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/multisafepay"
@@ -51,6 +52,12 @@ type Provider interface {
 	Get(ctx context.Context, key multisafepay.Secret, order string) (multisafepay.OrderState, error)
 	Cancel(ctx context.Context, key multisafepay.Secret, order string) (status string, err error)
 	Follow(ctx context.Context, s multisafepay.Stream, h multisafepay.StreamHandler) error
+}
+
+// Clock is the one that all replicas share.
+type Clock interface {
+	// Now is the time of everything that another replica may read or go by.
+	Now() time.Time
 }
 
 // Groups knows which terminal group's key serves a terminal.

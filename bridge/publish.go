@@ -169,7 +169,7 @@ func (f *follower) published(e schema.StatusEvent, read time.Time) {
 	f.Metrics.StatusPublished(e.Status, e.Source)
 	took := time.Duration(0)
 	if !read.IsZero() {
-		took = time.Since(read)
+		took = f.since(read)
 		f.Metrics.Delivered(took)
 	}
 	f.notePublished(e.Sequence, took)

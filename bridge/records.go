@@ -3,7 +3,6 @@ package bridge
 import (
 	"context"
 	"errors"
-	"time"
 
 	"go.uber.org/zap"
 
@@ -42,7 +41,7 @@ func (r *Replica) readRecord(ctx context.Context, terminal string) (held, error)
 // claimRecord writes the first record of a claim. bus.ErrConflict: something
 // else was written in between. Another error leaves it unknown; reading tells.
 func (r *Replica) claimRecord(ctx context.Context, terminal string, claim held) (held, error) {
-	claim.record.UpdatedAt = time.Now().UTC()
+	claim.record.UpdatedAt = r.Clock.Now()
 	revision, err := r.Records.PutRecord(ctx, terminal, claim.record, claim.revision)
 	if err != nil {
 		return claim, err

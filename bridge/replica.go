@@ -40,6 +40,7 @@ type Ports struct {
 	Journal    Journal
 	Records    Records
 	Requesters Requesters
+	Clock      Clock
 	Provider   Provider
 	Groups     Groups
 	Space      subjects.Space
@@ -70,7 +71,10 @@ type Replica struct {
 	wg     sync.WaitGroup
 	// rewatch gets a note when the records are to be watched anew.
 	rewatch chan struct{}
-	// storm is when the bus last did not work, in Unix nanoseconds, 0 for never.
+	// born is when the replica was made: moments that only this process knows of
+	// are counted from there, by a clock that never jumps.
+	born time.Time
+	// storm is when the bus last did not work, in nanoseconds since born, 0 for never.
 	storm atomic.Int64
 	// reconnected is closed, and made anew, when the connection to the bus was
 	// made again. Guarded by mu.
@@ -94,6 +98,7 @@ func NewReplica(s Settings, p Ports) *Replica {
 	r := &Replica{
 		Settings: s,
 		Ports:    p,
+		born:     time.Now(),
 		board:    newBoard(),
 		writes:   &writes{},
 
@@ -176,7 +181,7 @@ func (r *Replica) stuck() string {
 	defer r.mu.Unlock()
 	for _, s := range r.sessions {
 		alive := s.alive.Load()
-		if alive > 0 && time.Since(time.Unix(0, alive)) > 2*r.ReplicaTTL {
+		if alive > 0 && r.age()-time.Duration(alive) > 2*r.ReplicaTTL {
 			return fmt.Sprintf("the session of order %s on terminal %s does not move", s.order, s.terminal)
 		}
 	}
@@ -291,6 +296,13 @@ func (r *Replica) watchOnce(ctx context.Context, ready func()) error {
 		r.changed("")
 	})
 }
+
+// age is how long the replica has been there.
+func (r *Replica) age() time.Duration { return time.Since(r.born) }
+
+// since and until measure from and to a time of the clock that replicas share.
+func (r *Replica) since(t time.Time) time.Duration { return r.Clock.Now().Sub(t) }
+func (r *Replica) until(t time.Time) time.Duration { return t.Sub(r.Clock.Now()) }
 
 // backoff returns a jittered exponential backoff that never gives up. It is for
 // one goroutine.

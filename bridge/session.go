@@ -61,7 +61,7 @@ type session struct {
 
 	beat *time.Ticker
 	// beaten is when the session was last kept alive, to notice a pause; alive
-	// is the same for those outside its goroutine, in Unix nanoseconds.
+	// is the same for those outside its goroutine, as the replica's age.
 	beaten time.Time
 	alive  atomic.Int64
 	// nudged holds a note when there is something to look at: a redelivery, or a
@@ -103,7 +103,7 @@ func (s *session) run(ctx context.Context) {
 	s.beat = time.NewTicker(s.ReplicaTTL / 3)
 	defer s.beat.Stop()
 	s.beaten = time.Now()
-	s.alive.Store(s.beaten.UnixNano())
+	s.alive.Store(int64(s.age()))
 
 	err := s.claim(ctx)
 	if err == nil && !s.over {

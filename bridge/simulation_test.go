@@ -107,6 +107,7 @@ const (
 	simTTL     = 5 * time.Second
 	simLimit   = 5 * time.Second // REQUEST_TIMEOUT
 	simTimeout = 30 * time.Minute
+	simSkew    = 100 * time.Millisecond // how far a replica may mistake the bus's time
 )
 
 func simulate(t *testing.T, seed uint64, log *zap.Logger) (a audit) {
@@ -158,6 +159,7 @@ func (r *run) begin(f bustest.Faults) {
 	p.link = &link{world: r.world, process: p.client}
 	r.mu.Lock()
 	name := fmt.Sprintf("replica-%d", len(r.all))
+	own := rand.New(rand.NewPCG(r.seed, uint64(1000+len(r.all))))
 	r.mu.Unlock()
 	p.replica = NewReplica(Settings{
 		ReplicaID: name, ReplicaTTL: simTTL, StartDeadline: 20 * time.Second,
@@ -166,6 +168,7 @@ func (r *run) begin(f bustest.Faults) {
 		SessionTimeout: simTimeout, RequestTimeout: simLimit,
 	}, Ports{
 		Queue: p.client, Journal: p.client, Records: p.client, Requesters: p.client,
+		Clock: skewed(upTo(own, 2*simSkew) - simSkew),
 		Provider: p.link, Groups: terminalgroups.Single(multisafepay.NewSecret("key")),
 		Space: subjects.Default(), Metrics: telemetry.NewMetrics("", "", ""), Log: r.log.Named(name),
 	})
@@ -182,6 +185,11 @@ func (r *run) begin(f bustest.Faults) {
 	r.alive = append(r.alive, p)
 	r.all = append(r.all, p)
 }
+
+// skewed is a clock that is off by a little.
+type skewed time.Duration
+
+func (s skewed) Now() time.Time { return time.Now().Add(time.Duration(s)).UTC().Round(0) }
 
 // kill is kill -9: the process touches the network no more. Its goroutines are
 // let go at the end of the run.

@@ -39,7 +39,7 @@ func (r *Replica) Start(ctx context.Context, request schema.StartRequest, from R
 	if _, err := r.Groups.Lookup(ctx, request.TerminalID); err != nil {
 		return nil, lookupError(request.TerminalID, err)
 	}
-	now := time.Now().UTC().Round(0)
+	now := r.Clock.Now()
 	s := bus.Session{
 		Request: request, Hash: contentHash(request), Nonce: rand.Text(), Reply: from.Inbox,
 		StartedAt: now, Deadline: now.Add(r.StartDeadline), Trace: from.Trace,

@@ -53,7 +53,7 @@ func (f *follower) startStream(ctx context.Context) {
 // is over or the stream is of no more use.
 func (r *Replica) superviseStream(ctx context.Context, stream multisafepay.Stream, news chan<- streamNews) {
 	tell := func(n streamNews) {
-		n.at = time.Now()
+		n.at = r.Clock.Now()
 		select {
 		case news <- n:
 		case <-ctx.Done():

@@ -71,6 +71,9 @@ type Bus struct {
 	space subjects.Space
 	opts  Options
 
+	// clock is the server's.
+	clock clock
+
 	// closing is set once Close was called: what the connection then tells is
 	// no news.
 	closing atomic.Bool

@@ -99,7 +99,11 @@ func (b *Bus) ensureJetStream(ctx context.Context) error {
 func (b *Bus) ensureStream(ctx context.Context, want jetstream.StreamConfig) (made bool, err error) {
 	ctx, cancel := limit(ctx)
 	defer cancel()
+	asked := time.Now()
 	s, err := b.js.Stream(ctx, want.Name)
+	if err == nil {
+		b.clock.observe(asked, time.Now(), s.CachedInfo().TimeStamp)
+	}
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		s, err = b.js.CreateStream(ctx, want)
 		made = err == nil
