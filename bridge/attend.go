@@ -41,7 +41,7 @@ func attend[T any](ctx context.Context, s *session, done <-chan T) (value T, err
 		case value = <-done:
 			return value, nil
 		case <-s.beat.C:
-			s.keepAlive(ctx)
+			s.keepAlive()
 		case <-s.nudged:
 			s.look()
 		case <-s.deadline:
@@ -121,21 +121,14 @@ func (s *session) pause(ctx context.Context, d time.Duration) error {
 }
 
 // keepAlive beats. After a pause that was longer than a replica may be silent
-// the session may be another's: the record tells.
-func (s *session) keepAlive(ctx context.Context) {
+// the session may be another's.
+func (s *session) keepAlive() {
 	now := time.Now()
-	paused := now.Sub(s.beaten) > s.ReplicaTTL
+	s.unsure = s.unsure || now.Sub(s.beaten) > s.ReplicaTTL
 	s.beaten = now
 	s.alive.Store(int64(s.age()))
 	if s.over || s.released {
 		return
-	}
-	if paused && s.held.record.Seq == s.seq {
-		there, err := s.readRecord(ctx, s.terminal)
-		if err == nil && !there.sameClaim(s.held) {
-			s.leaving = errLost
-			return
-		}
 	}
 	if err := s.handle.InProgress(); err != nil {
 		s.log.Debug("The session could not be kept alive just now", zap.Error(err))

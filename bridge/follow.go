@@ -157,7 +157,7 @@ func (s *session) follow(ctx context.Context) error {
 		case <-f.askAt.C:
 			f.ask(ctx)
 		case <-f.beat.C:
-			f.keepAlive(ctx)
+			f.keepAlive()
 		case <-f.nudged:
 			f.lookWhileThere()
 		case <-life.C:
@@ -229,7 +229,7 @@ func (f *follower) onStream(ctx context.Context, n streamNews) {
 		f.pending = append(f.pending, observed{
 			Observation: Observation{
 				Source: schema.SourceStream, Status: e.Status, FinancialStatus: e.FinancialStatus,
-				TransactionID: e.TransactionID, SessionID: e.SessionID, At: n.at, NotBefore: f.notBefore(n.at),
+				TransactionID: e.TransactionID, SessionID: e.SessionID, At: n.at, NotBefore: f.notBefore(n),
 			},
 			read: n.at,
 		})

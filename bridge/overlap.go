@@ -181,9 +181,9 @@ func (f *follower) tooLate(there held, others []bus.Status) bool {
 func (f *follower) makeSure(ctx context.Context) {
 	f.writing = true
 	f.run(ctx, func(ctx context.Context) func() {
-		there, err := f.readRecord(ctx, f.terminal)
+		there, err := persist(ctx, f.Replica, func(ctx context.Context) (held, error) { return f.readRecord(ctx, f.terminal) })
 		return func() {
-			f.writing = false
+			f.writing, f.unsure = false, false
 			if err == nil && !there.sameClaim(f.held) {
 				f.leave(errLost)
 			}
@@ -250,12 +250,14 @@ func (f *follower) wakeUp(now time.Time) {
 	f.awake = now
 }
 
-// notBefore is the earliest time at which an event that was read at a time can
-// have been sent.
-func (f *follower) notBefore(read time.Time) time.Time {
+// covers reports whether what was read at a time may have lain there meanwhile.
+func (s stillness) covers(read time.Time) bool { return read.After(s.from) && read.Before(s.until) }
+
+// notBefore is the earliest time at which an event can have been sent.
+func (f *follower) notBefore(n streamNews) time.Time {
 	f.wakeUp(f.Clock.Now())
-	if read.After(f.stood.from) && read.Before(f.stood.until) {
+	if f.stood.covers(n.at) && f.stood.from.Before(n.notBefore) {
 		return f.stood.from
 	}
-	return read
+	return n.notBefore
 }

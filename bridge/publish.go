@@ -14,7 +14,8 @@ import (
 
 // flush folds what is pending and has the outcome written, one operation at a
 // time: statuses first and in order, then the terminal's release, then the
-// record for those who look.
+// record for those who look. After a pause it makes sure before that that the
+// session is still this replica's.
 func (f *follower) flush(ctx context.Context) {
 	for !f.writing && f.leaving == nil {
 		switch {
@@ -23,6 +24,8 @@ func (f *follower) flush(ctx context.Context) {
 				return
 			}
 			f.update(ctx)
+		case f.unsure && !f.over && f.departing == nil:
+			f.makeSure(ctx)
 		case len(f.pending) > 0:
 			f.fold(ctx)
 		case f.departing != nil:

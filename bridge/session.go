@@ -64,6 +64,9 @@ type session struct {
 	// is the same for those outside its goroutine, as the replica's age.
 	beaten time.Time
 	alive  atomic.Int64
+	// unsure is set after such a pause until the record was read; every write to
+	// it tells as well.
+	unsure bool
 	// nudged holds a note when there is something to look at: a redelivery, or a
 	// change of the record.
 	nudged chan struct{}

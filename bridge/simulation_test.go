@@ -168,7 +168,7 @@ func (r *run) begin(f bustest.Faults) {
 		SessionTimeout: simTimeout, RequestTimeout: simLimit,
 	}, Ports{
 		Queue: p.client, Journal: p.client, Records: p.client, Requesters: p.client,
-		Clock: skewed(upTo(own, 2*simSkew) - simSkew),
+		Clock:    skewed(upTo(own, 2*simSkew) - simSkew),
 		Provider: p.link, Groups: terminalgroups.Single(multisafepay.NewSecret("key")),
 		Space: subjects.Default(), Metrics: telemetry.NewMetrics("", "", ""), Log: r.log.Named(name),
 	})

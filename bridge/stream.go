@@ -17,7 +17,9 @@ const (
 
 // streamNews is one thing that the event stream brought.
 type streamNews struct {
-	at time.Time
+	// at is when it was read, notBefore the earliest time at which it can have been
+	// sent: what the reader had to wait with lets the next ones lie in the socket.
+	at, notBefore time.Time
 	// opened: a connection stands.
 	opened bool
 	// unsettled: something was said that has not become an event yet.
@@ -52,11 +54,19 @@ func (f *follower) startStream(ctx context.Context) {
 // grows from attempt to attempt and begins anew after a healthy spell, until ctx
 // is over or the stream is of no more use.
 func (r *Replica) superviseStream(ctx context.Context, stream multisafepay.Stream, news chan<- streamNews) {
+	var blocked stillness
 	tell := func(n streamNews) {
 		n.at = r.Clock.Now()
+		n.notBefore = n.at
+		if blocked.covers(n.at) {
+			n.notBefore = blocked.from
+		}
 		select {
 		case news <- n:
 		case <-ctx.Done():
+		}
+		if taken := r.Clock.Now(); taken.Sub(n.at) > pulseInterval {
+			blocked = stillness{from: n.notBefore, until: taken.Add(sameEvent)}
 		}
 	}
 	pause := r.backoff()
