@@ -30,6 +30,9 @@ const (
 	// open, so that what the stream says at the same time comes first: an answer
 	// shows where things went, the stream shows how.
 	streamFirst = 150 * time.Millisecond
+	// streamPatience is how long an event stream may take to open or to fail before
+	// the order is asked for.
+	streamPatience = 2 * time.Second
 	// noAsk is the wait of a timer that is not meant to fire.
 	noAsk = 24 * time.Hour
 )
@@ -58,8 +61,9 @@ type follower struct {
 	// results bring the outcomes of what runs beside the session.
 	results chan func()
 
-	// askAt fires when the order is to be asked for.
-	askAt *time.Timer
+	// askAt fires when the order is to be asked for, at askDue; zero: it does not.
+	askAt  *time.Timer
+	askDue time.Time
 	// mustAsk is set while something may have been missed.
 	mustAsk bool
 	// asking is true while the provider is being asked; askAgain is set when
@@ -234,7 +238,7 @@ func (f *follower) onStream(ctx context.Context, n streamNews) {
 			read: n.at,
 		})
 		if !f.mustAsk {
-			f.askAt.Reset(f.ReconcileInterval)
+			f.askIn(f.ReconcileInterval)
 		}
 	}
 }
@@ -260,16 +264,27 @@ func (f *follower) onStreamEnd(ctx context.Context, n streamNews) {
 	f.askSoon(f.poll.NextBackOff())
 }
 
-// askSoon has the order asked for, because something may have been missed.
-func (f *follower) askSoon(in time.Duration) {
+// askIn has the order asked for after d, and not before.
+func (f *follower) askIn(d time.Duration) {
+	f.askDue = time.Now().Add(d)
+	f.askAt.Reset(d)
+}
+
+// askSoon has the order asked for after d at the latest, because something may
+// have been missed. It puts off nothing: a stream that fails again and again
+// would keep the question from ever being asked.
+func (f *follower) askSoon(d time.Duration) {
 	f.mustAsk = true
 	f.askAgain = f.asking // the answer that is on its way may be from before
-	f.askAt.Reset(in)
+	if f.askDue.IsZero() || time.Until(f.askDue) > d {
+		f.askIn(d)
+	}
 }
 
 // ask puts one question to the provider. While observations wait for NATS an
 // answer would only wait behind them.
 func (f *follower) ask(ctx context.Context) {
+	f.askDue = time.Time{}
 	switch {
 	case f.rest || f.departing != nil || f.state.Status == schema.StatusUnresolved:
 		return
@@ -277,7 +292,7 @@ func (f *follower) ask(ctx context.Context) {
 		f.askSoon(f.BackoffInitial)
 		return
 	case len(f.pending) > 0:
-		f.askAt.Reset(f.BackoffInitial)
+		f.askIn(f.BackoffInitial)
 		return
 	}
 	f.asking = true
@@ -315,7 +330,7 @@ func (f *follower) onAnswer(there multisafepay.OrderState, err error, after uint
 		f.Metrics.Reconciled(telemetry.ReconcileFailed)
 		f.noteMet("Asked the provider: no usable answer")
 		f.trouble.failed("The order could not be asked for", err)
-		f.askAt.Reset(max(retryAfter(err), f.poll.NextBackOff()))
+		f.askIn(max(retryAfter(err), f.poll.NextBackOff()))
 		return
 	}
 	f.mustAsk = again
@@ -327,9 +342,9 @@ func (f *follower) onAnswer(there multisafepay.OrderState, err error, after uint
 	switch {
 	case again: // askAt is set
 	case f.connected:
-		f.askAt.Reset(f.ReconcileInterval)
+		f.askIn(f.ReconcileInterval)
 	default:
-		f.askAt.Reset(f.poll.NextBackOff())
+		f.askIn(f.poll.NextBackOff())
 	}
 }
 

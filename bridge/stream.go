@@ -45,7 +45,7 @@ func (f *follower) startStream(ctx context.Context) {
 		return
 	}
 	f.news = make(chan streamNews)
-	f.askAt.Reset(f.ReconcileInterval) // for a stream that neither opens nor fails
+	f.askIn(min(f.ReconcileInterval, streamPatience)) // for a stream that neither opens nor fails
 	news, stream := f.news, f.stream
 	f.wg.Go(func() { f.superviseStream(ctx, stream, news) })
 }
