@@ -404,6 +404,7 @@ func (d *Daemon) keepObjects(ctx context.Context, replica *Replica) {
 		case <-d.reconnected:
 			if d.connects.Load() > 1 {
 				replica.noteReconnect()
+				wake(replica.rewatch) // the old watch may have died with its server, unnoticed
 			}
 		}
 		// Seen twice: a process that was paused finds all of them so at first.

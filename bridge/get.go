@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
@@ -43,12 +44,22 @@ func (r *Replica) List(ctx context.Context) (*schema.ListReply, *schema.Error) {
 	return nil, schema.NewError(schema.OutcomeUnknown, "JetStream did not answer in time; send the same request again")
 }
 
+// watchPatience is how long the watch of the records may lag before it is begun
+// anew: after a server's restart it may be silent for many seconds.
+const watchPatience = 500 * time.Millisecond
+
 // syncBoard waits until the board knows everything that was written before.
 func (r *Replica) syncBoard(ctx context.Context) error {
 	revision, err := persist(ctx, r, r.Records.RecordsRevision)
 	if err != nil {
 		return err
 	}
+	patient, cancel := context.WithTimeout(ctx, watchPatience)
+	defer cancel()
+	if err := r.board.sync(patient, revision); err == nil || ctx.Err() != nil {
+		return err
+	}
+	wake(r.rewatch)
 	return r.board.sync(ctx, revision)
 }
 
