@@ -73,6 +73,7 @@ func alone(t *testing.T, p Provider, do func(r *Replica, server *bustest.Memory)
 		ctx, cancel := context.WithCancel(t.Context())
 		var work sync.WaitGroup
 		work.Go(func() { r.watchRecords(ctx, func() {}) })
+		work.Go(func() { r.keepPulse(ctx) })
 		work.Go(func() {
 			if err := client.Consume(ctx, r.take, func(error) {}); err != nil {
 				t.Error(err)

@@ -301,6 +301,7 @@ func (d *Daemon) serve(ctx, cut, life context.Context) error {
 	watching := make(chan struct{})
 	var once sync.Once
 	workers.Go(func() { replica.watchRecords(life, func() { once.Do(func() { close(watching) }) }) })
+	workers.Go(func() { replica.keepPulse(life) })
 	consumed := make(chan struct{})
 	workers.Go(func() {
 		defer close(consumed)

@@ -87,11 +87,6 @@ type follower struct {
 	holding                    bool
 	holdingSince, holdingUntil time.Time
 	overlapEnds                *time.Timer
-	// pulse has the loop turn often enough while holding that a pause shows.
-	pulse *time.Ticker
-	// awake is when the loop turned last; stood is the last time it did not.
-	awake time.Time
-	stood stillness
 	// departing is why the session is left once what is pending is published.
 	departing error
 	invalid   int
@@ -118,11 +113,7 @@ func (s *session) follow(ctx context.Context) error {
 		trouble:    &throttle{log: s.log},
 
 		overlapEnds: time.NewTimer(noAsk),
-		pulse:       time.NewTicker(pulseInterval),
-		awake:       s.Clock.Now(),
 	}
-	f.pulse.Stop()
-	defer f.pulse.Stop()
 	defer f.askAt.Stop()
 	defer f.overlapEnds.Stop()
 	life := time.NewTimer(s.until(s.msg.StartedAt.Add(s.SessionTimeout)))
@@ -137,7 +128,6 @@ func (s *session) follow(ctx context.Context) error {
 		f.observe(schema.SourceBridge, schema.StatusUnresolved)
 	}
 	for {
-		f.wakeUp(f.Clock.Now())
 		f.flush(ctx)
 		if f.leaving != nil {
 			return f.leaving
@@ -175,7 +165,6 @@ func (s *session) follow(ctx context.Context) error {
 			draining, f.handingOver = nil, true
 		case <-f.overlapEnds.C:
 			f.lookBack(ctx)
-		case <-f.pulse.C: // that the loop turns is all
 		case <-overlap:
 			f.leave(errHandedOver)
 		case <-ctx.Done():
@@ -233,7 +222,7 @@ func (f *follower) onStream(ctx context.Context, n streamNews) {
 		f.pending = append(f.pending, observed{
 			Observation: Observation{
 				Source: schema.SourceStream, Status: e.Status, FinancialStatus: e.FinancialStatus,
-				TransactionID: e.TransactionID, SessionID: e.SessionID, At: n.at, NotBefore: f.notBefore(n),
+				TransactionID: e.TransactionID, SessionID: e.SessionID, At: n.at, NotBefore: n.notBefore,
 			},
 			read: n.at,
 		})

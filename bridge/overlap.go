@@ -36,9 +36,6 @@ const (
 	// session is still its own: the next one waits no longer than it does, and
 	// the watch of the records may be silent just then.
 	ownInterval = 500 * time.Millisecond
-	// pulseInterval is how often the loop of a successor that holds back turns at
-	// least.
-	pulseInterval = 100 * time.Millisecond
 	// overlapLimit bounds the holding back while the trouble goes on.
 	overlapLimit = 30 * time.Second
 	// stormMemory is how long a trouble on the bus is remembered, beyond the time
@@ -108,7 +105,6 @@ func (f *follower) holdBack() {
 	f.holdingSince = time.Now()
 	f.holdingUntil = f.holdingSince.Add(f.overlap)
 	if f.holding {
-		f.pulse.Reset(pulseInterval)
 		f.overlapEnds.Reset(min(f.overlap, ownInterval))
 		f.log.Debug("Holding back for the replica that had the session before", zap.Duration(telemetry.KeyWait, f.overlap))
 	}
@@ -151,7 +147,6 @@ func (f *follower) lookBack(ctx context.Context) {
 		}
 		return func() {
 			f.writing, f.holding = false, false
-			f.pulse.Stop()
 			lost := !there.sameClaim(f.held)
 			switch {
 			case err != nil:
@@ -231,33 +226,4 @@ func (f *follower) readerShown(stream string) {
 		f.holdingUntil = time.Now().Add(handOverSettle)
 		f.overlapEnds.Reset(handOverSettle)
 	}
-}
-
-// stillness is a time during which the process stood still, as in a pause of its
-// machine. What was sent to it meanwhile is read after it, all at once.
-type stillness struct{ from, until time.Time }
-
-// wakeUp notices that the process has stood still: the loop turns with every
-// beat, and more often while it holds back.
-func (f *follower) wakeUp(now time.Time) {
-	turns := f.ReplicaTTL / 3
-	if f.holding {
-		turns = pulseInterval
-	}
-	if now.Sub(f.awake) > turns+sameEvent {
-		f.stood = stillness{from: f.awake, until: now.Add(sameEvent)}
-	}
-	f.awake = now
-}
-
-// covers reports whether what was read at a time may have lain there meanwhile.
-func (s stillness) covers(read time.Time) bool { return read.After(s.from) && read.Before(s.until) }
-
-// notBefore is the earliest time at which an event can have been sent.
-func (f *follower) notBefore(n streamNews) time.Time {
-	f.wakeUp(f.Clock.Now())
-	if f.stood.covers(n.at) && f.stood.from.Before(n.notBefore) {
-		return f.stood.from
-	}
-	return n.notBefore
 }

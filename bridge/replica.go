@@ -62,6 +62,7 @@ type Replica struct {
 	changed func(terminal string)
 
 	writes *writes
+	pulse  pulse
 
 	mu sync.Mutex
 	// sessions that this replica follows, by their place in the queue.

@@ -168,13 +168,14 @@ func (r *run) begin(f bustest.Faults) {
 		SessionTimeout: simTimeout, RequestTimeout: simLimit,
 	}, Ports{
 		Queue: p.client, Journal: p.client, Records: p.client, Requesters: p.client,
-		Clock:    skewed(upTo(own, 2*simSkew) - simSkew),
+		Clock:    ownClock{p.client, skewed(upTo(own, 2*simSkew) - simSkew)},
 		Provider: p.link, Groups: terminalgroups.Single(multisafepay.NewSecret("key")),
 		Space: subjects.Default(), Metrics: telemetry.NewMetrics("", "", ""), Log: r.log.Named(name),
 	})
 	ctx, stop := context.WithCancel(context.Background())
 	p.stop = stop
 	p.done.Go(func() { p.replica.watchRecords(ctx, func() {}) })
+	p.done.Go(func() { p.replica.keepPulse(ctx) })
 	p.done.Go(func() {
 		if err := p.client.Consume(ctx, p.replica.take, func(error) {}); err != nil {
 			r.t.Error(err)
@@ -190,6 +191,18 @@ func (r *run) begin(f bustest.Faults) {
 type skewed time.Duration
 
 func (s skewed) Now() time.Time { return time.Now().Add(time.Duration(s)).UTC().Round(0) }
+
+// ownClock is a process's clock: while the process stands still nobody in it
+// reads the time.
+type ownClock struct {
+	*bustest.Client
+	skewed
+}
+
+func (c ownClock) Now() time.Time {
+	c.Gate()
+	return c.skewed.Now()
+}
 
 // kill is kill -9: the process touches the network no more. Its goroutines are
 // let go at the end of the run.

@@ -33,16 +33,19 @@ const unlockPoll = 100 * time.Millisecond
 // reply nor an error, whoever follows the session answers the requester. A reply
 // is given here for an order that was started before.
 func (r *Replica) Start(ctx context.Context, request schema.StartRequest, from Requester) (*schema.StartReply, *schema.Error) {
+	sent := r.earliest() // it may have lain there while this replica stood still
 	request.Description = orElse(request.Description, request.OrderID)
 	ctx, cancel := context.WithTimeout(ctx, r.StartDeadline)
 	defer cancel()
 	if _, err := r.Groups.Lookup(ctx, request.TerminalID); err != nil {
 		return nil, lookupError(request.TerminalID, err)
 	}
-	now := r.Clock.Now()
 	s := bus.Session{
 		Request: request, Hash: contentHash(request), Nonce: rand.Text(), Reply: from.Inbox,
-		StartedAt: now, Deadline: now.Add(r.StartDeadline), Trace: from.Trace,
+		StartedAt: sent, Deadline: sent.Add(r.StartDeadline), Trace: from.Trace,
+	}
+	if r.until(s.Deadline) <= 0 {
+		return nil, schema.NewError(schema.ProviderUnavailable, "the request lay there for longer than BRIDGE_START_DEADLINE; nothing was created")
 	}
 	pause := r.backoff()
 	for ctx.Err() == nil {

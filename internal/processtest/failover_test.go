@@ -265,3 +265,34 @@ func TestStatusesChangeDuringDrain(t *testing.T) {
 	t.Logf("%d statuses changed during the drain", len(want))
 	h.end(append(want, "initialized", "completed")...)
 }
+
+// A start that lay in the socket while its replica was stopped comes too late:
+// no terminal rings for a till that has left.
+func TestStartWhileStopped(t *testing.T) {
+	t.Parallel()
+	h := setupHand(t, processtest.Env{"START_DEADLINE": "1s"}, "a")
+	h.Pause(h.replicas[0])
+	paused := time.Now()
+	answer := make(chan processtest.Reply, 1)
+	go func() {
+		reply, err := processtest.Ask(h.ctx, h.Conn, "pos.payment.start", processtest.NewStart(h.terminal, h.order, ""), time.Minute)
+		if err != nil {
+			t.Errorf("start: %v", err)
+		}
+		answer <- reply
+	}()
+	processtest.Eventually(time.Until(paused.Add(2*time.Second)), func() bool { return false })
+	h.Resume(h.replicas[0])
+	reply := <-answer
+	if reply.Error == nil || reply.Error.Code != "provider_unavailable" {
+		t.Errorf("start: %+v, want provider_unavailable", reply)
+	}
+	if orders := h.Provider.Orders(); len(orders) != 0 {
+		t.Errorf("the provider has %d orders, want none", len(orders))
+	}
+	h.order = "INV.7/2"
+	h.start()
+	h.act(simulator.ActTap, simulator.ActApprove)
+	h.hear("completed")
+	h.end("initialized", "completed")
+}

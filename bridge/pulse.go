@@ -1,0 +1,82 @@
+package bridge
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+const (
+	// pulseInterval is how often a replica notes that it is awake.
+	pulseInterval = 100 * time.Millisecond
+	// aftermath is how long after it stood still a replica may still read what was
+	// sent to it meanwhile.
+	aftermath = time.Second
+)
+
+// stillness is a time from which on something may have lain there unread, and
+// the time until which it may be read all the same.
+type stillness struct{ from, until time.Time }
+
+// covers reports whether what was read at a time may have lain there.
+func (s stillness) covers(read time.Time) bool { return read.After(s.from) && read.Before(s.until) }
+
+// pulse notices that the process has stood still: it was stopped, or its machine
+// was. Nothing tells a process so, and what it then reads looks new.
+type pulse struct {
+	mu sync.Mutex
+	// local is the last beat by the machine's clock, monotonic and wall: the one
+	// stands still with a machine that is suspended, the other does not.
+	local time.Time
+	stood stillness
+}
+
+// beat notes that the process is awake. shared is local by the bus's clock.
+func (p *pulse) beat(local, shared time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.note(local, shared)
+}
+
+// earliest is the earliest time at which what is read now can have been sent.
+func (p *pulse) earliest(local, shared time.Time) time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.local.IsZero() {
+		p.note(local, shared)
+	}
+	if p.stood.covers(shared) {
+		return p.stood.from
+	}
+	return shared
+}
+
+// note compares with the beat before. p.mu is held.
+func (p *pulse) note(local, shared time.Time) {
+	gap := max(local.Sub(p.local), local.Round(0).Sub(p.local.Round(0)))
+	if !p.local.IsZero() && gap > pulseInterval+sameEvent {
+		p.stood = stillness{from: shared.Add(-gap), until: shared.Add(aftermath)}
+	}
+	p.local = local
+}
+
+// keepPulse beats until ctx is over.
+func (r *Replica) keepPulse(ctx context.Context) {
+	tick := time.NewTicker(pulseInterval)
+	defer tick.Stop()
+	for {
+		shared := r.Clock.Now()
+		r.pulse.beat(time.Now(), shared)
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// earliest is the earliest time at which what is read now can have been sent.
+func (r *Replica) earliest() time.Time {
+	shared := r.Clock.Now()
+	return r.pulse.earliest(time.Now(), shared)
+}

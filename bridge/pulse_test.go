@@ -1,0 +1,34 @@
+package bridge
+
+import (
+	"testing"
+	"time"
+)
+
+func TestPulse(t *testing.T) {
+	t.Parallel()
+	var p pulse
+	began := time.Now()
+	at := func(d time.Duration) (local, shared time.Time) {
+		return began.Add(d), began.Add(d + time.Hour).UTC().Round(0) // the bus is an hour ahead
+	}
+	want := func(now, earliest time.Duration) {
+		t.Helper()
+		_, shared := at(earliest)
+		if got := p.earliest(at(now)); !got.Equal(shared) {
+			t.Errorf("what is read at %s can have been sent at %s, want %s", now, got.Sub(shared)+earliest, earliest)
+		}
+	}
+	want(0, 0)
+	for i := range time.Duration(10) {
+		p.beat(at(i * pulseInterval))
+	}
+	want(time.Second, time.Second)
+	want(time.Minute, time.Second) // nobody has beaten in between
+	p.beat(at(time.Minute + time.Millisecond))
+	want(time.Minute+time.Millisecond, time.Second)
+	for d := time.Minute; d < time.Minute+2*aftermath; d += pulseInterval {
+		p.beat(at(d))
+	}
+	want(time.Minute+2*aftermath, time.Minute+2*aftermath)
+}
