@@ -222,8 +222,7 @@ func (s *session) ensureOrder(ctx context.Context) error {
 			s.deadline = deadline.C
 		}
 		if s.since(s.msg.StartedAt) > s.SessionTimeout {
-			s.giveUp = true
-			return nil
+			return s.abandon(ctx)
 		}
 		if s.answered && !s.held.record.Answered { // a successor must not answer again
 			if err := s.change(ctx, func(*bus.Record) {}); err != nil {
@@ -305,8 +304,7 @@ func (s *session) refuse(ctx context.Context, answer *schema.Error) error {
 	s.deadline = nil
 	if s.answered {
 		s.log.Info("The outcome was called unknown; nothing came of it", zap.String(telemetry.KeyCode, string(answer.Code)))
-		s.giveUp = true
-		return nil
+		return s.abandon(ctx)
 	}
 	err := s.change(ctx, func(r *bus.Record) { r.Phase, r.Error = bus.Refused, answer })
 	if err != nil {
@@ -319,6 +317,16 @@ func (s *session) refuse(ctx context.Context, answer *schema.Error) error {
 	}
 	s.log.Log(level, "The start was refused", zap.String(telemetry.KeyCode, string(answer.Code)), zap.String(telemetry.KeyReason, answer.Message))
 	return s.removeRefused(ctx, answer)
+}
+
+// abandon has the session given up as unresolved, if it is still this replica's:
+// what only a follower decides is nobody else's to publish.
+func (s *session) abandon(ctx context.Context) error {
+	if err := s.change(ctx, func(*bus.Record) {}); err != nil {
+		return err
+	}
+	s.giveUp = true
+	return nil
 }
 
 // orderOf is the order that a start request asks for.

@@ -26,6 +26,8 @@ func (f *follower) flush(ctx context.Context) {
 			f.update(ctx)
 		case f.unsure && !f.over && f.departing == nil:
 			f.makeSure(ctx)
+		case f.departing != nil && len(f.pending) > 0 && f.pending[0].Source == schema.SourceBridge:
+			f.pending = f.pending[1:] // what a follower decides is its successor's to decide now
 		case len(f.pending) > 0:
 			f.fold(ctx)
 		case f.departing != nil:
