@@ -135,10 +135,40 @@ func (s *session) keepAlive() {
 	}
 }
 
+// move gives the session its place in a queue that was made anew.
+func (s *session) move(seq uint64) {
+	s.mu.Lock()
+	s.moved = seq
+	s.mu.Unlock()
+	wake(s.nudged)
+}
+
+// place takes the session's place in the queue; when it is a new one, the record
+// is to be written with it.
+func (s *session) place(seq uint64) {
+	if seq == s.seq {
+		return
+	}
+	if s.held.record.Seq == s.seq {
+		s.held.record.Seq = seq
+	}
+	s.seq = seq
+	s.unwritten.Store(true)
+	s.log.Info("The session has a new place in the queue")
+}
+
 // look sees what the session was nudged for.
 func (s *session) look() {
-	if d, ok := s.takeRedelivery(); ok {
+	s.mu.Lock()
+	moved := s.moved
+	s.moved = 0
+	s.mu.Unlock()
+	if moved != 0 {
+		s.place(moved)
+	}
+	if d, ok := s.takeRedelivery(); ok && d.Seq >= s.seq {
 		s.handle = d.Handle
+		s.place(d.Seq)
 		if s.released { // nobody else is there to take it; it is not kept alive
 			s.log.Debug("The released session came back")
 		}

@@ -422,15 +422,16 @@ func (d *Daemon) keepObjects(ctx context.Context, replica *Replica) {
 			continue // readiness knows
 		}
 		made, err := d.bus.Ensure(ctx)
-		if made.Records {
-			d.log.Warn("The bucket of records was lost; it is written anew")
-			wake(replica.rewatch)
-		}
 		if made.Statuses {
 			d.log.Error("The status stream was lost with everything in it; open sessions go on in a new one")
 		}
-		if made.Sessions {
+		if made.Sessions { // before the records, which tell the place in the queue
 			err = errors.Join(err, replica.requeue(ctx))
+		}
+		if made.Records {
+			d.log.Warn("The bucket of records was lost; it is written anew")
+			wake(replica.rewatch)
+			replica.rewrite()
 		}
 		switch {
 		case ctx.Err() != nil:

@@ -213,6 +213,7 @@ func (f *follower) lookWhileThere() {
 	}
 	f.look()
 	f.noteCancel()
+	f.outdated = f.unwritten.Swap(false) || f.outdated
 	if why := f.leaving; why != nil {
 		f.leaving = nil
 		f.leave(why)

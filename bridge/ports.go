@@ -16,6 +16,8 @@ type Queue interface {
 	Enqueue(ctx context.Context, s bus.Session) (seq uint64, err error)
 	// Queued returns the session that locks a terminal, or bus.ErrNotFound.
 	Queued(ctx context.Context, terminal string) (s bus.Session, seq uint64, err error)
+	// Remade reports whether the queue was lost after a place in it was given away.
+	Remade(ctx context.Context, seq uint64) (bool, error)
 	// Consume hands sessions to take until ctx is over.
 	Consume(ctx context.Context, take func(bus.Delivery), report func(error)) error
 }

@@ -192,10 +192,10 @@ func (f *follower) published(e schema.StatusEvent, read time.Time) {
 // for the settle window.
 func (f *follower) free(ctx context.Context) {
 	f.writing = true
-	h, handle := f.held, f.handle
+	h, handle, seq := f.held, f.handle, f.seq
 	f.run(ctx, func(ctx context.Context) func() {
 		_, err := persist(ctx, f.Replica, func(ctx context.Context) (struct{}, error) {
-			return struct{}{}, f.unlock(ctx, handle, h)
+			return struct{}{}, f.unlock(ctx, handle, seq, h)
 		})
 		return func() {
 			f.writing = false

@@ -98,6 +98,9 @@ func (r *Replica) stillOpen(ctx context.Context, terminal string, record bus.Rec
 	}
 	_, seq, err := r.Queue.Queued(ctx, terminal)
 	if errors.Is(err, bus.ErrNotFound) || err == nil && seq != record.Seq {
+		if remade, err := r.Queue.Remade(ctx, record.Seq); remade || err != nil {
+			return err // it has no place in the queue any more, and is about to get a new one
+		}
 		return errLost
 	}
 	return err

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -65,8 +67,8 @@ type Replica struct {
 	pulse  pulse
 
 	mu sync.Mutex
-	// sessions that this replica follows, by their place in the queue.
-	sessions map[uint64]*session
+	// sessions that this replica follows, one that is over and settles included.
+	sessions map[*session]bool
 	// latest is the newest session of each terminal.
 	latest map[string]*session
 	wg     sync.WaitGroup
@@ -106,7 +108,7 @@ func NewReplica(s Settings, p Ports) *Replica {
 		activities: newActivities(),
 		changed:    func(string) {},
 
-		sessions: map[uint64]*session{},
+		sessions: map[*session]bool{},
 		latest:   map[string]*session{},
 		rewatch:  make(chan struct{}, 1),
 		draining: make(chan struct{}),
@@ -130,12 +132,12 @@ func (r *Replica) take(d bus.Delivery) {
 	if r.work.Err() != nil {
 		return // it arrives elsewhere after AckWait
 	}
-	if s := r.sessions[d.Seq]; s != nil && s.msg.Nonce == d.Session.Nonce {
+	if s := r.latest[d.Session.Terminal()]; s != nil && s.msg.Nonce == d.Session.Nonce {
 		s.redeliver(d)
 		return
 	}
 	s := newSession(r, d)
-	r.sessions[d.Seq] = s
+	r.sessions[s] = true
 	r.latest[s.terminal] = s
 	r.Metrics.SetActiveSessions(len(r.sessions))
 	r.noteOldest()
@@ -149,9 +151,7 @@ func (r *Replica) take(d bus.Delivery) {
 // over again while it was being left, following it begins anew.
 func (r *Replica) leave(s *session) {
 	r.mu.Lock()
-	if r.sessions[s.seq] == s {
-		delete(r.sessions, s.seq)
-	}
+	delete(r.sessions, s)
 	if r.latest[s.terminal] == s {
 		delete(r.latest, s.terminal)
 	}
@@ -166,7 +166,7 @@ func (r *Replica) leave(s *session) {
 // noteOldest keeps the age of the oldest session for the metrics. r.mu is held.
 func (r *Replica) noteOldest() {
 	var oldest time.Time
-	for _, s := range r.sessions {
+	for s := range r.sessions {
 		if oldest.IsZero() || s.msg.StartedAt.Before(oldest) {
 			oldest = s.msg.StartedAt
 		}
@@ -180,7 +180,7 @@ func (r *Replica) noteOldest() {
 func (r *Replica) stuck() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, s := range r.sessions {
+	for s := range r.sessions {
 		alive := s.alive.Load()
 		if alive > 0 && r.age()-time.Duration(alive) > 2*r.ReplicaTTL {
 			return fmt.Sprintf("the session of order %s on terminal %s does not move", s.order, s.terminal)
@@ -198,18 +198,31 @@ func (r *Replica) nudge(terminal string) {
 	}
 }
 
+// rewrite has all sessions followed here write their records, after the bucket was
+// lost.
+func (r *Replica) rewrite() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for s := range r.sessions {
+		s.unwritten.Store(true)
+		wake(s.nudged)
+	}
+}
+
 // requeue locks the terminals of all sessions followed here again, after the
 // queue itself was lost: their payments are open, or the claim finds them over.
 func (r *Replica) requeue(ctx context.Context) error {
 	r.mu.Lock()
-	var open []bus.Session
-	for _, s := range r.latest {
-		open = append(open, s.msg)
-	}
+	open := slices.Collect(maps.Values(r.latest))
 	r.mu.Unlock()
 	for _, s := range open {
-		_, err := persist(ctx, r, func(ctx context.Context) (uint64, error) { return r.Queue.Enqueue(ctx, s) })
-		if err != nil && !errors.Is(err, bus.ErrConflict) {
+		again := s.msg
+		again.Requeued = true
+		seq, err := persist(ctx, r, func(ctx context.Context) (uint64, error) { return r.Queue.Enqueue(ctx, again) })
+		switch {
+		case err == nil:
+			s.move(seq)
+		case !errors.Is(err, bus.ErrConflict):
 			return err
 		}
 	}

@@ -31,7 +31,9 @@ var (
 // goroutine of run, except what mu guards.
 type session struct {
 	*Replica
-	msg      bus.Session
+	msg bus.Session
+	// seq is the session's place in the queue, which it leaves only with the queue
+	// itself.
 	seq      uint64
 	terminal string
 	order    string
@@ -67,6 +69,8 @@ type session struct {
 	// unsure is set after such a pause until the record was read; every write to
 	// it tells as well.
 	unsure bool
+	// unwritten is set when the bucket was lost, and the record with it.
+	unwritten atomic.Bool
 	// nudged holds a note when there is something to look at: a redelivery, or a
 	// change of the record.
 	nudged chan struct{}
@@ -79,6 +83,8 @@ type session struct {
 	overlap time.Duration
 
 	mu sync.Mutex
+	// moved is the session's new place in a queue that was made anew.
+	moved uint64
 	// again is a redelivery that was not looked at yet.
 	again *bus.Delivery
 }
@@ -91,7 +97,7 @@ func newSession(r *Replica, d bus.Delivery) *session {
 		terminal: d.Session.Terminal(),
 		order:    d.Session.Order(),
 		handle:   d.Handle,
-		tried:    d.Redelivered,
+		tried:    d.Redelivered || d.Session.Requeued,
 		nudged:   make(chan struct{}, 1),
 		log: r.Log.With(
 			zap.String(telemetry.KeyTerminal, d.Session.Terminal()),
@@ -150,7 +156,8 @@ func (s *session) claim(ctx context.Context) error {
 			return err
 		}
 		if there.record.Seq < s.seq {
-			if err := await1(ctx, s, s.stillQueued); err != nil {
+			seq := s.seq
+			if err := await1(ctx, s, func(ctx context.Context) error { return s.stillQueued(ctx, seq) }); err != nil {
 				return err
 			}
 		}
@@ -193,9 +200,9 @@ func (s *session) claim(ctx context.Context) error {
 
 // stillQueued fails with errLost when the session has left the queue: a delivery
 // that was looked at late, by a replica that was paused meanwhile.
-func (s *session) stillQueued(ctx context.Context) error {
-	_, seq, err := s.Queue.Queued(ctx, s.terminal)
-	if errors.Is(err, bus.ErrNotFound) || err == nil && seq != s.seq {
+func (s *session) stillQueued(ctx context.Context, seq uint64) error {
+	_, there, err := s.Queue.Queued(ctx, s.terminal)
+	if errors.Is(err, bus.ErrNotFound) || err == nil && there != seq {
 		return errLost
 	}
 	return err
@@ -304,8 +311,8 @@ func (s *session) change(ctx context.Context, change func(*bus.Record)) error {
 // remove takes the session out of the queue, which frees its terminal, and
 // deletes its record.
 func (s *session) remove(ctx context.Context) error {
-	h, handle := s.held, s.handle
-	err := await1(ctx, s, func(ctx context.Context) error { return s.unlock(ctx, handle, h) })
+	h, handle, seq := s.held, s.handle, s.seq
+	err := await1(ctx, s, func(ctx context.Context) error { return s.unlock(ctx, handle, seq, h) })
 	if err == nil {
 		s.over = true
 	}
@@ -316,21 +323,21 @@ func (s *session) remove(ctx context.Context) error {
 // of the queue, confirmed. A session whose record is another's is left to the
 // other. It touches nothing of the session that changes, so that it may run
 // beside it.
-func (s *session) unlock(ctx context.Context, handle bus.Handle, h held) error {
-	if h.record.Seq == s.seq {
+func (s *session) unlock(ctx context.Context, handle bus.Handle, seq uint64, h held) error {
+	if h.record.Seq == seq {
 		if err := s.dropRecord(ctx, s.terminal, h); err != nil {
 			return err
 		}
 	}
-	return s.confirmDone(ctx, handle)
+	return s.confirmDone(ctx, handle, seq)
 }
 
 // removeRefused ends a session of which nothing exists at the provider. Its
 // record goes last, for it is all that a redelivery would know the session by.
 // The requester is answered when the terminal is free.
 func (s *session) removeRefused(ctx context.Context, answer *schema.Error) error {
-	handle, h := s.handle, s.held
-	if err := await1(ctx, s, func(ctx context.Context) error { return s.confirmDone(ctx, handle) }); err != nil {
+	handle, seq, h := s.handle, s.seq, s.held
+	if err := await1(ctx, s, func(ctx context.Context) error { return s.confirmDone(ctx, handle, seq) }); err != nil {
 		return err
 	}
 	s.over = true
@@ -348,10 +355,10 @@ const (
 // confirmDone acknowledges the session's message, and returns when it has left
 // the queue: a confirmation that was lost is looked for, and a replicated queue
 // confirms a moment before the lock is gone.
-func (s *session) confirmDone(ctx context.Context, handle bus.Handle) error {
+func (s *session) confirmDone(ctx context.Context, handle bus.Handle, seq uint64) error {
 	done := handle.Done(ctx)
 	for began := time.Now(); ; {
-		err := s.stillQueued(ctx)
+		err := s.stillQueued(ctx, seq)
 		switch {
 		case errors.Is(err, errLost):
 			return nil

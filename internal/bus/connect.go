@@ -82,6 +82,8 @@ type Bus struct {
 	consumerMade atomic.Bool
 
 	mu sync.Mutex
+	// created is when each stream was made that was seen, by name.
+	created map[string]time.Time
 	// refused is the last permission error the server reported, at refusedAt; a
 	// call that timed out because of it would otherwise not say why.
 	refused   error
@@ -92,7 +94,7 @@ type Bus struct {
 // for in the background, see Connected. It fails on what waiting does not mend:
 // files that cannot be read, or URLs that are none.
 func Connect(o Options) (*Bus, error) {
-	b := &Bus{space: o.Space, opts: o}
+	b := &Bus{space: o.Space, opts: o, created: map[string]time.Time{}}
 	options, err := o.natsOptions()
 	if err != nil {
 		return nil, err

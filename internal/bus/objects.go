@@ -22,7 +22,8 @@ const dedupeWindow = 2 * time.Minute
 // maxMessage bounds one message of the bridge's own streams, in bytes.
 const maxMessage = 64 << 10
 
-// Made says which objects were not there and have been made.
+// Made says which objects are not those that this replica knew before: it or
+// another one has made them anew.
 type Made struct {
 	// Statuses is true when the status stream was made: nothing stands in it.
 	Statuses bool
@@ -50,6 +51,18 @@ func (b *Bus) Ensure(ctx context.Context) (made Made, err error) {
 		return made, err
 	}
 	return made, b.ensureConsumer(ctx)
+}
+
+// Remade reports whether the queue was made after a place in it was given away:
+// whatever stood there is lost.
+func (b *Bus) Remade(ctx context.Context, seq uint64) (bool, error) {
+	ctx, cancel := limit(ctx)
+	defer cancel()
+	s, err := b.js.Stream(ctx, b.space.SessionStream())
+	if err != nil {
+		return false, fmt.Errorf("look at queue: %w", err)
+	}
+	return s.CachedInfo().Config.FirstSeq > seq, nil
 }
 
 // firstSeq is where the sequences of a new stream begin. What a replica
@@ -106,16 +119,19 @@ func (b *Bus) ensureStream(ctx context.Context, want jetstream.StreamConfig) (ma
 	}
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		s, err = b.js.CreateStream(ctx, want)
-		made = err == nil
 		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another replica was faster
 			s, err = b.js.Stream(ctx, want.Name)
-			made = err == nil
 		}
+		made = err == nil
 	}
 	if err != nil {
 		return made, b.explainStream(want, err)
 	}
-	return made, fits(want, s.CachedInfo().Config)
+	b.mu.Lock()
+	before, known := b.created[want.Name]
+	b.created[want.Name] = s.CachedInfo().Created
+	b.mu.Unlock()
+	return made || known && !before.Equal(s.CachedInfo().Created), fits(want, s.CachedInfo().Config)
 }
 
 // Codes of API errors that waiting does not mend when a stream is made.

@@ -33,6 +33,9 @@ type Session struct {
 	Deadline  time.Time `json:"deadline"`
 	// Trace is the W3C trace context of the request.
 	Trace map[string]string `json:"trace,omitempty"`
+	// Requeued is set when the queue was lost and the session's follower queued it
+	// again: its order may exist, though nothing else may be known of it.
+	Requeued bool `json:"requeued,omitempty"`
 }
 
 // Terminal is the session's key.

@@ -209,6 +209,9 @@ func (c *Client) Queued(ctx context.Context, terminal string) (bus.Session, uint
 	return q.session, q.seq, err
 }
 
+// Remade is bus.Bus's. The memory never loses its queue.
+func (c *Client) Remade(context.Context, uint64) (bool, error) { return false, nil }
+
 // Consume is bus.Bus's.
 func (c *Client) Consume(ctx context.Context, take func(bus.Delivery), _ func(error)) error {
 	c.server.mu.Lock()
