@@ -52,6 +52,8 @@ type follower struct {
 
 	// pending observations wait to be folded and stored, in order.
 	pending []observed
+	// sure is set when the first of them is known to repeat what stands last.
+	sure bool
 	// writing is true while an operation on the bus runs beside the session.
 	writing bool
 	// shown is how the order is followed: connected, reconnecting or polling.

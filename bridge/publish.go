@@ -48,6 +48,11 @@ func (f *follower) flush(ctx context.Context) {
 func (f *follower) fold(ctx context.Context) {
 	o := f.pending[0]
 	next, change, verdict := Fold(f.state, o.Observation)
+	if verdict == Repeat && f.held.record.Epoch > 1 && !f.over && !f.sure {
+		f.makeSureOfRepeat(ctx)
+		return
+	}
+	f.sure = false
 	if o.Source == schema.SourceReconcile {
 		if verdict == News {
 			f.Metrics.Reconciled(telemetry.ReconcileNews)
@@ -89,6 +94,30 @@ func (f *follower) fold(ctx context.Context) {
 				f.pending = f.pending[1:]
 				f.state, f.stored = next, w.seq
 				f.published(status.Event, o.read)
+			}
+		}
+	})
+}
+
+// makeSureOfRepeat looks whether the first pending observation repeats what was
+// published last: the replica that had the session before may have published
+// since, without this one having met it at the fence.
+func (f *follower) makeSureOfRepeat(ctx context.Context) {
+	f.writing = true
+	after := f.stored
+	f.run(ctx, func(ctx context.Context) func() {
+		others, err := persist(ctx, f.Replica, func(ctx context.Context) ([]bus.Status, error) {
+			return f.Journal.Since(ctx, f.terminal, f.order, after)
+		})
+		return func() {
+			f.writing = false
+			switch {
+			case err != nil:
+				f.leaving = err
+			case len(others) > 0:
+				f.catchUp(others)
+			default:
+				f.sure = true
 			}
 		}
 	})
