@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -67,7 +68,7 @@ func judgeAsk(o multisafepay.OrderState, err error, want schema.StartRequest) (f
 		}
 		return doubtful, nil
 	}
-	if o.Amount != 0 && o.Amount != want.Amount || o.Currency != "" && o.Currency != want.Currency ||
+	if o.Amount != 0 && o.Amount != want.Amount || o.Currency != "" && !strings.EqualFold(o.Currency, want.Currency) ||
 		o.TerminalID != "" && o.TerminalID != want.TerminalID {
 		return refused, schema.NewError(schema.ProviderRejected, "the provider knows order %s from elsewhere, with another amount, currency or terminal", want.OrderID)
 	}
@@ -101,6 +102,9 @@ type creation struct {
 	// until: before then "not found" may only mean "not yet", because a create
 	// that we stopped waiting for may still be under way.
 	until time.Time
+	// again is when a create that was given up may be repeated, if the order is not
+	// there then.
+	again time.Time
 	// heard is when the provider was asked that answered "not found" last.
 	heard time.Time
 	// wait before the next create; told when it was the provider who said so.
@@ -115,7 +119,7 @@ type creation struct {
 
 // failurePatience is how long creating is tried again at a provider that cannot
 // be reached or fails, within the start deadline. The requester may ask again.
-const failurePatience = 5 * time.Second
+const failurePatience = 3 * time.Second
 
 // createLimit is for how many REQUEST_TIMEOUTs after it was sent a create may
 // still reach the provider: the bridge gives it up after one, a network or a
@@ -171,7 +175,7 @@ func (s *session) ensureOrder(ctx context.Context) error {
 				return s.opened(ctx, multisafepay.Created{}, group)
 			case f == refused:
 				return s.refuse(ctx, answer)
-			case f == absent && (s.Clock.Now().Before(s.msg.Deadline) || c.heard.After(c.until)):
+			case f == absent && (s.Clock.Now().Before(s.msg.Deadline) && asked.After(c.again) || asked.After(c.until)):
 				c.doubt = false
 			}
 		}
@@ -213,6 +217,7 @@ func (s *session) ensureOrder(ctx context.Context) error {
 				c.doubt = true
 				if timedOut(err) {
 					c.until = sent.Add(createLimit * s.RequestTimeout)
+					c.again = c.until
 				}
 			}
 			continue // ask at once, or see whether the wait fits before the deadline
@@ -229,7 +234,10 @@ func (s *session) ensureOrder(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := s.pause(ctx, min(max(c.wait, pause.NextBackOff()), s.until(s.msg.StartedAt.Add(s.SessionTimeout)))); err != nil {
+		if c.wait == 0 {
+			c.wait = pause.NextBackOff()
+		}
+		if err := s.pause(ctx, min(c.wait, s.until(s.msg.StartedAt.Add(s.SessionTimeout)))); err != nil {
 			return err
 		}
 		c.wait = 0

@@ -34,7 +34,7 @@ const unlockPoll = 100 * time.Millisecond
 // is given here for an order that was started before.
 func (r *Replica) Start(ctx context.Context, request schema.StartRequest, from Requester) (*schema.StartReply, *schema.Error) {
 	sent := r.earliest() // it may have lain there while this replica stood still
-	request.Description = orElse(request.Description, request.OrderID)
+	request = complete(request)
 	ctx, cancel := context.WithTimeout(ctx, r.StartDeadline)
 	defer cancel()
 	if _, err := r.Groups.Lookup(ctx, request.TerminalID); err != nil {
@@ -124,7 +124,7 @@ func (r *Replica) join(ctx context.Context, holder bus.Session, seq uint64) (*sc
 		return nil, nil, 0, err
 	case there.record.Seq != seq || there.record.Phase == bus.Creating:
 		return nil, nil, time.Second, nil
-	case there.record.Phase == bus.Refused && there.record.Error != nil && !there.record.Error.Retryable:
+	case there.record.Phase == bus.Refused && there.record.Error != nil: // what came of it is this request's answer too
 		return nil, there.record.Error, 0, nil
 	case there.record.Phase == bus.Refused: // about to go; then it is tried again as the first
 		return nil, nil, unlockPoll, nil
@@ -170,6 +170,19 @@ func lookupError(terminal string, err error) *schema.Error {
 	}
 	return withProvider(schema.NewError(schema.ProviderUnavailable,
 		"the provider could not be asked which terminal group terminal %s belongs to; nothing was created", terminal), failure)
+}
+
+// complete fills in what is left out, so that the same order asked for in other
+// words is the same request.
+func complete(r schema.StartRequest) schema.StartRequest {
+	r.Description = orElse(r.Description, r.OrderID)
+	if r.Customer != nil && *r.Customer == (schema.Customer{}) {
+		r.Customer = nil
+	}
+	if r.CustomInfo != nil && *r.CustomInfo == (schema.CustomInfo{}) {
+		r.CustomInfo = nil
+	}
+	return r
 }
 
 // contentHash tells one request from another with the same order id.

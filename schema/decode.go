@@ -25,7 +25,14 @@ func DecodeStart(data []byte) (StartRequest, error) { return decode[StartRequest
 func DecodeOrder(data []byte) (OrderRequest, error) { return decode[OrderRequest](data) }
 
 // DecodeList reads a list request as strictly as DecodeStart.
-func DecodeList(data []byte) (ListRequest, error) { return decode[ListRequest](data) }
+//
+// Nothing at all counts as {}: there is nothing to say in it.
+func DecodeList(data []byte) (ListRequest, error) {
+	if len(data) == 0 {
+		return ListRequest{}, nil
+	}
+	return decode[ListRequest](data)
+}
 
 // decode exists because encoding/json takes names in any case and takes the
 // last of two: a request that two readers understand differently is refused.
