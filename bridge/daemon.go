@@ -190,13 +190,13 @@ func (d *Daemon) connect() error {
 		Space: d.config.Space, Replicas: d.config.JetStreamReplicas,
 		StatusMaxAge: d.config.StatusMaxAge, AckWait: d.config.ReplicaTTL,
 		Events: bus.ConnectionEvents{
-			Connected: func() {
+			Connected: func(server string) {
 				d.metrics.SetNATSConnected(true)
 				d.ready.set(condNATS, "")
 				if d.connects.Add(1) > 1 {
 					d.metrics.NATSReconnected()
 				}
-				d.log.Info("Connected to NATS")
+				d.log.Info("Connected to NATS", zap.String(telemetry.KeyServer, server))
 				wake(d.reconnected)
 			},
 			Disconnected: func(err error) {

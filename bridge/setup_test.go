@@ -349,7 +349,7 @@ func (b *bundle) connectBus() *bus.Bus {
 	connected := make(chan struct{}, 1)
 	c, err := bus.Connect(bus.Options{
 		URLs: b.natsURL, Name: b.t.Name(), Space: b.space, Replicas: 1, StatusMaxAge: time.Hour, AckWait: time.Second,
-		Events: bus.ConnectionEvents{Connected: func() { connected <- struct{}{} }},
+		Events: bus.ConnectionEvents{Connected: func(string) { connected <- struct{}{} }},
 	})
 	if err != nil {
 		b.t.Fatal(err)

@@ -42,7 +42,7 @@ func BenchmarkTraceCost(b *testing.B) {
 	connected := make(chan struct{}, 1)
 	journal, err := bus.Connect(bus.Options{
 		URLs: natstest.Run(b).URL(), Name: b.Name(), Space: subjects.Default(), Replicas: 1, StatusMaxAge: time.Hour, AckWait: time.Second,
-		Events: bus.ConnectionEvents{Connected: func() { connected <- struct{}{} }},
+		Events: bus.ConnectionEvents{Connected: func(string) { connected <- struct{}{} }},
 	})
 	if err != nil {
 		b.Fatal(err)

@@ -53,7 +53,8 @@ type Options struct {
 
 // ConnectionEvents are what happens to a connection after it was made.
 type ConnectionEvents struct {
-	Connected    func()
+	// Connected is called with the server's address, without credentials.
+	Connected    func(server string)
 	Disconnected func(error)
 	// Closed is called once, when the connection is gone for good.
 	Closed func(error)
@@ -61,6 +62,7 @@ type ConnectionEvents struct {
 	// the very first one.
 	Refused func(error)
 	// Error reports what has no caller: a refused subscription, a slow consumer.
+	// It is not called while there is no connection.
 	Error func(error)
 }
 
@@ -101,8 +103,8 @@ func Connect(o Options) (*Bus, error) {
 	}
 	ev := o.Events
 	options = append(options,
-		nats.ConnectHandler(func(*nats.Conn) { call(ev.Connected) }),
-		nats.ReconnectHandler(func(*nats.Conn) { call(ev.Connected) }),
+		nats.ConnectHandler(func(c *nats.Conn) { call(ev.Connected, serverHost(c)) }),
+		nats.ReconnectHandler(func(c *nats.Conn) { call(ev.Connected, serverHost(c)) }),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if !b.closing.Load() {
 				callErr(ev.Disconnected, err)
@@ -114,11 +116,14 @@ func Connect(o Options) (*Bus, error) {
 			}
 		}),
 		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { callErr(ev.Refused, err) }),
-		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
+		nats.ErrorHandler(func(c *nats.Conn, sub *nats.Subscription, err error) {
 			if errors.Is(err, nats.ErrPermissionViolation) {
 				b.mu.Lock()
 				b.refused, b.refusedAt = err, time.Now()
 				b.mu.Unlock()
+			}
+			if !c.IsConnected() {
+				return // whatever waits for the server complains while it is away
 			}
 			if sub != nil {
 				err = fmt.Errorf("subscription %s: %w", sub.Subject, err)
@@ -234,8 +239,10 @@ func (b *Bus) IsInbox(subject string) bool {
 
 // ServerHost returns the address of the server in use without credentials,
 // empty while there is none.
-func (b *Bus) ServerHost() string {
-	if u := b.conn.ConnectedUrlRedacted(); u != "" {
+func (b *Bus) ServerHost() string { return serverHost(b.conn) }
+
+func serverHost(c *nats.Conn) string {
+	if u := c.ConnectedUrlRedacted(); u != "" {
 		return u[strings.LastIndex(u, "@")+1:]
 	}
 	return ""
@@ -256,9 +263,9 @@ func limit(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, callLimit)
 }
 
-func call(f func()) {
+func call(f func(string), server string) {
 	if f != nil {
-		f()
+		f(server)
 	}
 }
 

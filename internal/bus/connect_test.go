@@ -8,11 +8,13 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -65,7 +67,7 @@ func TestConnections(t *testing.T) {
 			o.URLs = fmt.Sprintf("%s://127.0.0.1:%d", tt.scheme, server.Port())
 			o.Space, o.Replicas, o.StatusMaxAge, o.AckWait = subjects.Default(), 1, time.Hour, time.Second
 			o.Events = bus.ConnectionEvents{
-				Connected:    func() { connected <- struct{}{} },
+				Connected:    func(string) { connected <- struct{}{} },
 				Disconnected: func(error) { lost <- struct{}{} },
 			}
 			b, err := bus.Connect(o)
@@ -98,7 +100,7 @@ func TestConnectionsRefused(t *testing.T) {
 	connected, refused := make(chan struct{}, 8), make(chan error, 8)
 	b, err := bus.Connect(bus.Options{
 		URLs: fmt.Sprintf("tls://127.0.0.1:%d", server.Port()), CAFile: files.ca, Space: subjects.Default(),
-		Events: bus.ConnectionEvents{Connected: func() { connected <- struct{}{} }, Closed: func(err error) { refused <- err }},
+		Events: bus.ConnectionEvents{Connected: func(string) { connected <- struct{}{} }, Closed: func(err error) { refused <- err }},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -111,6 +113,46 @@ func TestConnectionsRefused(t *testing.T) {
 	}
 }
 
+// TestWhatIsToldOfAConnection: to which server, and no complaints of what waits
+// for one that is known to be away.
+func TestWhatIsToldOfAConnection(t *testing.T) {
+	t.Parallel()
+	server := natstest.Run(t)
+	connected, lost, complaints := make(chan string, 8), make(chan struct{}, 8), make(chan error, 8)
+	b, err := bus.Connect(bus.Options{
+		URLs: strings.Replace(server.URL(), "//", "//user:password@", 1), Space: subjects.Default(),
+		Events: bus.ConnectionEvents{
+			Connected:    func(server string) { connected <- server },
+			Disconnected: func(error) { lost <- struct{}{} },
+			Error:        func(err error) { complaints <- err },
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close(context.Background()) })
+	select {
+	case got := <-connected:
+		if want := strings.TrimPrefix(server.URL(), "nats://"); got != want && got != server.URL() {
+			t.Errorf("connected to %q, want %q", got, want)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("not connected")
+	}
+	complain := func(text string) { b.Conn().Opts.AsyncErrorCB(b.Conn(), nil, errors.New(text)) }
+	complain("slow consumer")
+	server.Shutdown()
+	wait(t, lost)
+	complain("consumer not active")
+	var got []string
+	for range len(complaints) {
+		got = append(got, (<-complaints).Error())
+	}
+	if len(got) != 1 || got[0] != "slow consumer" {
+		t.Errorf("told %q, want what came while connected", got)
+	}
+}
+
 // TestPublishDuringAnOutage: what was told to have failed is not sent later.
 func TestPublishDuringAnOutage(t *testing.T) {
 	t.Parallel()
@@ -118,7 +160,7 @@ func TestPublishDuringAnOutage(t *testing.T) {
 	connected, lost := make(chan struct{}, 8), make(chan struct{}, 8)
 	b, err := bus.Connect(bus.Options{
 		URLs: server.URL(), Space: subjects.Default(), Replicas: 1, StatusMaxAge: time.Hour, AckWait: time.Second,
-		Events: bus.ConnectionEvents{Connected: func() { connected <- struct{}{} }, Disconnected: func(error) { lost <- struct{}{} }},
+		Events: bus.ConnectionEvents{Connected: func(string) { connected <- struct{}{} }, Disconnected: func(error) { lost <- struct{}{} }},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -154,7 +196,7 @@ func TestRedeliveryAfterARestart(t *testing.T) {
 	connected := make(chan struct{}, 8)
 	b, err := bus.Connect(bus.Options{
 		URLs: server.URL(), Space: subjects.Default(), Replicas: 1, StatusMaxAge: time.Hour, AckWait: time.Second,
-		Events: bus.ConnectionEvents{Connected: func() { connected <- struct{}{} }},
+		Events: bus.ConnectionEvents{Connected: func(string) { connected <- struct{}{} }},
 	})
 	if err != nil {
 		t.Fatal(err)

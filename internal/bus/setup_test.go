@@ -57,7 +57,7 @@ func (b *bundle) another(change ...func(*bus.Options)) *bus.Bus {
 	connected := make(chan struct{}, 8)
 	o := bus.Options{
 		URLs: b.url, Name: b.t.Name(), Space: subjects.Default(), Replicas: 1, StatusMaxAge: time.Hour, AckWait: 500 * time.Millisecond,
-		Events: bus.ConnectionEvents{Connected: func() { connected <- struct{}{} }},
+		Events: bus.ConnectionEvents{Connected: func(string) { connected <- struct{}{} }},
 	}
 	for _, f := range change {
 		f(&o)

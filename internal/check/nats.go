@@ -68,7 +68,7 @@ func (c *checker) connect(ctx context.Context) bool {
 		CAFile: conf.NATSCAFile, CertFile: conf.NATSCertFile, KeyFile: conf.NATSKeyFile,
 		Space: conf.Space, Replicas: conf.JetStreamReplicas, StatusMaxAge: conf.StatusMaxAge, AckWait: conf.ReplicaTTL,
 		Events: bus.ConnectionEvents{
-			Connected:    func() { tell(connected) },
+			Connected:    func(string) { tell(connected) },
 			Disconnected: note, Refused: note,
 			Closed: func(err error) { note(err); tell(closed) },
 		},

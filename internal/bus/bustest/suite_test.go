@@ -85,7 +85,7 @@ func connect(t *testing.T, url string, space subjects.Space, replicas int) *bus.
 	connected := make(chan struct{}, 1)
 	b, err := bus.Connect(bus.Options{
 		URLs: url, Space: space, Replicas: replicas, StatusMaxAge: time.Hour, AckWait: ackWait,
-		Events: bus.ConnectionEvents{Connected: func() { connected <- struct{}{} }},
+		Events: bus.ConnectionEvents{Connected: func(string) { connected <- struct{}{} }},
 	})
 	if err != nil {
 		t.Fatal(err)
