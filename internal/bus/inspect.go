@@ -245,7 +245,7 @@ func differences(want, got jetstream.StreamConfig) []Difference {
 	edit := "nats stream edit " + want.Name
 	if got.Replicas != want.Replicas {
 		differs(fmt.Sprintf("%s --replicas %d, or change the variable", edit, want.Replicas),
-			"%d copies, BRIDGE_JETSTREAM_REPLICAS asks for %d", got.Replicas, want.Replicas)
+			"%s, BRIDGE_JETSTREAM_REPLICAS asks for %d", copies(got.Replicas), want.Replicas)
 	}
 	if want.MaxAge > 0 && got.MaxAge != want.MaxAge {
 		differs(fmt.Sprintf("%s --max-age %s, or change the variable", edit, want.MaxAge),
@@ -267,6 +267,13 @@ func differences(want, got jetstream.StreamConfig) []Difference {
 		differs(edit+" --max-msgs=-1 --max-bytes=-1", "is limited to %s: it %s", limits(got), effect)
 	}
 	return list
+}
+
+func copies(n int) string {
+	if n == 1 {
+		return "1 copy"
+	}
+	return fmt.Sprintf("%d copies", n)
 }
 
 func limits(c jetstream.StreamConfig) string {

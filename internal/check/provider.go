@@ -97,7 +97,7 @@ func (c *checker) group(l groupList) {
 			idle = append(idle, t.ID)
 		}
 	}
-	detail := fmt.Sprintf("key accepted in %s, %d terminals", l.took.Round(time.Millisecond), len(l.terminals))
+	detail := fmt.Sprintf("key accepted in %s, %s", l.took.Round(time.Millisecond), count(len(l.terminals), "terminal"))
 	switch {
 	case len(l.terminals) == 0:
 		c.add(areaProvider, subject, Warning, "assign terminals to the group at the provider", "%s", detail)
