@@ -124,6 +124,7 @@ var weathers = map[string]struct {
 	"nobody is ready":    {fine.over(weather{`pos_bridge_ready`: "1x400 0x199"}), []string{"PosBridgeNobodyReady", "PosBridgeReplicaNotReady"}},
 	"one is not ready":   {fine.over(weather{`pos_bridge_ready@a`: "1x400 0x199"}), []string{"PosBridgeReplicaNotReady"}},
 	"one draining":       {fine.over(weather{`pos_bridge_ready@a`: "1x400 0x199", `pos_bridge_draining@a`: "0x400 1x199"}), nil},
+	"one does not start": {fine.over(weather{`pos_bridge_ready`: "", `pos_bridge_ready@a`: always1}), []string{"PosBridgeReplicaMissing"}},
 	"crash loop":         {fine.over(weather{`process_start_time_seconds@a`: "1000x400 7000x10 7100x10 7200x10 7300x169"}), []string{"PosBridgeRestarting"}},
 	"an update stuck":    {fine.over(weather{`pos_bridge_build_info{version="1.1.0",commit="abd",goversion="go1.26"}@a`: "_x200 1x399"}), []string{"PosBridgeMixedVersions"}},
 	"one without NATS":   {fine.over(weather{`pos_bridge_nats_connected@a`: "1x400 0x199", `pos_bridge_ready@a`: "1x400 0x199", `pos_bridge_pending_publishes@a`: "0x402 5+1x197"}), []string{"PosBridgeNatsAway", "PosBridgePublishesStuck", "PosBridgeReplicaNotReady"}},

@@ -35,7 +35,11 @@ func parseQuery(t testing.TB, where, expr string) query {
 // alertRules returns the alerts of the production example.
 func alertRules(t testing.TB) []monitoring.Rule {
 	t.Helper()
-	rule := find[*monitoring.PrometheusRule](t, mustRender(t, "production"), "pos-pos-bridge")
+	r, err := render(t, merge(values(t, "production"), set("replicaCount", 2)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rule := find[*monitoring.PrometheusRule](t, r, "pos-pos-bridge")
 	var rules []monitoring.Rule
 	for _, g := range rule.Spec.Groups {
 		rules = append(rules, g.Rules...)

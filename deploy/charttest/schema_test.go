@@ -75,6 +75,8 @@ func TestBadValuesFail(t *testing.T) {
 		"trial and own server":   {merge(set("nats.url", "nats://a"), set("nats.enabled", true)), "nats.enabled runs a NATS server for a trial"},
 		"trial with copies":      {merge(set("config.jetstreamReplicas", 3), set("nats.enabled", true)), "can keep 1 copy"},
 		"simulator and api":      {merge(set("provider.apiURL", "https://a"), set("simulator.enabled", true)), "leave provider.apiURL empty"},
+		"simulator and groups":   {merge(set("provider.terminalGroups.secretName", "a"), set("simulator.enabled", true)), "leave provider.terminalGroups.secretName empty"},
+		"a setting in extraEnv":  {set("extraEnv", []any{map[string]any{"name": "BRIDGE_DRAIN_TIMEOUT", "value": "60s"}}), "BRIDGE_DRAIN_TIMEOUT has a value of its own"},
 		"no key":                 {set("provider.apiKey.secretName", ""), "no key for the provider"},
 		"min above max":          {merge(set("autoscaling.enabled", true), set("autoscaling.minReplicas", 20)), "greater than"},
 		"unknown alert":          {merge(set("metrics.prometheusRule.enabled", true), set("metrics.prometheusRule.disabled", []any{"PosBridgeDwon"})), "no alert \"PosBridgeDwon\""},

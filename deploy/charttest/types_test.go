@@ -170,7 +170,13 @@ func TestSelectorsSelect(t *testing.T) {
 				case *policyv1.PodDisruptionBudget:
 					want(o.String(), selector(t, obj.Spec.Selector), owner[o.Name])
 				case *networking.NetworkPolicy:
-					want(o.String(), selector(t, &obj.Spec.PodSelector), owner[o.Name])
+					// The test's pod goes where the bridge goes, and may be nobody else's.
+					got := slices.DeleteFunc(chosen(selector(t, &obj.Spec.PodSelector)), func(n string) bool {
+						return o.Name == full && n == "Pod/"+full+"-test"
+					})
+					if !slices.Equal(got, []string{owner[o.Name]}) {
+						t.Errorf("%s selects %v, want %s", o, got, owner[o.Name])
+					}
 				case *autoscaling.HorizontalPodAutoscaler:
 					if got := obj.Spec.ScaleTargetRef; got.Kind+"/"+got.Name != owner[o.Name] {
 						t.Errorf("%s scales %s/%s", o, got.Kind, got.Name)
@@ -292,6 +298,35 @@ func TestMounts(t *testing.T) {
 					}
 				}
 			}
+		}
+	}
+}
+
+// The API server refuses a Recreate that has a rollingUpdate beside it.
+func TestStrategy(t *testing.T) {
+	t.Parallel()
+	for kind, want := range map[string]bool{"RollingUpdate": true, "Recreate": false} {
+		r, err := render(t, set("strategy.type", kind))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := find[*apps.Deployment](t, r, "pos-pos-bridge").Spec.Strategy
+		if string(s.Type) != kind || (s.RollingUpdate != nil) != want {
+			t.Errorf("%s gives %+v", kind, s)
+		}
+	}
+}
+
+// Where all is forbidden that is not allowed, "helm test" reaches NATS all the same.
+func TestPolicyOfTheTest(t *testing.T) {
+	t.Parallel()
+	for _, name := range caseNames() {
+		r := mustRender(t, name)
+		full := fullname(r)
+		pod := find[*core.Pod](t, r, full+"-test")
+		policy := find[*networking.NetworkPolicy](t, r, full)
+		if !selector(t, &policy.Spec.PodSelector).Matches(labels.Set(pod.Labels)) {
+			t.Errorf("%s: %s has no policy", name, pod.Name)
 		}
 	}
 }

@@ -180,6 +180,14 @@ nats://nats:4222
 {{- if and .Values.simulator.enabled .Values.provider.apiURL -}}
 {{- fail "simulator.enabled takes the provider's place; leave provider.apiURL empty" -}}
 {{- end -}}
+{{- if and .Values.simulator.enabled .Values.provider.terminalGroups.secretName -}}
+{{- fail "simulator.enabled has terminals and a key of its own; leave provider.terminalGroups.secretName empty" -}}
+{{- end -}}
+{{- range .Values.extraEnv -}}
+{{- if and (hasPrefix "BRIDGE_" .name) (ne .name "BRIDGE_REPLICA_ID") -}}
+{{- fail (printf "extraEnv: %s has a value of its own in this chart, which probes, alerts and the grace period go by; set that" .name) -}}
+{{- end -}}
+{{- end -}}
 {{- if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) -}}
 {{- fail "autoscaling.minReplicas is greater than autoscaling.maxReplicas" -}}
 {{- end -}}
