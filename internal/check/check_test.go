@@ -342,6 +342,12 @@ func TestNATS(t *testing.T) {
 			server: []natstest.Option{natstest.WithConfig(`authorization { user: a, password: other }`)},
 			area:   "nats", subject: "connection", level: check.Failure, text: "BRIDGE_NATS_CREDS_FILE",
 		},
+		"TLS with a server that has none": {
+			change: func(c *bridge.Config) {
+				*c = c.WithNATS(strings.Replace(c.NATSURL.Reveal(), "nats://", "tls://", 1))
+			},
+			area: "nats", subject: "connection", level: check.Failure, text: "the server has no TLS",
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

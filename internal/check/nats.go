@@ -121,6 +121,8 @@ func adviseConnect(err error) string {
 	switch {
 	case strings.Contains(text, "authorization"), strings.Contains(text, "authentication"):
 		return "set BRIDGE_NATS_CREDS_FILE or BRIDGE_NATS_NKEY_FILE, or a user and password in BRIDGE_NATS_URL, that the server knows"
+	case strings.Contains(text, "secure connection not available"):
+		return "the server has no TLS: switch it on there, or take tls:// out of BRIDGE_NATS_URL and leave BRIDGE_NATS_CA_FILE empty"
 	case strings.Contains(text, "certificate"), strings.Contains(text, "tls"), strings.Contains(text, "x509"), strings.Contains(text, "secure"):
 		return "set BRIDGE_NATS_CA_FILE to the authority that signed the server's certificate, and a client certificate if it asks for one"
 	case strings.Contains(text, "no such host"), strings.Contains(text, "lookup"):
