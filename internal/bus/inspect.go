@@ -244,7 +244,11 @@ func differences(want, got jetstream.StreamConfig) []Difference {
 	}
 	edit := "nats stream edit " + want.Name
 	if got.Replicas != want.Replicas {
-		differs(fmt.Sprintf("%s --replicas %d, or change the variable", edit, want.Replicas),
+		copying := edit
+		if bucket, ok := strings.CutPrefix(want.Name, "KV_"); ok {
+			copying = "nats kv edit " + bucket // nats asks back before it edits a bucket's stream
+		}
+		differs(fmt.Sprintf("%s --replicas %d, or change the variable", copying, want.Replicas),
 			"%s, BRIDGE_JETSTREAM_REPLICAS asks for %d", copies(got.Replicas), want.Replicas)
 	}
 	if want.MaxAge > 0 && got.MaxAge != want.MaxAge {

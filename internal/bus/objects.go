@@ -81,14 +81,8 @@ func (b *Bus) Warnings(ctx context.Context) ([]string, error) {
 		if err != nil {
 			return warnings, fmt.Errorf("look at stream %s: %w", want.Name, err)
 		}
-		got := s.CachedInfo().Config
-		if got.Replicas != want.Replicas {
-			warnings = append(warnings, fmt.Sprintf("stream %s has %d replicas, BRIDGE_JETSTREAM_REPLICAS asks for %d: change one of them (nats stream edit %s --replicas %d)",
-				want.Name, got.Replicas, want.Replicas, want.Name, want.Replicas))
-		}
-		if want.MaxAge > 0 && got.MaxAge != want.MaxAge {
-			warnings = append(warnings, fmt.Sprintf("stream %s keeps events for %s, BRIDGE_STATUS_MAX_AGE asks for %s: change one of them (nats stream edit %s --max-age %s)",
-				want.Name, got.MaxAge, want.MaxAge, want.Name, want.MaxAge))
+		for _, d := range differences(want, s.CachedInfo().Config) {
+			warnings = append(warnings, fmt.Sprintf("stream %s: %s; %s", want.Name, d.Problem, d.Hint))
 		}
 	}
 	return warnings, nil

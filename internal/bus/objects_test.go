@@ -263,7 +263,7 @@ func TestWarnings(t *testing.T) {
 		t.Fatalf("got %q, %v, want four", warnings, err)
 	}
 	all := strings.Join(warnings, "\n")
-	for _, part := range []string{"POS_STATUS has 1 replicas", "POS_SESSIONS has 1 replicas", "KV_pos_sessions has 1 replicas", "1h0m0s", "2h0m0s", "nats stream edit POS_STATUS"} {
+	for _, part := range []string{"POS_STATUS: 1 copy", "POS_SESSIONS: 1 copy", "KV_pos_sessions: 1 copy", "nats kv edit pos_sessions --replicas 3", "1h0m0s", "2h0m0s", "nats stream edit POS_STATUS"} {
 		if !strings.Contains(all, part) {
 			t.Errorf("%s does not say %q", all, part)
 		}

@@ -423,6 +423,21 @@ func TestCluster(t *testing.T) {
 	conf.JetStreamReplicas = 1
 	r = run(t, check.Options{Config: conf})
 	want(t, r, "jetstream", "stream POS_STATUS", check.Warning, "3 copies, BRIDGE_JETSTREAM_REPLICAS asks for 1")
+
+	// With other objects, made before the variable was raised, nobody is told to
+	// raise it.
+	conf = configure(t, cluster.URL(), sim.APIURL)
+	var err error
+	if conf.Space, err = subjects.New("early"); err != nil {
+		t.Fatal(err)
+	}
+	run(t, check.Options{Config: conf, Create: true})
+	conf.JetStreamReplicas = 3
+	r = run(t, check.Options{Config: conf})
+	want(t, r, "jetstream", "bucket early_sessions", check.Warning, "nats kv edit early_sessions --replicas 3")
+	if found := find(r, "jetstream", "durability"); len(found) > 0 {
+		t.Errorf("got %+v", found)
+	}
 }
 
 // provider answers the terminals of its keys, with a clock of its own.

@@ -88,6 +88,7 @@ func copies(n int) string {
 func (c *checker) durability(kept int, server bus.Server) {
 	switch {
 	case kept > 1 && server.Cluster == "": // the objects that cannot be made say so
+	case kept < c.Config.JetStreamReplicas && server.Cluster != "": // the objects with fewer copies say so
 	case kept > 1:
 		c.add(areaJetStream, "durability", OK, "", "%d copies: an acknowledged status survives the loss of a server", kept)
 	case server.Cluster != "":
