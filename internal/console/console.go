@@ -39,12 +39,13 @@ func New(o Options) *Console {
 		viewers: make(chan struct{}, maxViewers), closed: make(chan struct{}),
 	}
 	files := pages()
-	c.mux.Handle("GET /{$}", c.guard.page(files["index.html"], files["login.html"]))
-	for name, f := range files {
+	for name, content := range files {
 		if name != "index.html" && name != "login.html" {
-			c.mux.Handle("GET "+filePath+name, f) // no file tells anything; the question for the token needs some
+			c.mux.Handle("GET "+filePath+name, file(name, content)) // no file tells anything; the question for the token needs some
 		}
 	}
+	c.guard.question = string(files["login.html"])
+	c.mux.Handle("GET /{$}", c.guard.page(file("index.html", files["index.html"])))
 	c.mux.Handle("GET "+filePath+"events", c.guard.only(http.HandlerFunc(c.events)))
 	c.mux.Handle("GET "+filePath+"order", c.guard.only(http.HandlerFunc(c.order)))
 	c.mux.HandleFunc("POST "+filePath+"login", c.guard.login)

@@ -413,7 +413,7 @@ func TestLogin(t *testing.T) {
 	_, twin := serve(t, newFake(), token) // another replica with the same token
 	_, other := serve(t, newFake(), token+"-2")
 	response := login(t, address, "open-barley")
-	if response.StatusCode != http.StatusSeeOther || response.Header.Get("Location") != "/#wrong" || len(response.Cookies()) > 0 {
+	if response.StatusCode != http.StatusSeeOther || response.Header.Get("Location") != "/?wrong" || len(response.Cookies()) > 0 {
 		t.Errorf("a wrong token: %d %v", response.StatusCode, response.Header)
 	}
 	response = login(t, address, token)

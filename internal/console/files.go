@@ -32,19 +32,19 @@ var contentTypes = map[string]string{
 	".svg":  "image/svg+xml",
 }
 
-// pages returns a handler for each embedded file, by its name.
-func pages() map[string]http.Handler {
+// pages returns the embedded files by name.
+func pages() map[string][]byte {
 	entries, err := fs.ReadDir(embedded, "page")
 	if err != nil { // it is in the binary
 		panic(err)
 	}
-	files := map[string]http.Handler{}
+	files := map[string][]byte{}
 	for _, entry := range entries {
 		content, err := embedded.ReadFile("page/" + entry.Name())
 		if err != nil { // it is in the binary
 			panic(err)
 		}
-		files[entry.Name()] = file(entry.Name(), content)
+		files[entry.Name()] = content
 	}
 	return files
 }

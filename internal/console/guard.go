@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -30,9 +31,11 @@ const (
 type guard struct {
 	// token is the token's SHA-256, nil when there is none.
 	token []byte
-	now   func() time.Time
-	tries *rate.Limiter
-	cross *http.CrossOriginProtection
+	// question is the page that asks for the token.
+	question string
+	now      func() time.Time
+	tries    *rate.Limiter
+	cross    *http.CrossOriginProtection
 }
 
 func newGuard(token string) *guard {
@@ -107,27 +110,33 @@ func (g *guard) only(next http.Handler) http.Handler {
 }
 
 // page shows the page, or asks for the token.
-func (g *guard) page(page, question http.Handler) http.Handler {
+func (g *guard) page(page http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, ok := g.admitted(r); ok {
 			page.ServeHTTP(w, r)
 			return
 		}
-		w.Header().Set("WWW-Authenticate", `Bearer realm="pos-bridge console"`)
-		r.Header.Del("If-None-Match") // it is an answer to somebody who is not let in, not a file
-		r.Header.Del("Range")
-		question.ServeHTTP(&unauthorized{w}, r)
+		why := ""
+		if r.URL.RawQuery == wrongToken {
+			why = "That was not the token."
+		}
+		g.ask(w, http.StatusUnauthorized, why)
 	})
 }
 
-// unauthorized turns a success into 401.
-type unauthorized struct{ http.ResponseWriter }
+// wrongToken is the query of the page after a login with a wrong token.
+const wrongToken = "wrong"
 
-func (w *unauthorized) WriteHeader(int) {
+// ask answers with the question for the token, and why it is asked again.
+func (g *guard) ask(w http.ResponseWriter, status int, why string) {
+	if why != "" {
+		why = `<p id="wrong" class="wrong" role="alert">` + why + `</p>`
+	}
 	h := w.Header()
-	h.Del("ETag")
-	h.Set("Cache-Control", "no-store")
-	w.ResponseWriter.WriteHeader(http.StatusUnauthorized)
+	h.Set("WWW-Authenticate", `Bearer realm="pos-bridge console"`)
+	h.Set("Content-Type", contentTypes[".html"])
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, strings.Replace(g.question, "<!-- problem -->", why, 1)) // the asker has gone
 }
 
 // login takes the token of a form and gives a cookie.
@@ -142,12 +151,12 @@ func (g *guard) login(w http.ResponseWriter, r *http.Request) {
 	}
 	if g.tries.Tokens() < 1 {
 		w.Header().Set("Retry-After", "1")
-		answer(w, http.StatusTooManyRequests, problem{"Too many tries. Wait a moment."})
+		g.ask(w, http.StatusTooManyRequests, "Too many wrong tokens. Wait a moment, then try again.")
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxLogin)
 	if !g.tried(r.PostFormValue("token")) {
-		http.Redirect(w, r, "/#wrong", http.StatusSeeOther)
+		http.Redirect(w, r, "/?"+wrongToken, http.StatusSeeOther)
 		return
 	}
 	until := g.now().Add(cookieLife)
