@@ -1,240 +1,378 @@
 package console_test
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"image"
-	"image/color"
-	"image/png"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"slices"
-	"sync"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
+	_ "time/tzdata" // of a viewer somewhere else
 
-	"github.com/chromedp/cdproto/cdp"
-	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"github.com/posbridge/bridge/internal/browsertest"
+	"github.com/posbridge/bridge/internal/console"
 )
-
-// screenshotsEnv names a folder for pictures of the page.
-const screenshotsEnv = "SCREENSHOTS_DIR"
-
-// browserLimit is how long one browser test may take on a busy machine.
-const browserLimit = 2 * time.Minute
-
-// findBrowser returns the path of a Chromium, or skips the test.
-func findBrowser(t *testing.T) string {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("left out with -short: the console in a real browser")
-	}
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	t.Skip("left out: the console in a real browser (a live payment, a takeover, 5,000 sessions, lost connection, keyboard, accessibility); install chromium to run it")
-	return ""
-}
-
-// tab is a page in a browser of its own.
-type tab struct {
-	t   *testing.T
-	ctx context.Context
-
-	mu      sync.Mutex
-	console []chromedp.ConsoleMessage
-}
-
-// size of a window.
-type size struct{ width, height int64 }
 
 var (
-	desk  = size{1440, 900}
-	wall  = size{2560, 1440}
-	phone = size{390, 844}
+	desk     = browsertest.Look{Size: browsertest.Desk}
+	darkDesk = browsertest.Look{Size: browsertest.Desk, Dark: true}
 )
 
-// browse opens a page.
-func browse(t *testing.T, url string, window size, dark bool) *tab {
+// browse opens a page of the console.
+func browse(t *testing.T, url string, look browsertest.Look) *browsertest.Tab {
 	t.Helper()
-	path := findBrowser(t)
-	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
-		chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()),
-		chromedp.Flag("headless", true), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
-		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
-		chromedp.Flag("disable-dev-shm-usage", true),
-		chromedp.WindowSize(int(window.width), int(window.height)),
-	)
-	limited, cancelLimit := context.WithTimeout(context.Background(), browserLimit)
-	allocated, cancelAllocator := chromedp.NewExecAllocator(limited, options...)
-	ctx, cancel := chromedp.NewContext(allocated)
-	p := &tab{t: t, ctx: ctx}
-	stop := sync.OnceFunc(func() {
-		if err := chromedp.Cancel(ctx); err != nil && !errors.Is(err, context.Canceled) {
-			t.Logf("close the browser: %v", err)
-		}
-		cancel()
-		cancelAllocator()
-		cancelLimit()
-	})
-	t.Cleanup(stop)
-	scheme := "light"
-	if dark {
-		scheme = "dark"
-	}
-	p.do(
-		chromedp.EmulateViewport(window.width, window.height),
-		command(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
-			{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
-		}}),
-		command(emulation.SetLocaleOverride, emulation.SetLocaleOverrideParams{Locale: "en-IE"}),
-		command(emulation.SetTimezoneOverride, emulation.SetTimezoneOverrideParams{TimezoneID: "Europe/Amsterdam"}),
-	)
-	messages := chromedp.Console(ctx)
-	var listening sync.WaitGroup
-	listening.Go(func() {
-		for message, err := range messages {
-			if err != nil {
-				return // the browser is closed
-			}
-			p.mu.Lock()
-			p.console = append(p.console, message)
-			p.mu.Unlock()
-		}
-	})
-	t.Cleanup(listening.Wait)
-	t.Cleanup(stop)
-	p.do(chromedp.Navigate(url + "/"))
-	return p
+	return browsertest.Open(t, "the console (a live payment, a takeover, 5,000 sessions, lost connection, keyboard, accessibility)", url+"/", look)
 }
 
 // live opens a console and waits until it shows everything.
-func live(t *testing.T, url string, window size, dark bool) *tab {
+func live(t *testing.T, url string, look browsertest.Look) *browsertest.Tab {
 	t.Helper()
-	p := browse(t, url, window, dark)
-	p.sees(`body[data-link="live"]`)
+	p := browse(t, url, look)
+	p.Sees(`body[data-link="live"]`)
 	return p
 }
 
-func (p *tab) do(actions ...chromedp.Action[chromedp.Void]) {
-	p.t.Helper()
-	if err := chromedp.Do(p.ctx, actions...); err != nil {
-		p.t.Fatalf("browser: %v", err)
+// A connection that is lost is said to be, with what is shown marked as old, and
+// comes back by itself.
+func TestLostConnectionAndBack(t *testing.T) {
+	t.Parallel()
+	source := shop()
+	gate := newGate(t, source)
+	p := live(t, gate.url, desk)
+	p.Reads("#count-sessions", "9")
+	p.Reads("#link-words", "Live")
+
+	gate.shut()
+	p.Sees(`body[data-link="lost"]`)
+	p.Until(`document.body.classList.contains("stale")`)
+	p.Until(`document.querySelector("#banner").textContent.includes("as they were at")`)
+	p.Until(`document.title.startsWith("⚠")`)
+	if got := browsertest.Eval[int](p, `document.querySelectorAll("table.sessions tbody tr").length`); got != 9 {
+		t.Errorf("%d sessions are shown while the connection is lost, want the 9 that were known", got)
 	}
+	p.Picture("console-lost")
+
+	source.put(busy("AMS00999", "while-away", "initialized", time.Second))
+	source.mu.Lock()
+	delete(source.terminals, "LDN00022") // not told again: it goes
+	source.mu.Unlock()
+	gate.open()
+	p.Sees(`body[data-link="live"]`)
+	p.Reads("#count-sessions", "10")
+	p.Sees(`tr[data-key="AMS00999"]`)
+	p.Until(`document.querySelector("#banner").hidden && !document.body.classList.contains("stale")`)
+	p.Reads("#count-terminals", "26")
 }
 
-// eval evaluates JavaScript; a promise is waited for.
-func eval[T any](p *tab, script string) T {
-	p.t.Helper()
-	value, err := chromedp.Run(p.ctx, chromedp.Evaluate[T](script, chromedp.EvalAwaitPromise))
+// Everything by keyboard: no mouse, no focus that gets lost.
+func TestKeyboardOnly(t *testing.T) {
+	t.Parallel()
+	source := shop()
+	_, url := serve(t, source, "")
+	p := live(t, url, darkDesk)
+	p.Reads("#count-sessions", "9")
+	focused := func() string {
+		return browsertest.Eval[string](p, `(e => e.dataset.key ?? e.id ?? e.tagName)(document.activeElement)`)
+	}
+	expect := func(when, want string) {
+		t.Helper()
+		if got := focused(); got != want {
+			t.Fatalf("%s: the focus is on %q, want %q", when, got, want)
+		}
+	}
+	p.Key(kb.Tab)
+	if got := browsertest.Eval[string](p, `document.activeElement.className`); got != "skip" {
+		t.Errorf("the first stop is %q, want the way to the lists", got)
+	}
+	p.Key(kb.Tab)
+	expect("after a tab", "tab-sessions")
+	p.Key(kb.ArrowRight)
+	expect("after →", "tab-payments")
+	p.Sees(`.scroller.current table.payments`)
+	p.Key(kb.ArrowLeft)
+	p.Key("/")
+	expect("after /", "search")
+	p.Key("a", "m", "s")
+	p.Until(`document.querySelectorAll(".scroller.current tbody tr").length === 3`)
+	p.Reads("#found", "3 of 9 shown")
+	p.Key(kb.Enter)
+	expect("after enter", "AMS00104")
+	p.Key(kb.ArrowDown, kb.ArrowDown)
+	expect("after ↓ ↓", "AMS00107")
+	p.Key(kb.Enter)
+	p.Until(`document.querySelectorAll(".step").length === 11`)
+	expect("with the course", "course-title")
+	p.Key(kb.Escape)
+	p.Until(`document.querySelector("#course").hidden`)
+	expect("after escape", "AMS00107")
+	p.Key(kb.Home)
+	expect("after home", "AMS00104")
+
+	// The row under the focus goes; the focus stays in the list.
+	source.put(console.Terminal{ID: "AMS00104", Order: "AMS-2026-118205", Status: "completed"})
+	p.Until(`!document.querySelector('tr[data-key="AMS00104"]')`)
+	expect("when its row has gone", "AMS00101")
+	p.Quiet()
+}
+
+// Money has the digits of its currency, and times are the viewer's, with the whole
+// truth on hover.
+func TestMoneyAndTimes(t *testing.T) {
+	t.Parallel()
+	source := newFake()
+	for currency, amount := range map[string]int64{"EUR": 123456, "JPY": 1800, "KWD": 12750, "USD": 5} {
+		terminal := busy("T-"+currency, "order-"+currency, "initialized", time.Minute)
+		terminal.Session.Amount, terminal.Session.Currency = amount, currency
+		source.put(terminal)
+	}
+	at := time.Now().UTC().Truncate(time.Millisecond)
+	source.pay(console.Payment{Terminal: "T-OVER", Order: "order-over", Status: "completed", Amount: 100, Currency: "EUR", Started: at.Add(-90 * time.Second), At: at})
+	_, url := serve(t, source, "")
+	p := live(t, url, desk)
+	for currency, want := range map[string]string{"EUR": "€1,234.56", "JPY": "JP¥1,800", "KWD": "KWD\u00a012.750", "USD": "US$0.05"} {
+		p.Reads(`tr[data-key="T-`+currency+`"] .c-amount`, want)
+	}
+	age := browsertest.Eval[string](p, `document.querySelector('tr[data-key="T-EUR"] .c-age time').title`)
+	if started := source.Terminals([]string{"T-EUR"})[0].Session.Started.Format("2006-01-02T15:04:05.000Z"); !strings.HasSuffix(age, "\n"+started) {
+		t.Errorf("on hover an age says %q, want the start %s", age, started)
+	}
+	p.Click("#tab-payments")
+	amsterdam, err := time.LoadLocation("Europe/Amsterdam") // as the browser has been told
 	if err != nil {
-		p.t.Fatalf("browser: evaluate %s: %v", script, err)
+		t.Fatal(err)
 	}
-	return value
+	p.Reads(".scroller.current td.c-at", at.In(amsterdam).Format("15:04:05"))
+	p.Reads(".scroller.current td.c-took", "1 min 30 s")
+	if got := browsertest.Eval[string](p, `document.querySelector(".scroller.current td.c-at time").title`); !strings.HasSuffix(got, "\n"+at.Format(time.RFC3339Nano)) || !strings.Contains(got, at.In(amsterdam).Format("2006")) {
+		t.Errorf("on hover a time says %q, want the date and %s", got, at.Format(time.RFC3339Nano))
+	}
+	p.Quiet()
 }
 
-// command is a command of the protocol as an action.
-func command[P, R any](c cdp.Command[P, R], params P) chromedp.Action[chromedp.Void] {
-	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
-		_, err := cdp.Call(ctx, t, c, params)
-		return err
+// Rows stay the same elements while their content changes.
+func TestNoFlicker(t *testing.T) {
+	t.Parallel()
+	source := shop()
+	_, url := serve(t, source, "")
+	p := live(t, url, desk)
+	p.Reads("#count-sessions", "9")
+	p.Click(`tr[data-key="AMS00101"]`)
+	p.Sees("#course .problem")
+	browsertest.Eval[bool](p, `window.before = [...document.querySelectorAll("table.sessions tbody tr")], window.added = 0, `+
+		`new MutationObserver(m => window.added += m.reduce((n, r) => n + r.addedNodes.length, 0)).observe(document.querySelector("table.sessions tbody"), {childList: true}), true`)
+	for _, status := range []string{"declined", "initialized", "declined"} {
+		source.status("AMS00101", status)
+		p.Reads(`tr[data-key="AMS00101"] .chip`, status)
+	}
+	if browsertest.Eval[int](p, `window.added`) != 0 || !browsertest.Eval[bool](p, `window.before.every(tr => tr.isConnected)`) {
+		t.Error("rows were made anew for a change of content")
+	}
+	// What has ended says so and leaves.
+	source.pay(console.Payment{Terminal: "AMS00101", Order: "AMS-2026-118204", Status: "completed", Amount: 1250, Currency: "EUR", At: time.Now().UTC()})
+	p.Reads(`tr[data-key="AMS00101"].over .chip`, "completed")
+	p.Reads("#count-sessions", "8")
+	p.Reads("#count-payments", "17")
+	p.Until(`!document.querySelector('table.sessions tr[data-key="AMS00101"]')`)
+}
+
+// What comes from the bus is text, whatever it is.
+func TestNothingBecomesMarkup(t *testing.T) {
+	t.Parallel()
+	source := newFake()
+	const hostile = `<img src=x onerror="document.body.dataset.hacked=1">`
+	source.overview.Replica = hostile
+	source.put(console.Terminal{ID: "T1", Group: hostile, Order: hostile, Status: hostile, Session: &console.Session{
+		Order: hostile, Amount: 1, Currency: "<b>", Status: hostile, Started: time.Now(), Replica: hostile, Stream: `x" onclick="y`,
+	}})
+	source.courses[hostile] = console.Course{Terminal: "T1", Order: hostile, Status: hostile}
+	_, url := serve(t, source, "")
+	p := live(t, url, desk)
+	p.Reads(`tr[data-key="T1"] .c-order`, hostile)
+	p.Reads("#replica", hostile)
+	p.Click(`tr[data-key="T1"]`)
+	p.Until(`document.querySelector("#course .problem").textContent.includes("no order id")`)
+	if browsertest.Eval[bool](p, `Boolean(document.body.dataset.hacked) || document.querySelectorAll("img").length !== 1`) {
+		t.Error("text from outside became markup")
+	}
+}
+
+// 5,000 open sessions: scrolled through, searched and changing all the time.
+func TestFiveThousandSessions(t *testing.T) {
+	t.Parallel()
+	source := newFake()
+	source.crowd(5000)
+	_, url := serve(t, source, "")
+	p := live(t, url, desk)
+	p.Reads("#count-sessions", "5,000")
+	p.Picture("console-5000")
+
+	ctx, stop := context.WithCancel(context.Background())
+	changed := make(chan struct{})
+	go func() { // a hundred changes a second
+		defer close(changed)
+		tick := time.NewTicker(10 * time.Millisecond)
+		defer tick.Stop()
+		for i := 0; ; i++ {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			source.status(source.name(i*37%5000), []string{"initialized", "declined"}[i%2])
+		}
+	}()
+	defer func() { stop(); <-changed }()
+
+	// smooth counts frames while something is done with each, and the browser's own
+	// long tasks, which take more than 50 ms.
+	type smooth struct {
+		Frames, Rows, LongTasks        int
+		Mean, Worst95, Worst, LongTask float64
+	}
+	measure := func(what, step string) {
+		t.Helper()
+		m := browsertest.Eval[smooth](p, `(async () => {
+			const scroller = document.querySelector(".scroller.current"), room = scroller.scrollHeight - scroller.clientHeight
+			const times = [], long = []
+			const watch = new PerformanceObserver(list => long.push(...list.getEntries().map(e => e.duration)))
+			watch.observe({entryTypes: ["longtask"]})
+			let rows = 0, last = performance.now()
+			for (let i = 0; i < 180; i++) {
+				`+step+`
+				await new Promise(requestAnimationFrame)
+				const now = performance.now()
+				times.push(now - last)
+				last = now
+				rows = Math.max(rows, scroller.querySelectorAll("tbody tr").length)
+			}
+			long.push(...watch.takeRecords().map(e => e.duration))
+			watch.disconnect()
+			const sorted = times.toSorted((a, b) => a - b)
+			return {Frames: times.length, Mean: times.reduce((a, b) => a + b) / times.length, Worst95: sorted[Math.floor(sorted.length * .95)],
+				Worst: sorted.at(-1), Rows: rows, LongTasks: long.length, LongTask: Math.max(0, ...long)}
+		})()`)
+		t.Logf("%s, 100 changes a second: %d frames of %.1f ms on average, 95 %% within %.1f ms, the longest %.1f ms; %d long tasks, the longest %.0f ms; %d rows in the document",
+			what, m.Frames, m.Mean, m.Worst95, m.Worst, m.LongTasks, m.LongTask, m.Rows)
+		if m.Rows == 0 || m.Rows > 60 {
+			t.Errorf("%s: %d rows are in the document; want a few", what, m.Rows)
+		}
+		if m.Mean > 1000 { // 20 ms on an idle machine; a busy one is given much
+			t.Errorf("%s: a frame takes %.1f ms on average", what, m.Mean)
+		}
+	}
+	measure("looking at 5,000 sessions", "")
+	measure("scrolling through 5,000 sessions", "scroller.scrollTop = i / 180 * room")
+	p.Click("#search")
+	p.Key("t", "0", "4", "9", "9", "9")
+	p.Reads(`.scroller.current tbody tr .c-terminal`, "T04999")
+	p.Reads("#found", "1 of 5,000 shown")
+	p.Quiet()
+}
+
+// The page holds to the rules of accessibility, in light and dark, with and
+// without a course, large and small.
+func TestAccessibility(t *testing.T) {
+	t.Parallel()
+	for name, look := range map[string]browsertest.Look{
+		"light": desk, "dark": darkDesk,
+		"phone": {Size: browsertest.Phone}, "phone-dark": {Size: browsertest.Phone, Dark: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, url := serve(t, shop(), "")
+			p := live(t, url, look)
+			p.Unbound()
+			p.Reads("#count-sessions", "9")
+			p.Accessible("sessions")
+			p.Click("#tab-payments")
+			p.Until(`document.querySelectorAll("table.payments tbody tr").length > 3`)
+			p.Accessible("payments")
+			p.Click("#tab-terminals")
+			p.Accessible("terminals")
+			p.Click("#tab-sessions")
+			p.Click(`tr[data-key="AMS00107"]`)
+			p.Until(`document.querySelectorAll(".step").length === 11`)
+			p.Accessible("course")
+		})
+	}
+	t.Run("login", func(t *testing.T) {
+		_, url := serve(t, newFake(), "open sesame")
+		p := browse(t, url, desk)
+		p.Unbound()
+		p.Sees("#token")
+		p.Accessible("login")
 	})
 }
 
-// sees waits until something that matches the selector is visible.
-func (p *tab) sees(selector string) {
-	p.t.Helper()
-	if err := chromedp.Do(p.ctx, chromedp.WaitVisible(chromedp.CSS(selector))); err != nil {
-		p.t.Fatalf("wait for %s: %v", selector, err)
+// Somebody who knows the token gets in, and out again, without a mouse; somebody
+// who does not is told so, and why it takes a while.
+func TestLoginInBrowser(t *testing.T) {
+	t.Parallel()
+	_, url := serve(t, shop(), "open sesame")
+	p := browse(t, url, darkDesk)
+	try := func(token string) {
+		t.Helper()
+		p.Until(`document.activeElement?.id === "token"`)
+		p.Key(token, kb.Enter)
 	}
+	p.Sees("#token")
+	p.Picture("console-login")
+	try("open barley")
+	p.Sees("#wrong")
+	p.Reads("#wrong", "That was not the token.")
+	p.Picture("console-login-wrong")
+	try("open sesame")
+	p.Sees(`body[data-link="live"]`)
+	p.Reads("#count-sessions", "9")
+	if got := browsertest.Eval[string](p, "document.cookie"); got != "" {
+		t.Errorf("scripts see the cookie: %s", got)
+	}
+	p.Picture("console-protected")
+	p.Click("#leave button")
+	p.Sees("#token")
+
+	for guessed := http.StatusSeeOther; guessed != http.StatusTooManyRequests; {
+		guessed = login(t, url, "open rye").StatusCode
+	}
+	try("open sesame")
+	p.Sees("#wrong")
+	p.Until(`document.querySelector("#wrong")?.textContent.startsWith("Too many wrong tokens.")`)
+	p.Until(`document.activeElement?.id === "token"`)
 }
 
-// until waits until an expression of JavaScript is true.
-func (p *tab) until(expression string) {
-	p.t.Helper()
-	if _, err := chromedp.Run(p.ctx, chromedp.Poll[bool](expression, chromedp.WithPollingTimeout(time.Minute))); err != nil {
-		p.t.Fatalf("wait for %s: %v\nthe page says:\n%s", expression, err, eval[string](p, "document.body.innerText"))
+// What there is to see when there is nothing to see, and when something is away.
+func TestEmptyAndTrouble(t *testing.T) {
+	t.Parallel()
+	source := newFake()
+	source.overview.Health = shop().overview.Health
+	_, url := serve(t, source, "")
+	p := live(t, url, desk)
+	for _, name := range []string{"payments", "terminals", "sessions"} {
+		p.Click("#tab-" + name)
+		p.Sees(".nothing .big")
 	}
-}
+	p.Picture("console-empty")
+	p.Click("#search")
+	p.Key("INV/7")
+	p.Reads(".nothing .big", "Nothing here matches “INV/7”")
+	p.Picture("console-no-match")
+	p.Key(kb.Enter)
+	p.Until(`document.querySelector("#course .problem").textContent.startsWith("Nothing is known of this order")`)
+	if browsertest.Eval[bool](p, `Boolean(document.querySelector("#course .chip").offsetParent)`) {
+		t.Error("an order of which nothing is known has a status")
+	}
+	p.Picture("console-unknown-order")
 
-// reads waits until what matches the selector reads as wanted.
-func (p *tab) reads(selector, want string) {
-	p.t.Helper()
-	p.until("document.querySelector(" + quote(selector) + ")?.textContent.trim() === " + quote(want))
-}
-
-// click presses something with the mouse.
-func (p *tab) click(selector string) {
-	p.t.Helper()
-	p.do(chromedp.ScrollIntoView(chromedp.CSS(selector)), chromedp.Click(chromedp.CSS(selector)))
-}
-
-// key types keys, wherever the focus is.
-func (p *tab) key(keys ...string) {
-	p.t.Helper()
-	for _, key := range keys {
-		p.do(chromedp.KeyEvent(key))
+	source.mu.Lock()
+	source.overview.Problem = "This replica is not connected to NATS: what is shown may be old."
+	source.overview.Health = []console.Health{
+		{Name: "NATS", State: console.Bad, Words: "Not connected"},
+		{Name: "JetStream", State: console.Bad, Words: "Not connected"},
+		{Name: "MultiSafepay", State: console.Unknown, Words: "Nothing was asked in the last minute"},
+		{Name: "This replica", State: console.Bad, Words: "Commands are not served"},
 	}
-}
-
-// picture takes a screenshot where somebody wants to see it.
-func (p *tab) picture(name string) {
-	p.t.Helper()
-	folder := os.Getenv(screenshotsEnv)
-	if folder == "" {
-		return
-	}
-	content, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
-	if err != nil {
-		p.t.Fatalf("take picture: %v", err)
-	}
-	shot, err := png.Decode(bytes.NewReader(content))
-	if err != nil {
-		p.t.Fatalf("read picture: %v", err)
-	}
-	bounds := shot.Bounds()
-	coarse := image.NewNRGBA(bounds) // a repository keeps every byte for ever, and eyes do not see the lowest bits
-	for y := bounds.Min.Y; y < bounds.Max.Y; y++ {
-		for x := bounds.Min.X; x < bounds.Max.X; x++ {
-			r, g, b, _ := shot.At(x, y).RGBA()
-			coarse.SetNRGBA(x, y, color.NRGBA{round(r), round(g), round(b), 255})
-		}
-	}
-	var small bytes.Buffer
-	if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&small, coarse); err != nil {
-		p.t.Fatalf("write picture: %v", err)
-	}
-	if err := os.WriteFile(filepath.Join(folder, name+".png"), small.Bytes(), 0o600); err != nil {
-		p.t.Fatal(err)
-	}
-}
-
-// round keeps five bits of a colour of 16.
-func round(c uint32) uint8 { return uint8(c >> 11 * 255 / 31) }
-
-// complaints is what the page's console complained of.
-func (p *tab) complaints() []string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	var list []string
-	for _, m := range p.console {
-		if m.IsException() || m.Type == chromedp.ConsoleError || m.Type == chromedp.ConsoleWarning {
-			list = append(list, m.String())
-		}
-	}
-	return list
-}
-
-// quiet fails the test when the page's console complained.
-func (p *tab) quiet() {
-	p.t.Helper()
-	for _, c := range p.complaints() {
-		p.t.Errorf("the page's console complains: %s", c)
-	}
+	source.mu.Unlock()
+	p.Until(`document.querySelector("#banner").textContent === "This replica is not connected to NATS: what is shown may be old."`)
+	p.Until(`document.body.classList.contains("stale")`)
+	p.Picture("console-nats-away")
 }

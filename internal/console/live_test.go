@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/posbridge/bridge/bridge"
+	"github.com/posbridge/bridge/internal/browsertest"
 	"github.com/posbridge/bridge/internal/multisafepay"
 	"github.com/posbridge/bridge/internal/natsserver/natstest"
 	"github.com/posbridge/bridge/internal/simulator"
@@ -98,39 +99,40 @@ func (s *system) act(terminal string, actions ...simulator.Action) {
 // course on a click, the replica killed in the middle, and the end.
 func TestLivePaymentAndTakeover(t *testing.T) {
 	t.Parallel()
-	findBrowser(t)
+	browsertest.Find(t, "the console shows a payment live, and a takeover")
 	const terminal, order = "SIM00001", "2026/till-7.1"
 	s := newSystem(t)
 	_, kill := s.replica("bridge-a")
 	s.pay("SIM00002", "warm-up") // bridge-a serves, and is the one that is asked
 	url, _ := s.replica("bridge-b")
-	p := live(t, url, desk, false)
-	p.reads("#count-sessions", "1")
+	p := live(t, url, desk)
+	p.Reads("#count-sessions", "1")
 	s.pay(terminal, order)
 	row := fmt.Sprintf("tr[data-key=%q]", terminal)
-	p.reads(row+" .c-order", order)
-	p.reads(row+" .c-amount", "€189.00")
-	p.reads(row+" .stream", "connected")
+	p.Reads(row+" .c-order", order)
+	p.Reads(row+" .c-amount", "€189.00")
+	p.Reads(row+" .stream", "connected")
 	s.act(terminal, simulator.ActTap)
-	p.reads(row+" .chip", "initialized")
-	p.click(row)
-	p.reads("#course-title", order)
+	p.Reads(row+" .chip", "initialized")
+	p.Click(row)
+	p.Reads("#course-title", order)
 	s.act(terminal, simulator.ActDecline)
-	p.reads(row+" .chip", "declined")
-	p.until(`[...document.querySelectorAll(".step.status .chip")].map(c => c.textContent).join() === "initialized,declined"`)
+	p.Reads(row+" .chip", "declined")
+	p.Until(`[...document.querySelectorAll(".step.status .chip")].map(c => c.textContent).join() === "initialized,declined"`)
 
 	kill()
-	p.reads(row+" .c-replica", "bridge-b")
-	p.reads(`tr[data-key="SIM00002"] .c-replica`, "bridge-b")
+	p.Reads(row+" .c-replica", "bridge-b")
+	p.Reads(`tr[data-key="SIM00002"] .c-replica`, "bridge-b")
+	p.Reads(".step.takeover .what", "Taken over from bridge-a")
 	s.act(terminal, simulator.ActInsert, simulator.ActPIN, simulator.ActApprove)
-	p.until(`[...document.querySelectorAll(".step.status .chip")].map(c => c.textContent).join() === "initialized,declined,initialized,completed"`)
-	p.until(`!document.querySelector('table.sessions ` + row + `:not(.over)')`)
-	p.picture("console-live")
-	p.click("#tab-payments")
-	p.reads(".scroller.current tbody tr .c-order", order)
-	p.reads(".scroller.current tbody tr .chip", "completed")
-	p.click("#tab-terminals")
-	p.reads(".scroller.current "+row+" .c-state", "free")
-	p.reads(`.scroller.current tr[data-key="SIM00002"] .c-state`, "busy")
-	p.quiet()
+	p.Until(`[...document.querySelectorAll(".step.status .chip")].map(c => c.textContent).join() === "initialized,declined,initialized,completed"`)
+	p.Until(`!document.querySelector('table.sessions ` + row + `:not(.over)')`)
+	p.Picture("console-live")
+	p.Click("#tab-payments")
+	p.Reads(".scroller.current tbody tr .c-order", order)
+	p.Reads(".scroller.current tbody tr .chip", "completed")
+	p.Click("#tab-terminals")
+	p.Reads(".scroller.current "+row+" .c-state", "free")
+	p.Reads(`.scroller.current tr[data-key="SIM00002"] .c-state`, "busy")
+	p.Quiet()
 }

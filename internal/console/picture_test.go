@@ -2,16 +2,14 @@ package console_test
 
 import (
 	"fmt"
-	"strconv"
 	"testing"
 	"time"
 
 	"github.com/chromedp/chromedp"
 
+	"github.com/posbridge/bridge/internal/browsertest"
 	"github.com/posbridge/bridge/internal/console"
 )
-
-func quote(s string) string { return strconv.Quote(s) }
 
 // shop is a morning in some shops: something of everything.
 func shop() *fake {
@@ -101,41 +99,40 @@ func shop() *fake {
 // must fit its window.
 func TestPictures(t *testing.T) {
 	t.Parallel()
+	shot := browsertest.Size{Width: 1440, Height: 900}
 	for _, tc := range []struct {
 		name   string
-		window size
-		dark   bool
+		look   browsertest.Look
 		before string // clicked
 		course bool
 	}{
-		{name: "console-light", window: size{1440, 1100}, course: true},
-		{name: "console-dark", window: size{1440, 1100}, dark: true, course: true},
-		{name: "console-plain", window: desk},
-		{name: "console-payments", window: desk, before: "#tab-payments"},
-		{name: "console-terminals", window: desk, dark: true, before: "#tab-terminals"},
-		{name: "console-wall", window: wall, dark: true, course: true},
-		{name: "console-tablet", window: size{1024, 768}, course: true},
-		{name: "console-phone", window: phone},
-		{name: "console-phone-course", window: phone, dark: true, course: true},
-		{name: "console-phone-terminals", window: size{320, 640}, dark: true, before: "#tab-terminals"},
+		{name: "console-light", look: browsertest.Look{Size: shot}, course: true},
+		{name: "console-dark", look: browsertest.Look{Size: shot, Dark: true}},
+		{name: "console-payments", look: desk, before: "#tab-payments"},
+		{name: "console-terminals", look: darkDesk, before: "#tab-terminals"},
+		{name: "console-wall", look: browsertest.Look{Size: browsertest.Wall, Dark: true}, course: true},
+		{name: "console-wall-light", look: browsertest.Look{Size: browsertest.Wall}},
+		{name: "console-tablet", look: browsertest.Look{Size: browsertest.Size{Width: 1024, Height: 768}}, course: true},
+		{name: "console-phone", look: browsertest.Look{Size: browsertest.Phone}},
+		{name: "console-phone-payments", look: browsertest.Look{Size: browsertest.Phone, Dark: true}, before: "#tab-payments"},
+		{name: "console-phone-course", look: browsertest.Look{Size: browsertest.Phone, Dark: true}, course: true},
+		{name: "console-phone-terminals", look: browsertest.Look{Size: browsertest.Size{Width: 320, Height: 640}, Dark: true}, before: "#tab-terminals"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			_, url := serve(t, shop(), "")
-			p := live(t, url, tc.window, tc.dark)
-			p.reads("#count-sessions", "9")
+			p := live(t, url, tc.look)
+			p.Reads("#count-sessions", "9")
 			if tc.before != "" {
-				p.click(tc.before)
+				p.Click(tc.before)
 			}
 			if tc.course {
-				p.click(`tr[data-key="AMS00107"]`)
-				p.until(`document.querySelectorAll(".step").length === 11`)
+				p.Click(`tr[data-key="AMS00107"]`)
+				p.Until(`document.querySelectorAll(".step").length === 11`)
 			}
-			p.do(chromedp.MouseEvent("mouseMoved", 5, 5))
-			p.picture(tc.name)
-			if got := eval[int64](p, "document.documentElement.scrollWidth"); got > tc.window.width {
-				t.Errorf("the page is %d wide in a window of %d", got, tc.window.width)
-			}
-			p.quiet()
+			p.Do(chromedp.MouseEvent("mouseMoved", 5, 5))
+			p.Picture(tc.name)
+			p.Fits()
+			p.Quiet()
 		})
 	}
 }

@@ -1,7 +1,7 @@
 // The columns of the three lists.
 
 import { attribute, el, showStatus, text } from './dom.js'
-import { duration, exact, money, now, time } from './format.js'
+import { ago, duration, exact, money, now, time } from './format.js'
 
 const chip = { make: td => td.append(el('span', { class: 'chip' })), show: (td, row) => showStatus(td.firstChild, row.status) }
 
@@ -74,6 +74,6 @@ export const terminalColumns = [
   },
   {
     id: 'seen', title: 'Last seen', down: true, value: row => row.seen ?? '',
-    ...moment(row => row.seen ?? '', at => `${duration(now() - Date.parse(at))} ago`),
+    ...moment(row => row.seen ?? '', at => ago(now() - Date.parse(at))),
   },
 ]

@@ -2,11 +2,11 @@
 // something about it may have changed.
 
 import { attribute, el, keyed, showStatus, text } from './dom.js'
-import { duration, exact, fine, money, now, toTheMillisecond } from './format.js'
+import { duration, exact, fine, money, now, time, toTheMillisecond } from './format.js'
 
 const askPause = 150
 const askAgain = 3000
-const sources = { stream: 'told by the event stream', reconcile: 'learnt by asking the provider', bridge: 'decided by the bridge' }
+const sources = { stream: 'event stream', reconcile: 'asked the provider', bridge: 'decided by the bridge' }
 
 export class CoursePanel {
   #root
@@ -71,17 +71,18 @@ export class CoursePanel {
       amount: el('p', { class: 'amount' }),
       chip: el('span', { class: 'chip' }),
       took: el('span', { class: 'took' }),
-      facts: el('dl', { class: 'facts' }),
+      facts: el('dl', { class: 'facts', hidden: true }),
       note: el('p', { class: 'hint', hidden: true }),
       problem: el('p', { class: 'problem', role: 'status', text: 'Reading…' }),
       steps: el('ol', { class: 'steps', 'aria-label': 'Course of the payment' }),
     }
+    p.sum = el('div', { class: 'sum', hidden: true }, p.amount, p.chip, p.took)
     this.#parts = p
     this.#root.replaceChildren(
       el('header', {}, el('p', { class: 'over-title', text: 'Order' }), p.title,
         el('button', { type: 'button', class: 'close', 'aria-label': 'Close the course', onclick: () => this.close() }, '✕')),
       el('div', { class: 'course-body', tabindex: '0', role: 'group', 'aria-label': 'Details' },
-        el('div', { class: 'sum' }, p.amount, p.chip, p.took), p.facts, p.problem, p.steps, p.note))
+        p.sum, p.facts, p.problem, p.steps, p.note))
   }
 
   async #ask() {
@@ -125,19 +126,21 @@ export class CoursePanel {
   #show(c) {
     const p = this.#parts
     p.course = c
+    p.sum.hidden = p.facts.hidden = false
     text(p.amount, money(c.amount, c.currency))
     showStatus(p.chip, c.status)
     this.#took(c)
     const facts = [
       ['Terminal', c.terminal],
-      ['Financial status', c.financial_status],
+      ['Started', c.started && time(c.started), '', c.started && exact(c.started)],
       ['Followed by', c.final ? '' : c.replica || (c.started ? 'between replicas' : '')],
       ['Event stream', c.final ? '' : c.stream],
-      ['Transaction', c.transaction_id],
-      ['Session', c.session_id],
+      ['Financial status', c.financial_status],
+      ['Transaction', c.transaction_id, 'code'],
+      ['Session', c.session_id, 'code long'],
     ].filter(([, value]) => value)
     keyed(p.facts, facts, f => f[0],
-      f => el('div', {}, el('dt', { text: f[0] }), el('dd')), (e, f) => text(e.lastChild, f[1]))
+      f => el('div', { class: f[2] }, el('dt', { text: f[0] }), el('dd', { title: f[3] })), (e, f) => text(e.lastChild, f[1]))
     text(p.note, c.note ?? '')
     p.note.hidden = !c.note
     let before = null
@@ -154,29 +157,35 @@ const stepKey = s => (s.kind === 'status' ? `status ${s.sequence}` : `${s.at} ${
 
 function makeStep() {
   return el('li', {},
-    el('time'), el('span', { class: 'mark', 'aria-hidden': 'true' }),
-    el('div', {}, el('p', { class: 'what' }), el('p', { class: 'how' })))
+    el('div', { class: 'when' }, el('time'), el('span', { class: 'after', title: 'after the step before' })),
+    el('span', { class: 'mark', 'aria-hidden': 'true' }),
+    el('div', { class: 'words' }, el('p', { class: 'what' }), el('p', { class: 'how' })))
 }
 
 function showStep(li, s) {
   attribute(li, 'class', `step ${s.kind}${s.final ? ' final' : ''}`)
-  const [time, , words] = li.children
+  const [when, , words] = li.children
+  const [time, after] = when.children
   const [what, how] = words.children
   text(time, toTheMillisecond(s.at))
   attribute(time, 'datetime', s.at)
   if (time.title === '') time.title = exact(s.at)
+  text(after, s.after !== null && s.after >= 1000 ? `+${fine(s.after)}` : '')
   const details = []
   if (s.kind === 'status') {
-    if (!what.firstChild) what.append(el('span', { class: 'chip' }))
+    if (!what.firstChild) what.append(el('span', { class: 'chip' }), ' ', el('span', { class: 'number' }))
     showStatus(what.firstChild, s.status)
-    details.push(sources[s.source] ?? s.source, `no. ${s.sequence}`)
-    if (s.latency_ms !== undefined) details.push(`on the bus after ${fine(s.latency_ms)}`)
+    text(what.lastChild, `no. ${s.sequence}`)
+    details.push(sources[s.source] ?? s.source)
+    if (s.latency_ms !== undefined) details.push(`on the bus in ${fine(s.latency_ms)}`)
     if (s.replica) details.push(s.replica)
   } else {
     text(what, s.text)
     if (s.count > 1) details.push(`${s.count} times, last at ${toTheMillisecond(s.until)}`)
   }
-  if (s.after !== null && s.after >= 1000) details.unshift(`${fine(s.after)} later`)
-  text(how, details.join(' · '))
+  const told = details.join('\u00a0· ')
+  if (how.textContent !== told) { // a detail goes to the next line as a whole
+    how.replaceChildren(...details.flatMap((d, i) => [i > 0 ? '\u00a0· ' : '', el('span', { text: d })]))
+  }
   how.hidden = details.length === 0
 }

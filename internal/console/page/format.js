@@ -53,6 +53,15 @@ export function duration(ms) {
   return `${Math.floor(h / 24)} days`
 }
 
+// ago writes how long ago something was, in one unit.
+export function ago(ms) {
+  const s = Math.max(0, Math.floor(ms / 1000))
+  if (s < 60) return `${s} s ago`
+  if (s < 3600) return `${Math.floor(s / 60)} min ago`
+  if (s < 48 * 3600) return `${Math.floor(s / 3600)} h ago`
+  return `${Math.floor(s / 86400)} days ago`
+}
+
 // fine writes a short time span, in ms.
 export function fine(ms) {
   if (ms < 10) return `${Number(ms.toFixed(1))} ms`
@@ -63,7 +72,7 @@ export function fine(ms) {
 
 const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit' })
 const precise = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3 })
-const day = new Intl.DateTimeFormat(undefined, { weekday: 'short', hour: '2-digit', minute: '2-digit' })
+const day = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' })
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'long' })
 
 // time writes when something was: the time of day, with the day when it was not today.

@@ -102,7 +102,7 @@ function show() {
   const attention = (current === 'sessions' ? all : store.sessions()).filter(r => r.attention).length
   text($('count-attention'), number(attention))
   $('attention').classList.toggle('some', attention > 0)
-  text($('found'), query || (onlyAttention && current === 'sessions') ? `${number(rows.length)} of ${number(all.length)} shown` : '')
+  text($('found'), all.length > 0 && (query || (onlyAttention && current === 'sessions')) ? `${number(rows.length)} of ${number(all.length)} shown` : '')
   const title = wasLive ? `${link === 'live' ? '' : '⚠ '}${number(open)} open · pos-bridge` : 'pos-bridge console'
   if (document.title !== title) document.title = title
 }
