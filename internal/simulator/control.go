@@ -42,6 +42,8 @@ type State struct {
 	// Finished orders that are remembered.
 	Finished int `json:"finished"`
 	Trapped  int `json:"trapped"`
+	// Guide as the options gave it.
+	Guide Guide `json:"guide,omitzero"`
 }
 
 // State returns everything that can be seen now.
@@ -52,6 +54,7 @@ func (s *Simulator) State() State {
 		Run: s.run, Seq: s.journal.last, Now: s.now(), Pace: s.opts.Pace,
 		Terminals: make([]Terminal, len(s.listed)), Orders: []Order{}, Faults: make([]Fault, len(s.faults)),
 		Log: []Entry{}, Streams: len(s.conns), Finished: len(s.finished), Trapped: s.trapped,
+		Guide: s.opts.Guide,
 	}
 	for i, t := range s.listed {
 		st.Terminals[i] = s.terminalSnapshot(t)

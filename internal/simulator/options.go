@@ -57,6 +57,14 @@ func DefaultGroups() []Group {
 	}}
 }
 
+// Guide is what surrounds a simulator, as far as it is known.
+type Guide struct {
+	// Console is the address of the bridge's console.
+	Console string `json:"console,omitempty"`
+	// Pay is the command line that starts a payment, less the payment's own flags.
+	Pay string `json:"pay,omitempty"`
+}
+
 // Options of a Simulator. The zero value is usable.
 type Options struct {
 	// Groups; nil stands for DefaultGroups.
@@ -92,6 +100,8 @@ type Options struct {
 	WebhookRetry time.Duration
 	// WebhooksAnywhere lifts the rule that webhooks go to loopback addresses only.
 	WebhooksAnywhere bool
+	// Guide is what the page tells a newcomer of its surroundings.
+	Guide Guide
 	// Now is the clock of time stamps and token expiry; nil is time.Now. Timers
 	// run on Go's own clock.
 	Now func() time.Time

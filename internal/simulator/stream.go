@@ -132,7 +132,11 @@ func (s *Simulator) disconnect(c *streamConn) {
 	defer s.mu.Unlock()
 	delete(c.order.streams, c)
 	delete(s.conns, c)
-	s.note(Entry{Kind: KindStream, Terminal: c.order.terminal.id, Order: s.knownOrder(c.order.create.OrderID), Text: "stream ended after " + strconv.Itoa(c.sent) + " events"})
+	events := strconv.Itoa(c.sent) + " events"
+	if c.sent == 1 {
+		events = "1 event"
+	}
+	s.note(Entry{Kind: KindStream, Terminal: c.order.terminal.id, Order: s.knownOrder(c.order.create.OrderID), Text: "stream ended after " + events})
 }
 
 // follow writes the order's events until somebody ends the stream.

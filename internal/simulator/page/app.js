@@ -50,6 +50,15 @@ function show(state) {
   faults.show(state.faults);
 }
 
+// guide says how to pay, and where the console is, as far as that is known here.
+function guide(known, terminal) {
+  const words = [...(known.pay ?? 'bridge pay').split(' '), `--terminal ${terminal}`, '--amount 77.99'];
+  byId('command').replaceChildren(...words.flatMap((word) => [element('span', '', word), ' ']).slice(0, -1));
+  setHidden(byId('elsewhere'), Boolean(known.pay));
+  for (const id of ['console', 'to-console']) setAttribute(byId(id), 'href', known.console ?? null);
+  setHidden(byId('to-console'), !known.console);
+}
+
 let built = false;
 let seenBefore = false;
 
@@ -81,7 +90,7 @@ const tell = {
         option.value = id;
         return option;
       }));
-      if (ids.length > 0) setText(byId('command'), `bridge pay --terminal ${ids[0]} --amount 77.99`);
+      guide(state.guide ?? {}, ids[0] ?? 'SIM00001');
     }
     if (!built || fresh) await build(state.faults);
   },
@@ -144,17 +153,17 @@ byId('reset-dialog').addEventListener('close', async () => {
 
 // The guide stays as it was left, where the browser keeps that; on a phone it is
 // closed at first.
-const guide = byId('guide');
+const help = byId('guide');
 let left = null;
 try {
   left = localStorage.getItem('guide');
 } catch {
   // Storage is switched off.
 }
-guide.open = left === null ? matchMedia('(min-width: 900px)').matches : left === 'open';
-guide.addEventListener('toggle', () => {
+help.open = left === null ? matchMedia('(min-width: 900px)').matches : left === 'open';
+help.addEventListener('toggle', () => {
   try {
-    localStorage.setItem('guide', guide.open ? 'open' : 'closed');
+    localStorage.setItem('guide', help.open ? 'open' : 'closed');
   } catch {
     // As above.
   }

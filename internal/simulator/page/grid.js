@@ -97,6 +97,8 @@ export class Grid {
     setText(byId('counts'), wanted.length === all.length
       ? `${count(all.length)}, ${busy === 0 ? 'no payment open' : `${busy} with a payment`}`
       : `${wanted.length} of ${count(all.length)}`);
+    const few = all.length <= 6 && wanted.length === all.length; // nothing to look for
+    byId('choice').classList.toggle('few', few);
     setHidden(byId('pager'), wanted.length <= 12 && pages === 1);
     setText(byId('page-of'), `${this.page + 1} of ${pages}`);
     byId('previous').disabled = this.page === 0;

@@ -231,7 +231,6 @@ export class Card {
     }
     for (const radio of this.radios) if (radio.checked !== (radio.value === t.mode)) radio.checked = radio.value === t.mode;
     if (of.scenario.value !== t.scenario) of.scenario.value = t.scenario;
-    setAttribute(of.scenario, 'title', 'What a payment does that asks for nothing');
     this.showCourse(t);
     this.tick();
   }
