@@ -49,7 +49,7 @@ func TestHealthOfTheProvider(t *testing.T) {
 		"nothing asked":       {nil, console.Unknown, "Nothing was asked in the last minute"},
 		"long ago":            {[]call{old}, console.Unknown, "Nothing was asked in the last minute"},
 		"one":                 {[]call{old, ok}, console.Good, "1 answer in the last minute"},
-		"well":                {[]call{ok, ok, ok}, console.Good, "3 answers in the last minute, half within 40 ms"},
+		"well":                {[]call{ok, ok, ok}, console.Good, "3 answers a minute, half within 40 ms"},
 		"now and then":        {[]call{ok, failed, ok}, console.Trouble, "1 of 3 requests of the last minute failed"},
 		"gone":                {[]call{ok, failed, failed, failed}, console.Bad, "The last 3 requests failed or got no answer"},
 		"a key is refused":    {[]call{ok, refused}, console.Trouble, "A key or token was refused once in the last minute"},

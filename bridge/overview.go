@@ -217,7 +217,7 @@ func (c *calls) health(now time.Time) console.Health {
 	case failed > 0:
 		h.State, h.Words = console.Trouble, fmt.Sprintf("%d of %d requests of the last minute failed", failed, made)
 	default:
-		h.State, h.Words = console.Good, fmt.Sprintf("%d answers in the last minute", made)
+		h.State, h.Words = console.Good, fmt.Sprintf("%d answers a minute", made)
 		if made == 1 {
 			h.Words = "1 answer in the last minute"
 		}
