@@ -169,8 +169,10 @@ func (p *Tab) Run(script string) {
 // Sees waits until something that matches the selector is visible.
 func (p *Tab) Sees(selector string) {
 	p.T.Helper()
-	if err := chromedp.Do(p.ctx, chromedp.WaitVisible(chromedp.CSS(selector))); err != nil {
-		p.T.Fatalf("wait for %s: %v", selector, err)
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	if err := chromedp.Do(ctx, chromedp.WaitVisible(chromedp.CSS(selector))); err != nil {
+		p.T.Fatalf("wait for %s: %v\nthe page says:\n%s", selector, err, Eval[string](p, "document.body.innerText"))
 	}
 }
 

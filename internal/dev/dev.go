@@ -9,7 +9,9 @@ import (
 	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -75,21 +77,33 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	later(server.Shutdown)
 
-	simulated, err := o.startSimulator(ctx, later)
+	listener, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(o.SimulatorPort))
+	if err != nil {
+		return fmt.Errorf("listen for the simulator: %w", err)
+	}
+	later(func() { _ = listener.Close() }) // the simulator closes it as well
+	groups, err := writeGroups(dir)
 	if err != nil {
 		return err
 	}
-	daemon, failed, err := o.startReplica(ctx, server.URL(), simulated, later)
+	daemon, err := o.newReplica(server.URL(), listener.Addr().String(), groups)
 	if err != nil {
 		return err
 	}
+	guide := Guide{
+		NATS: server.URL(), Simulator: "http://" + listener.Addr().String(), Console: "http://" + daemon.Addr().String(),
+		Key: apiKey, Terminals: terminals(), Command: o.Command, Dir: o.Dir,
+	}
+	if err := o.startSimulator(ctx, listener, guide, later); err != nil {
+		return err
+	}
+	failed := o.startReplica(ctx, daemon, later)
 	conn, err := nats.Connect(server.URL(), nats.Name("bridge dev"))
 	if err != nil {
 		return fmt.Errorf("connect to NATS: %w", err)
 	}
 	later(conn.Close)
 
-	guide := Guide{NATS: server.URL(), Simulator: "http://" + simulated, Console: "http://" + daemon.Addr().String(), Key: apiKey, Terminals: terminals(), Command: o.Command, Dir: o.Dir}
 	guide.Addresses(o.Out)
 	sample, cancel := context.WithTimeout(ctx, readyLimit)
 	defer cancel()
@@ -120,14 +134,38 @@ func terminals() []string {
 	return ids
 }
 
-func (o Options) startSimulator(ctx context.Context, later func(func())) (addr string, err error) {
-	sim, err := simulator.New(simulator.Options{Pace: o.Pace})
-	if err != nil {
-		return "", fmt.Errorf("make the simulator: %w", err)
+// writeGroups writes down which terminals there are, so that the console shows
+// those as well that were never used. The key in it opens a simulator, nothing else.
+func writeGroups(dir string) (file string, err error) {
+	file = filepath.Join(dir, "terminal-groups.yaml")
+	content := fmt.Sprintf("groups:\n- {id: demo, api_key: %s, terminals: [%s]}\n", apiKey, strings.Join(terminals(), ", "))
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+		return "", fmt.Errorf("write the terminal groups: %w", err)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(o.SimulatorPort))
+	return file, nil
+}
+
+// newReplica makes a replica, which listens from then on.
+func (o Options) newReplica(natsURL, simulated, groups string) (*bridge.Daemon, error) {
+	config, err := bridge.Defaults(apiKey)
 	if err != nil {
-		return "", fmt.Errorf("listen for the simulator: %w", err)
+		return nil, err
+	}
+	config.TerminalGroupsFile = groups
+	config = config.WithNATS(natsURL)
+	config.APIURL = "http://" + simulated + "/v1/json"
+	config.HTTPAddr = "127.0.0.1:" + strconv.Itoa(o.HTTPPort)
+	config.DrainTimeout = 5 * time.Second
+	return bridge.New(config, o.Build, o.Log)
+}
+
+func (o Options) startSimulator(ctx context.Context, listener net.Listener, guide Guide, later func(func())) error {
+	sim, err := simulator.New(simulator.Options{
+		Pace:  o.Pace,
+		Guide: simulator.Guide{Console: guide.Console + "/", Pay: "BRIDGE_NATS_URL=" + guide.NATS + " " + guide.Command + " pay"},
+	})
+	if err != nil {
+		return fmt.Errorf("make the simulator: %w", err)
 	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx)) // it outlives the replica's drain
 	var wg sync.WaitGroup
@@ -140,22 +178,10 @@ func (o Options) startSimulator(ctx context.Context, later func(func())) (addr s
 		stop()
 		wg.Wait()
 	})
-	return listener.Addr().String(), nil
+	return nil
 }
 
-func (o Options) startReplica(ctx context.Context, natsURL, simulated string, later func(func())) (*bridge.Daemon, <-chan error, error) {
-	config, err := bridge.Defaults(apiKey)
-	if err != nil {
-		return nil, nil, err
-	}
-	config = config.WithNATS(natsURL)
-	config.APIURL = "http://" + simulated + "/v1/json"
-	config.HTTPAddr = "127.0.0.1:" + strconv.Itoa(o.HTTPPort)
-	config.DrainTimeout = 5 * time.Second
-	daemon, err := bridge.New(config, o.Build, o.Log)
-	if err != nil {
-		return nil, nil, err
-	}
+func (o Options) startReplica(ctx context.Context, daemon *bridge.Daemon, later func(func())) <-chan error {
 	ctx, stop := context.WithCancel(ctx)
 	failed := make(chan error, 1)
 	var wg sync.WaitGroup
@@ -170,5 +196,5 @@ func (o Options) startReplica(ctx context.Context, natsURL, simulated string, la
 		stop()
 		wg.Wait()
 	})
-	return daemon, failed, nil
+	return failed
 }

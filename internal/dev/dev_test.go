@@ -1,0 +1,183 @@
+package dev_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"go.uber.org/goleak"
+	"go.uber.org/zap"
+
+	"github.com/posbridge/bridge/bridge"
+	"github.com/posbridge/bridge/internal/dev"
+	"github.com/posbridge/bridge/schema"
+	"github.com/posbridge/bridge/subjects"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience is how long a test waits for something that must happen.
+const patience = time.Minute
+
+// said is what a run has printed.
+type said struct {
+	mu      sync.Mutex
+	text    bytes.Buffer
+	changed chan struct{} // holds a note after every change
+}
+
+func (s *said) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case s.changed <- struct{}{}:
+	default:
+	}
+	return s.text.Write(p)
+}
+
+func (s *said) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
+}
+
+// run runs everything until the test ends, and returns what was printed until it
+// stays up.
+func run(t *testing.T) (printed string) {
+	t.Helper()
+	out := &said{changed: make(chan struct{}, 1)}
+	life, stop := context.WithCancel(context.Background())
+	cut, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- dev.Run(life, dev.Options{
+			Pace: 100, Command: "bridge", Cut: cut, Build: bridge.Build{Version: "v1.2.3"}, Log: zap.NewNop(), Out: out,
+		})
+	}()
+	t.Cleanup(func() {
+		stop()
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("run: %v", err)
+		}
+	})
+	late := time.After(patience)
+	for !strings.Contains(out.String(), "Everything stays up.") {
+		select {
+		case <-out.changed:
+		case err := <-ended:
+			ended <- nil
+			t.Fatalf("it ended: %v\n%s", err, out)
+		case <-late:
+			t.Fatalf("it is not up:\n%s", out)
+		}
+	}
+	return out.String()
+}
+
+// addresses takes the two pages from what is printed first.
+func addresses(t *testing.T, printed string) (console, terminal string) {
+	t.Helper()
+	found := regexp.MustCompile(`^[^\n]+\n\n  Console +(http://\S+/)\n  Virtual terminal +(http://\S+/)\n`).FindStringSubmatch(printed)
+	if found == nil {
+		t.Fatalf("it does not begin with the addresses of both pages:\n%s", printed)
+	}
+	return found[1], found[2]
+}
+
+// pay starts a payment with the command line that the virtual terminal shows.
+func pay(t *testing.T, line, order string) (terminal string) {
+	t.Helper()
+	found := regexp.MustCompile(`^BRIDGE_NATS_URL=(\S+) bridge pay --terminal (\S+) --amount (\d+)\.(\d\d)$`).FindStringSubmatch(line)
+	if found == nil {
+		t.Fatalf("the page says how to pay: %q", line)
+	}
+	conn, err := nats.Connect(found[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	amount, err := strconv.ParseInt(found[3]+found[4], 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request, err := json.Marshal(schema.StartRequest{OrderID: order, TerminalID: found[2], Amount: amount, Currency: "EUR", Description: "2 coffees, 1 cake"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := conn.Request(subjects.Default().Command(subjects.Start), request, patience)
+	if err != nil || answer.Header.Get(schema.HeaderErrorCode) != "" {
+		t.Fatalf("start: %v %+v", err, answer)
+	}
+	return found[2]
+}
+
+// overhear collects what an event stream says, until the returned function is
+// called, which tells it.
+func overhear(t *testing.T, url string) func() string {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	heard := make(chan string, 1)
+	go func() {
+		all, _ := io.ReadAll(response.Body) // until stop
+		response.Body.Close()
+		heard <- string(all)
+	}()
+	return sync.OnceValue(func() string {
+		stop()
+		return <-heard
+	})
+}
+
+// read asks for something.
+func read(t *testing.T, url string) string {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %d %v", url, response.StatusCode, err)
+	}
+	return string(body)
+}
+
+// sum adds the samples of a metric of which the labels hold some text.
+func sum(metrics, name string) string {
+	name, labels, _ := strings.Cut(strings.TrimSuffix(name, "}"), "{")
+	total := 0.0
+	for line := range strings.Lines(metrics) {
+		sample, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if of, with, _ := strings.Cut(sample, "{"); of != name || !strings.Contains(with, labels) {
+			continue
+		}
+		v, _ := strconv.ParseFloat(value, 64)
+		total += v
+	}
+	return fmt.Sprint(total)
+}
