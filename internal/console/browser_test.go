@@ -262,7 +262,8 @@ func TestFiveThousandSessions(t *testing.T) {
 		}
 	}
 	measure("looking at 5,000 sessions", "")
-	measure("scrolling through 5,000 sessions", "scroller.scrollTop = i / 180 * room")
+	measure("scrolling three rows with each frame", "scroller.scrollTop = i * 120")
+	measure("tearing through all of them in three seconds", "scroller.scrollTop = i / 180 * room")
 	p.Click("#search")
 	p.Key("t", "0", "4", "9", "9", "9")
 	p.Reads(`.scroller.current tbody tr .c-terminal`, "T04999")
