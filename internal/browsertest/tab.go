@@ -5,6 +5,7 @@ package browsertest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os/exec"
 	"slices"
 	"strconv"
@@ -140,6 +141,13 @@ func (p *Tab) Do(actions ...chromedp.Action[chromedp.Void]) {
 	if err := chromedp.Do(p.ctx, actions...); err != nil {
 		p.T.Fatalf("browser: %v", err)
 	}
+}
+
+// Resize changes the size of the window.
+func (p *Tab) Resize(size Size) {
+	p.T.Helper()
+	p.Do(chromedp.EmulateViewport(size.Width, size.Height))
+	p.Until(fmt.Sprintf("innerWidth === %d", size.Width))
 }
 
 // Command is a command of the browser's protocol as an action.

@@ -52,6 +52,10 @@ func TestLostConnectionAndBack(t *testing.T) {
 		t.Errorf("%d sessions are shown while the connection is lost, want the 9 that were known", got)
 	}
 	p.Picture("console-lost")
+	p.Resize(browsertest.Phone)
+	p.Picture("console-phone-lost")
+	p.Fits()
+	p.Resize(browsertest.Desk)
 
 	source.put(busy("AMS00999", "while-away", "initialized", time.Second))
 	source.mu.Lock()
@@ -329,6 +333,9 @@ func TestLoginInBrowser(t *testing.T) {
 		t.Errorf("scripts see the cookie: %s", got)
 	}
 	p.Picture("console-protected")
+	p.Resize(browsertest.Phone)
+	p.Picture("console-phone-protected")
+	p.Fits()
 	p.Click("#leave button")
 	p.Sees("#token")
 
@@ -344,25 +351,36 @@ func TestLoginInBrowser(t *testing.T) {
 // What there is to see when there is nothing to see, and when something is away.
 func TestEmptyAndTrouble(t *testing.T) {
 	t.Parallel()
+	for name, look := range map[string]browsertest.Look{"": desk, "-dark": darkDesk} {
+		t.Run("desk"+name, func(t *testing.T) { emptyAndTrouble(t, look, name) })
+	}
+}
+
+func emptyAndTrouble(t *testing.T, look browsertest.Look, name string) {
 	source := newFake()
 	source.overview.Health = shop().overview.Health
 	_, url := serve(t, source, "")
-	p := live(t, url, desk)
-	for _, name := range []string{"payments", "terminals", "sessions"} {
-		p.Click("#tab-" + name)
-		p.Sees(".nothing .big")
+	p := live(t, url, look)
+	p.Unbound()
+	p.Reads(".nothing .big", "No payment is open")
+	for list, words := range map[string]string{"payments": "No payment has ended yet", "terminals": "No terminal is known yet"} {
+		p.Click("#tab-" + list)
+		p.Reads(".nothing .big", words)
 	}
-	p.Picture("console-empty")
+	p.Click("#tab-sessions")
+	p.Picture("console-empty" + name)
+	p.Accessible("empty")
 	p.Click("#search")
 	p.Key("INV/7")
 	p.Reads(".nothing .big", "Nothing here matches “INV/7”")
-	p.Picture("console-no-match")
+	p.Picture("console-no-match" + name)
 	p.Key(kb.Enter)
 	p.Until(`document.querySelector("#course .problem").textContent.startsWith("Nothing is known of this order")`)
 	if browsertest.Eval[bool](p, `Boolean(document.querySelector("#course .chip").offsetParent)`) {
 		t.Error("an order of which nothing is known has a status")
 	}
-	p.Picture("console-unknown-order")
+	p.Picture("console-unknown-order" + name)
+	p.Accessible("an unknown order")
 
 	source.mu.Lock()
 	source.overview.Problem = "This replica is not connected to NATS: what is shown may be old."
@@ -375,5 +393,6 @@ func TestEmptyAndTrouble(t *testing.T) {
 	source.mu.Unlock()
 	p.Until(`document.querySelector("#banner").textContent === "This replica is not connected to NATS: what is shown may be old."`)
 	p.Until(`document.body.classList.contains("stale")`)
-	p.Picture("console-nats-away")
+	p.Picture("console-nats-away" + name)
+	p.Accessible("NATS away")
 }

@@ -64,9 +64,9 @@ export function ago(ms) {
 
 // fine writes a short time span, in ms.
 export function fine(ms) {
-  if (ms < 10) return `${Number(ms.toFixed(1))} ms`
-  if (ms < 1000) return `${Math.round(ms)} ms`
-  if (ms < 60000) return `${(ms / 1000).toFixed(1)} s`
+  if (ms < 10) return `${Number(ms.toFixed(1))}\u00a0ms`
+  if (ms < 1000) return `${Math.round(ms)}\u00a0ms`
+  if (ms < 60000) return `${(ms / 1000).toFixed(1)}\u00a0s`
   return duration(ms)
 }
 
