@@ -3,7 +3,7 @@
 GOLANGCI_LINT ?= go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME ?= 30s
 
-.PHONY: build test race lint fmt dev fuzz ci
+.PHONY: build test race lint fmt dev fuzz pictures ci
 
 build: ## The binary, into dist/
 	CGO_ENABLED=0 go build -trimpath -o dist/bridge ./cmd/bridge
@@ -25,6 +25,9 @@ dev: ## Everything on this machine, with a sample payment
 
 fuzz: ## Every fuzz target for FUZZTIME
 	.ci/fuzz $(FUZZTIME)
+
+pictures: ## Take the pictures of docs/images, with Chromium
+	SCREENSHOTS_DIR=$(CURDIR)/docs/images go test -count=1 -run '^Test(Page)?Pictures$$/^(console-)?(light|dark)$$' ./internal/console ./internal/simulator
 
 ci: ## What CI runs
 	.ci/run
