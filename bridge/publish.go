@@ -48,7 +48,7 @@ func (f *follower) flush(ctx context.Context) {
 func (f *follower) fold(ctx context.Context) {
 	o := f.pending[0]
 	next, change, verdict := Fold(f.state, o.Observation)
-	if verdict == Repeat && f.held.record.Epoch > 1 && !f.over && !f.sure {
+	if verdict == Repeat && f.held.record.Epoch > 1 && !f.over && f.departing == nil && !f.sure {
 		f.makeSureOfRepeat(ctx)
 		return
 	}
@@ -104,10 +104,14 @@ func (f *follower) fold(ctx context.Context) {
 // since, without this one having met it at the fence.
 func (f *follower) makeSureOfRepeat(ctx context.Context) {
 	f.writing = true
-	after := f.stored
+	after, h := f.stored, f.held
 	f.run(ctx, func(ctx context.Context) func() {
 		others, err := persist(ctx, f.Replica, func(ctx context.Context) ([]bus.Status, error) {
-			return f.Journal.Since(ctx, f.terminal, f.order, after)
+			others, err := f.Journal.Since(ctx, f.terminal, f.order, after)
+			if err == nil && len(others) > 0 {
+				err = f.stillClaimed(ctx, h)
+			}
+			return others, err
 		})
 		return func() {
 			f.writing = false
@@ -185,15 +189,18 @@ func (s *session) store(ctx context.Context, status bus.Status, after uint64, h 
 		case over: // the payment is over and the record with it; the fence is enough
 			return written{others: others}, nil
 		}
-		there, err := s.readRecord(ctx, s.terminal)
-		switch {
-		case err != nil:
-			return written{}, err
-		case !there.sameClaim(h):
-			return written{}, errLost
-		}
-		return written{others: others}, nil
+		return written{others: others}, s.stillClaimed(ctx, h)
 	})
+}
+
+// stillClaimed fails with errLost when the session is another replica's: what
+// stands in the stream is then that one's to continue.
+func (s *session) stillClaimed(ctx context.Context, h held) error {
+	there, err := s.readRecord(ctx, s.terminal)
+	if err == nil && !there.sameClaim(h) {
+		return errLost
+	}
+	return err
 }
 
 var errEmptied = errors.New("the status stream no longer has the order's statuses")
