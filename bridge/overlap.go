@@ -165,11 +165,11 @@ func (f *follower) lookBack(ctx context.Context) {
 	})
 }
 
-// tooLate reports whether the replica that has the session now has published
-// already, or has ended the session.
+// tooLate reports whether something was published already under the claim of the
+// replica that has the session now, or the session is over.
 func (f *follower) tooLate(there held, others []bus.Status) bool {
 	return there.record.Seq != f.seq ||
-		slices.ContainsFunc(others, func(s bus.Status) bool { return s.Replica == there.record.Replica })
+		slices.ContainsFunc(others, func(s bus.Status) bool { return s.Epoch >= there.record.Epoch })
 }
 
 // makeSure reads whose session it is, from the bucket's leader.

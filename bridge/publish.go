@@ -75,7 +75,7 @@ func (f *follower) fold(ctx context.Context) {
 	change.OrderID, change.TerminalID = f.order, f.terminal
 	change.Amount, change.Currency = f.msg.Request.Amount, f.msg.Request.Currency
 	status := bus.Status{
-		Event: *change, Hash: f.msg.Hash, Replica: f.ReplicaID, StartedAt: f.msg.StartedAt, Trace: f.msg.Trace,
+		Event: *change, Hash: f.msg.Hash, Replica: f.ReplicaID, Epoch: f.held.record.Epoch, StartedAt: f.msg.StartedAt, Trace: f.msg.Trace,
 	}
 	f.writing = true
 	f.Metrics.AddPendingPublishes(1)

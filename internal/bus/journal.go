@@ -21,6 +21,7 @@ import (
 const (
 	headerHash      = "Bridge-Request-Hash"
 	headerReplica   = "Bridge-Replica"
+	headerEpoch     = "Bridge-Epoch"
 	headerStartedAt = "Bridge-Started-At"
 )
 
@@ -29,8 +30,10 @@ type Status struct {
 	Event schema.StatusEvent
 	// Hash of the start request that the order came from.
 	Hash string
-	// Replica that published it.
+	// Replica that published it, under its Epoch-th claim of the session; 0 is
+	// unknown.
 	Replica string
+	Epoch   uint64
 	// StartedAt is when the start request was accepted.
 	StartedAt time.Time
 	// Trace goes out as the message's trace context.
@@ -94,6 +97,7 @@ func (b *Bus) statusMessage(subject string, s Status) (*nats.Msg, error) {
 		"content-type":        "application/json",
 		headerHash:            s.Hash,
 		headerReplica:         s.Replica,
+		headerEpoch:           strconv.FormatUint(s.Epoch, 10),
 		headerStartedAt:       s.StartedAt.Format(time.RFC3339Nano),
 	} {
 		msg.Header[k] = []string{v}
@@ -149,6 +153,7 @@ func readStatus(subject string, msg stored, header nats.Header) (Status, error) 
 	if err := json.Unmarshal(msg.Data, &s.Event); err != nil {
 		return Status{}, fmt.Errorf("read status on %s: %w", subject, err)
 	}
+	s.Epoch, _ = strconv.ParseUint(header.Get(headerEpoch), 10, 64) // 0 when an older bridge published it
 	var err error
 	if s.StartedAt, err = time.Parse(time.RFC3339Nano, header.Get(headerStartedAt)); err != nil {
 		s.StartedAt = msg.Time
