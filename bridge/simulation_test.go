@@ -53,7 +53,7 @@ func TestSimulation(t *testing.T) {
 	}
 	var totals audit
 	var course bytes.Buffer
-	log := zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(zap.NewDevelopmentEncoderConfig()), zapcore.AddSync(&course), zap.DebugLevel))
+	log := zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(zap.NewDevelopmentEncoderConfig()), zapcore.Lock(zapcore.AddSync(&course)), zap.DebugLevel))
 	defer func() {
 		if t.Failed() {
 			t.Logf("the course of the last seed:\n%s", course.String())
