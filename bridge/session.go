@@ -295,7 +295,7 @@ func (s *session) hold(h held) {
 // change writes the state and a change to the record, and waits for it.
 func (s *session) change(ctx context.Context, change func(*bus.Record)) error {
 	h, state, answered := s.held, s.state, s.answered
-	h, err := await(ctx, s, func(ctx context.Context) (held, error) {
+	changed, err := await(ctx, s, func(ctx context.Context) (held, error) {
 		return s.changeRecord(ctx, s.terminal, h, func(r *bus.Record) {
 			showState(r, state, answered)
 			change(r)
@@ -304,7 +304,7 @@ func (s *session) change(ctx context.Context, change func(*bus.Record)) error {
 	if err != nil {
 		return err
 	}
-	s.held = h
+	s.held = changed
 	return nil
 }
 
