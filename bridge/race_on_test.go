@@ -3,4 +3,4 @@
 package bridge
 
 // defaultSeeds is small under the race detector, which takes ten times as long.
-const defaultSeeds = 100
+const defaultSeeds = 300
