@@ -148,6 +148,9 @@ func (s State) CatchUp(published []schema.StatusEvent, pending []Observation) (n
 			break
 		}
 		if o.Source != schema.SourceStream {
+			if i == covered { // an answer between two events does not part them
+				covered = i + 1
+			}
 			continue
 		}
 		if step := slices.Index(known[at+1:], o.Status); i == covered && o.Status == known[at] {

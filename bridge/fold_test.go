@@ -458,6 +458,10 @@ func TestCatchUp(t *testing.T) {
 		{"nothing in common", []string{"declined"}, stream("completed"), stream("completed"), 0},
 		{"this one repeats what was before", []string{"declined"}, stream("x", "x"), nil, 2},
 		{"the news comes back", []string{"initialized", "declined"}, stream("x", "initialized", "declined", "initialized"), stream("initialized"), 3},
+		{
+			"an answer between two repeats", []string{"initialized", "declined", "initialized"},
+			slices.Concat(stream("initialized"), []Observation{answer}, stream("initialized", "declined", "initialized")), nil, 4,
+		},
 		{"an answer is dropped", []string{"initialized"}, []Observation{answer}, nil, 0},
 		{"giving up is not", []string{"initialized"}, []Observation{gaveUp}, []Observation{gaveUp}, 0},
 	} {

@@ -36,7 +36,8 @@ const (
 	// session is still its own: the next one waits no longer than it does, and
 	// the watch of the records may be silent just then.
 	ownInterval = 500 * time.Millisecond
-	// overlapLimit bounds the holding back while the trouble goes on.
+	// overlapLimit bounds the holding back while the trouble goes on, counted from
+	// when the connection was made again: while it is away nobody can publish.
 	overlapLimit = 30 * time.Second
 	// stormMemory is how long a trouble on the bus is remembered, beyond the time
 	// after which the queue hands a silent session out again.
@@ -50,6 +51,7 @@ func (r *Replica) noteStorm() { r.storm.Store(int64(r.age())) }
 // is pending must be published before a successor holds back no more.
 func (r *Replica) noteReconnect() {
 	r.noteStorm()
+	r.cameBack.Store(int64(r.age()))
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	close(r.reconnected)
@@ -114,7 +116,7 @@ func (f *follower) holdBack() {
 // longer while the bus does not work, within a limit.
 func (f *follower) stillHolding() time.Duration {
 	left := time.Until(f.holdingUntil)
-	if time.Since(f.holdingSince) < overlapLimit {
+	if min(time.Since(f.holdingSince), f.age()-time.Duration(f.cameBack.Load())) < overlapLimit {
 		left = max(left, stormOverlap-f.sinceStorm())
 	}
 	return left

@@ -79,6 +79,8 @@ type Replica struct {
 	born time.Time
 	// storm is when the bus last did not work, in nanoseconds since born, 0 for never.
 	storm atomic.Int64
+	// cameBack is when the connection to the bus was made again last, as storm.
+	cameBack atomic.Int64
 	// reconnected is closed, and made anew, when the connection to the bus was
 	// made again. Guarded by mu.
 	reconnected chan struct{}

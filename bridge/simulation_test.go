@@ -295,13 +295,15 @@ func (r *run) outages(random *rand.Rand) {
 	for range 1 + random.IntN(3) {
 		time.Sleep(upTo(random, 8*time.Second))
 		r.outage(upTo(random, 60*time.Second))
-		time.Sleep(20 * time.Second)
+		// The next one may come while sessions are still going from one to another.
+		time.Sleep(upTo(random, []time.Duration{4 * time.Second, 20 * time.Second}[random.IntN(2)]))
 	}
 }
 
 // outage takes NATS away from every replica for a time.
 func (r *run) outage(d time.Duration) []*process {
 	r.audit.Outages++
+	r.log.Info("NATS away for " + d.String())
 	r.mu.Lock()
 	everybody := slices.Clone(r.alive)
 	r.mu.Unlock()
