@@ -51,6 +51,7 @@ from start to final status, and stay up. No money moves, nothing leaves the mach
 			if err != nil {
 				return &exitError{exitBadConfig, errors.New("--log-level takes one of debug, info, warn, error")}
 			}
+			hideStandardLog(log)
 			v, c := buildVersion()
 			o.Build = bridge.Build{Version: v, Commit: c, GoVersion: runtime.Version()}
 			o.Log, o.Out = log, cmd.OutOrStdout()

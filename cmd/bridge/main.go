@@ -41,6 +41,7 @@ func (e *exitError) Unwrap() error { return e.Err }
 
 // run is the program with everything it touches passed in. It returns the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	hideStandardLog(nil)
 	root := newRoot()
 	root.SetArgs(args)
 	root.SetIn(stdin)

@@ -70,6 +70,7 @@ func serve(stopping, cut context.Context, stderr io.Writer) error {
 		return &exitError{exitBadConfig, err}
 	}
 	log = log.With(zap.String(telemetry.KeyReplica, config.ReplicaID))
+	hideStandardLog(log)
 	v, c := buildVersion()
 	daemon, err := bridge.New(config, bridge.Build{Version: v, Commit: c, GoVersion: runtime.Version()}, log)
 	if _, bad := errors.AsType[*bridge.ConfigError](err); bad {

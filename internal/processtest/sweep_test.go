@@ -100,6 +100,10 @@ func TestNoSecretShows(t *testing.T) {
 	provoke(t, s)
 	failures(t, s)
 
+	// From here on every answer about an order is followed by what nobody asked for:
+	// net/http quotes it in the standard library's log.
+	s.Provider.Blurt("HTTP/1.1 200 OK\r\n\r\nthe key " + sweptOtherKey + " charged card " + simulator.CardPAN)
+
 	// A session moves, with its sealed token, from a replica that is killed.
 	order := processtest.NewStart("T00003", "moved", "wait")
 	if reply, _, err := processtest.Insist(processtest.Context(t), s.Conn, "pos.payment.start", order); err != nil || reply.Error != nil {
@@ -128,6 +132,9 @@ func TestNoSecretShows(t *testing.T) {
 		secrets[fmt.Sprintf("the signature of events token %d", i)] = parts[len(parts)-1]
 	}
 	swept.find(t, secrets)
+	if s.Provider.Blurted() == 0 {
+		t.Error("nothing followed an answer unasked")
+	}
 	if n := s.Provider.Trapped(); n > 0 {
 		t.Errorf("%d requests followed a redirect", n)
 	}
