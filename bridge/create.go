@@ -160,7 +160,7 @@ func (s *session) ensureOrder(ctx context.Context) error {
 		group, err := s.group(ctx)
 		switch {
 		case err != nil && !c.doubt && errors.Is(err, terminalgroups.ErrUnknownTerminal):
-			return s.refuse(ctx, unknownTerminal(s.terminal))
+			return s.refuse(ctx, lookupError(s.terminal, err))
 		case err != nil:
 			c.answer, c.wait = unavailable(nil), pause.NextBackOff()
 		case c.doubt:
@@ -356,8 +356,4 @@ func retryAfter(err error) time.Duration {
 func timedOut(err error) bool {
 	failure, ok := errors.AsType[*multisafepay.Error](err)
 	return ok && failure.Kind == multisafepay.KindTimeout
-}
-
-func unknownTerminal(terminal string) *schema.Error {
-	return schema.NewError(schema.UnknownTerminal, "no terminal group's key serves terminal %s", terminal)
 }

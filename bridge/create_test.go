@@ -126,6 +126,7 @@ func TestLookupError(t *testing.T) {
 		code schema.Code
 	}{
 		{"nobody serves it", terminalgroups.ErrUnknownTerminal, schema.UnknownTerminal},
+		{"several groups hold it", &terminalgroups.SharedError{Terminal: "T", Groups: []string{"a", "b"}}, schema.UnknownTerminal},
 		{"the provider could not be asked", limited, schema.ProviderUnavailable},
 		{"time is up", context.DeadlineExceeded, schema.ProviderUnavailable},
 	} {

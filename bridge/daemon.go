@@ -83,6 +83,9 @@ func New(c Config, b Build, log *zap.Logger) (*Daemon, error) {
 		return nil, BadVariable("TERMINAL_GROUPS_FILE", "takes a file of terminal groups: "+err.Error())
 	}
 	d.groups.OnReload = d.groupsReloaded
+	d.groups.OnShared = func(err *terminalgroups.SharedError) {
+		d.log.Warn("A terminal is refused", zap.String(telemetry.KeyTerminal, err.Terminal), zap.Error(err))
+	}
 	if d.listen, err = net.Listen("tcp", c.HTTPAddr); err != nil {
 		return nil, BadVariable("HTTP_ADDR", fmt.Sprintf("takes an address that can be listened on; %q cannot (%v)", c.HTTPAddr, reasonOf(err)))
 	}

@@ -1,8 +1,10 @@
 package bridge_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -64,6 +66,48 @@ func TestTerminalGroups(t *testing.T) {
 			b.do("pos.payment.get", fields{"order_id": "x", "terminal_id": "C1"}).failed(schema.NotFound)
 		})
 	}
+}
+
+// withTerminals has the provider list other terminals than it serves: those of
+// each key.
+func (b *bundle) withTerminals(terminals func(key string) []string) {
+	b.t.Helper()
+	simulated := b.sim.Handler()
+	b.apiURL = serve(b.t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/v1/json/terminals" {
+			simulated.ServeHTTP(w, r)
+			return
+		}
+		list := []fields{}
+		for _, id := range terminals(r.URL.Query().Get("api_key")) {
+			list = append(list, fields{"id": id, "active": true})
+		}
+		_ = json.NewEncoder(w).Encode(fields{"success": true, "data": list, "pager": fields{"total_items": len(list)}})
+	})) + "/v1/json"
+}
+
+// A terminal that the provider lists in two groups is refused: the wrong one's
+// key would lose the order. The log says it once.
+func TestTerminalInTwoGroups(t *testing.T) {
+	t.Parallel()
+	b := setup(t, options{simulator: twoGroups()})
+	b.withTerminals(func(key string) []string {
+		if key == "key-one" {
+			return []string{"A1", "A2"}
+		}
+		return []string{"B1", "B2", "A1"}
+	})
+	r := b.run(withGroups(groupsFile(t, "groups:\n  - {id: one, api_key: key-one}\n  - {id: two, api_key: key-two}\n")))
+	for range 3 {
+		if e := b.do("pos.payment.start", order("a", "A1")).failed(schema.UnknownTerminal); !strings.Contains(e.Message, "one, two") {
+			t.Errorf("%q does not name the groups", e.Message)
+		}
+	}
+	if got := strings.Count(r.logs.String(), "A terminal is refused"); got != 1 {
+		t.Errorf("said %d times in the log, want once", got)
+	}
+	b.start(order("b", "A2"))
+	b.await("b", "initialized", "completed")
 }
 
 // When the provider cannot be asked for its terminals, it is not known who

@@ -160,8 +160,11 @@ func orderConflict(order string) *schema.Error {
 
 // lookupError is the answer when no key was found for a terminal.
 func lookupError(terminal string, err error) *schema.Error {
+	if shared, ok := errors.AsType[*terminalgroups.SharedError](err); ok {
+		return schema.NewError(schema.UnknownTerminal, "%v", shared)
+	}
 	if errors.Is(err, terminalgroups.ErrUnknownTerminal) {
-		return unknownTerminal(terminal)
+		return schema.NewError(schema.UnknownTerminal, "no terminal group's key serves terminal %s", terminal)
 	}
 	failure, ok := errors.AsType[*multisafepay.Error](err)
 	if ok && failure.Kind == multisafepay.KindKey {

@@ -118,7 +118,7 @@ func (c *checker) duplicates(owners map[string][]string) {
 	}
 	if len(twice) > 0 {
 		slices.Sort(twice)
-		c.add(areaProvider, "terminals", Failure, "leave each terminal in one group: another group's key makes every call on its orders fail", "in more than one group: %s", names(twice))
+		c.add(areaProvider, "terminals", Failure, "leave each terminal in one group, or name it in one group of BRIDGE_TERMINAL_GROUPS_FILE: another group's key makes every call on its orders fail", "in more than one group: %s", names(twice))
 	}
 }
 
@@ -132,7 +132,9 @@ func (c *checker) assignments(ctx context.Context, lists []groupList) {
 	for _, l := range lists {
 		for _, t := range l.terminals {
 			g, err := c.groups.Lookup(ctx, t.ID)
+			_, shared := errors.AsType[*terminalgroups.SharedError](err)
 			switch {
+			case shared: // see duplicates
 			case errors.Is(err, terminalgroups.ErrUnknownTerminal):
 				wrong = append(wrong, t.ID+" (of group "+l.group.ID+", in none of the file's)")
 			case err == nil && g.ID != l.group.ID:

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/posbridge/bridge/internal/multisafepay"
 	"github.com/posbridge/bridge/subjects"
@@ -31,6 +33,10 @@ type Directory struct {
 	// it while the old one stays in force. Once per distinct content. Set it
 	// before Run; nil is fine.
 	OnReload func(err error)
+	// OnShared is told of a terminal that is refused because several groups hold
+	// it: once, until it is served again or other groups hold it. Set it before
+	// the first Lookup; nil is fine.
+	OnShared func(err *SharedError)
 
 	path string // "" for Single
 	list listFunc
@@ -44,6 +50,7 @@ type Directory struct {
 	closed bool
 	work   sync.WaitGroup
 	news   news
+	shared shared
 
 	watch watch
 }
@@ -112,10 +119,16 @@ func (d *Directory) Groups() []Group {
 	return append([]Group(nil), d.now.Load().groups...)
 }
 
-// Lookup returns the group that serves a terminal. It may have to ask the
-// provider, which is bounded by ctx and by some seconds. It fails with
-// ErrUnknownTerminal, with the listing's error (a *multisafepay.Error) when a
-// group could not be asked and no other serves the terminal, or with that of ctx.
+// Lookup returns the group that serves a terminal: the one that the file names
+// for it, else the one whose list at the provider holds it. It may have to ask
+// the provider, which is bounded by ctx and by some seconds. It fails with
+// ErrUnknownTerminal, with *SharedError when several lists hold the terminal,
+// with the listing's error (a *multisafepay.Error) when a group could not be
+// asked and no other serves the terminal, or with that of ctx.
+//
+// A group that cannot be asked does not keep a terminal from being served that
+// another one holds: it may hold it too, but that is rare, and then the list that
+// comes in the end tells.
 func (d *Directory) Lookup(ctx context.Context, terminal string) (Group, error) {
 	t := d.now.Load()
 	if t.all != nil {
@@ -127,49 +140,75 @@ func (d *Directory) Lookup(ctx context.Context, terminal string) (Group, error) 
 	if subjects.CheckTerminal(terminal) != nil {
 		return Group{}, ErrUnknownTerminal
 	}
-	for _, l := range t.asked {
-		if v := l.look(terminal); v.found {
-			if v.old {
-				l.ask(d)
-			}
-			return l.group, nil
-		}
+	s := t.look(terminal)
+	if len(s.holders) != 1 || s.unheard > 0 {
+		return d.askAll(ctx, t, terminal)
 	}
-	return d.askAll(ctx, t, terminal)
+	for _, l := range s.old {
+		l.ask(d, renewPause)
+	}
+	d.shared.forget(terminal)
+	return s.holders[0], nil
 }
 
-// askAll asks all groups at once for a terminal that none is known to have, and
-// returns the first that turns out to have it.
+// askAll asks all groups at once for a terminal that none is known to have, or
+// more than one, or one while another was never asked.
 func (d *Directory) askAll(ctx context.Context, t *table, terminal string) (Group, error) {
 	for _, l := range t.asked {
-		l.ask(d)
+		l.ask(d, askPause)
 	}
 	for {
 		changed := d.news.wait() // before looking, so that no answer is missed
-		waiting := false
-		var failure error
-		for _, l := range t.asked {
-			v := l.look(terminal)
-			switch {
-			case v.found:
-				return l.group, nil
-			case v.asking:
-				waiting = true
-			case failure == nil:
-				failure = v.err
-			}
-		}
+		s := t.look(terminal)
+		var wait time.Duration // 0 is as long as it takes
 		switch {
-		case waiting:
-		case failure != nil:
-			return Group{}, failure
+		case len(s.holders) > 1:
+			if wait = s.renewing; wait <= 0 {
+				return Group{}, d.refuseShared(terminal, s.holders)
+			}
+		case len(s.holders) == 1:
+			if wait = s.unheard; wait <= 0 {
+				d.shared.forget(terminal)
+				return s.holders[0], nil
+			}
+		case s.asking:
+		case s.failure != nil:
+			return Group{}, s.failure
 		default:
 			return Group{}, ErrUnknownTerminal
 		}
-		select {
-		case <-ctx.Done():
-			return Group{}, fmt.Errorf("look up terminal: %w", ctx.Err())
-		case <-changed:
+		if err := await(ctx, changed, wait); err != nil {
+			return Group{}, fmt.Errorf("look up terminal: %w", err)
 		}
 	}
+}
+
+// await waits for news, for at most limit unless that is 0.
+func await(ctx context.Context, changed <-chan struct{}, limit time.Duration) error {
+	var over <-chan time.Time
+	if limit > 0 {
+		timer := time.NewTimer(limit)
+		defer timer.Stop()
+		over = timer.C
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-changed:
+	case <-over:
+	}
+	return nil
+}
+
+// refuseShared is the error for a terminal that several groups hold. It tells
+// OnShared unless that was told already.
+func (d *Directory) refuseShared(terminal string, holders []Group) error {
+	err := &SharedError{Terminal: terminal}
+	for _, g := range holders {
+		err.Groups = append(err.Groups, g.ID)
+	}
+	if d.shared.note(terminal, strings.Join(err.Groups, " ")) && d.OnShared != nil {
+		d.OnShared(err)
+	}
+	return err
 }

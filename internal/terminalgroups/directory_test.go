@@ -207,8 +207,11 @@ func TestSlowGroupDoesNotHoldUpTheOthers(t *testing.T) {
 		p.slow("key-b", time.Second)
 		d, _ := setup(t, twoAsked, p)
 		start := time.Now()
-		if got := lookup(t, d, "T2"); got != "b" || time.Since(start) != time.Second {
-			t.Errorf("group %s after %s, want b after 1s", got, time.Since(start))
+		// The slow one may hold it too: it is waited for, a while and once.
+		for range 2 {
+			if got := lookup(t, d, "T2"); got != "b" || time.Since(start) != patience {
+				t.Errorf("group %s after %s, want b after %s", got, time.Since(start), patience)
+			}
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -279,7 +282,7 @@ func TestCloseEndsListings(t *testing.T) {
 		p := newProvider(map[string][]string{"key-b": {"T2"}})
 		p.slow("key-a", time.Hour)
 		d, _ := setup(t, twoAsked, p)
-		lookup(t, d, "T2")
+		lookup(t, d, "T2") // a is waited for in vain
 		start := time.Now()
 		d.Close()
 		if time.Since(start) != 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,6 +20,13 @@ const (
 	// maxListAge is how old a list gets before its use asks for a new one in
 	// the background: a terminal may have moved to another group.
 	maxListAge = 10 * time.Minute
+	// renewPause is how long after an answer a group is not asked again in the
+	// background: the provider may refuse its key for days.
+	renewPause = 30 * time.Second
+	// patience is how long a terminal that one group holds waits for what another
+	// group says to its being asked for the first time, and a terminal that
+	// several hold for what they say now.
+	patience = 3 * time.Second
 )
 
 // listFunc asks the provider; (*multisafepay.Client).Terminals is one.
@@ -37,40 +45,70 @@ type listing struct {
 	err      error
 	// fresh is when the last good answer came.
 	fresh time.Time
-	// asking is true while an answer is being waited for.
+	// asking is true while an answer is being waited for, since began.
 	asking bool
+	began  time.Time
 }
 
-// view is what a listing knows of one terminal.
-type view struct {
-	// found: the last good answer holds the terminal.
-	found bool
-	// old: that answer should be renewed.
-	old bool
-	// asking: another answer is on its way.
+// standing is what all listings together know of one terminal.
+type standing struct {
+	// holders are the groups whose last good answer holds it, one of each key: with
+	// the same key it does not matter which.
+	holders []Group
+	// old are the listings whose last good answer should be renewed.
+	old []*listing
+	// asking: an answer of some group is on its way.
 	asking bool
-	// err is what was wrong with the last answer, nil if nothing.
-	err error
+	// unheard is how much longer to wait for the first answer of a group, and
+	// renewing for the next one of a holder; 0 and less is not at all.
+	unheard, renewing time.Duration
+	// failure is what was wrong with the last answer of the first group that could
+	// not be asked, nil if none.
+	failure error
 }
 
-// look tells what is known of a terminal.
-func (l *listing) look(terminal string) view {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	_, found := l.terminals[terminal]
-	return view{found: found, old: time.Since(l.fresh) > maxListAge, asking: l.asking, err: l.err}
+// look gathers what is known of a terminal.
+func (t *table) look(terminal string) standing {
+	var s standing
+	for _, l := range t.asked {
+		l.mu.Lock()
+		_, holds := l.terminals[terminal]
+		left := patience
+		if l.asking {
+			s.asking = true
+			left -= time.Since(l.began)
+		}
+		switch {
+		case holds:
+			if !slices.ContainsFunc(s.holders, func(g Group) bool { return g.Key.Equal(l.group.Key) }) {
+				s.holders = append(s.holders, l.group)
+			}
+			if l.asking {
+				s.renewing = max(s.renewing, left)
+			}
+		case l.answered.IsZero() && l.err == nil:
+			s.unheard = max(s.unheard, left)
+		case s.failure == nil:
+			s.failure = l.err
+		}
+		if time.Since(l.fresh) > maxListAge {
+			s.old = append(s.old, l)
+		}
+		l.mu.Unlock()
+	}
+	return s
 }
 
 // ask starts a listing unless one is on its way or the last answer is younger
-// than askPause. The listing goes on when the caller leaves: others wait for it
+// than pause. The listing goes on when the caller leaves: others wait for it
 // too. It ends by askTimeout or with the directory, and tells news.
-func (l *listing) ask(d *Directory) {
+func (l *listing) ask(d *Directory, pause time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.asking || !l.answered.IsZero() && time.Since(l.answered) < askPause {
+	if l.asking || !l.answered.IsZero() && time.Since(l.answered) < pause {
 		return
 	}
-	l.asking = true
+	l.asking, l.began = true, time.Now()
 	started := d.spawn(func() {
 		ctx, cancel := context.WithTimeout(d.life, askTimeout)
 		defer cancel()
