@@ -28,7 +28,7 @@ func (r *Replica) Cancel(ctx context.Context, request schema.OrderRequest) (*sch
 		case order.final:
 			return reply(order.status)
 		}
-		group, err := r.Groups.Lookup(ctx, request.TerminalID)
+		group, err := r.Groups.Keep(ctx, request.TerminalID, order.record.record.Group)
 		switch {
 		case err != nil:
 			return nil, lookupError(request.TerminalID, err)

@@ -287,9 +287,9 @@ func (f *follower) ask(ctx context.Context) {
 		return
 	}
 	f.asking = true
-	after := f.arrived
+	after, madeWith := f.arrived, f.held.record.Group
 	f.run(ctx, func(ctx context.Context) func() {
-		group, err := f.Groups.Lookup(ctx, f.terminal)
+		group, err := f.Groups.Keep(ctx, f.terminal, madeWith)
 		var there multisafepay.OrderState
 		if err == nil {
 			there, err = f.Provider.Get(ctx, group.Key, f.order)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/posbridge/bridge/bridge"
@@ -108,6 +109,34 @@ func TestTerminalInTwoGroups(t *testing.T) {
 	}
 	b.start(order("b", "A2"))
 	b.await("b", "initialized", "completed")
+}
+
+// A payment goes on with the key that made its order, also at another replica,
+// although its terminal has got into a second group meanwhile.
+func TestOpenPaymentKeepsItsGroup(t *testing.T) {
+	t.Parallel()
+	o := twoGroups()
+	o.Manual = true
+	b := setup(t, options{simulator: o})
+	var shared atomic.Bool
+	b.withTerminals(func(key string) []string {
+		if key == "key-one" || shared.Load() {
+			return []string{"A1"}
+		}
+		return []string{"B1"}
+	})
+	groups := withGroups(groupsFile(t, "groups:\n  - {id: two, api_key: key-two}\n  - {id: one, api_key: key-one}\n"))
+	first := b.run(groups)
+	b.start(order("a", "A1"))
+	b.await("a", "initialized")
+	shared.Store(true)
+	first.drain()
+	b.act("A1", simulator.ActDecline) // nobody hears it
+	b.run(groups)
+	b.await("a", "initialized", "declined")
+	b.do("pos.payment.start", order("b", "A1")).failed(schema.UnknownTerminal)
+	b.cancel("A1", "a")
+	b.await("a", "initialized", "declined", "cancelled")
 }
 
 // When the provider cannot be asked for its terminals, it is not known who

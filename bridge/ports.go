@@ -65,4 +65,7 @@ type Clock interface {
 // Groups knows which terminal group's key serves a terminal.
 type Groups interface {
 	Lookup(ctx context.Context, terminal string) (terminalgroups.Group, error)
+	// Keep is for an order that was made with a group's key: that group, while it
+	// is there.
+	Keep(ctx context.Context, terminal, group string) (terminalgroups.Group, error)
 }

@@ -260,9 +260,13 @@ func (s *session) resume(ctx context.Context, before bus.Record) {
 	}
 }
 
-// group finds the terminal's group; the provider may have to be asked.
+// group finds the order's group, or before there is one the terminal's; the
+// provider may have to be asked.
 func (s *session) group(ctx context.Context) (terminalgroups.Group, error) {
-	return during(ctx, s, func(ctx context.Context) (terminalgroups.Group, error) { return s.Groups.Lookup(ctx, s.terminal) })
+	madeWith := s.held.record.Group
+	return during(ctx, s, func(ctx context.Context) (terminalgroups.Group, error) {
+		return s.Groups.Keep(ctx, s.terminal, madeWith)
+	})
 }
 
 // sealedFor binds a sealed stream to this one payment.

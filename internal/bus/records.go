@@ -45,7 +45,7 @@ type Record struct {
 	Error *schema.Error `json:"error,omitempty"`
 	// SessionID is the provider's, empty while unknown.
 	SessionID string `json:"session_id,omitempty"`
-	// Group is the terminal group whose key sealed the stream.
+	// Group is the terminal group whose key made the order and sealed the stream.
 	Group string `json:"group,omitempty"`
 	// Sealed holds the event stream's address and token, encrypted.
 	Sealed []byte `json:"sealed,omitempty"`

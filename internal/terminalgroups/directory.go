@@ -151,6 +151,18 @@ func (d *Directory) Lookup(ctx context.Context, terminal string) (Group, error) 
 	return s.holders[0], nil
 }
 
+// Keep returns the group that a payment was made with, by its id, as long as the
+// file has it: where its terminal is now does not change whose key the order
+// goes by. Otherwise it is Lookup.
+func (d *Directory) Keep(ctx context.Context, terminal, group string) (Group, error) {
+	for _, g := range d.now.Load().groups {
+		if g.ID == group {
+			return g, nil
+		}
+	}
+	return d.Lookup(ctx, terminal)
+}
+
 // askAll asks all groups at once for a terminal that none is known to have, or
 // more than one, or one while another was never asked.
 func (d *Directory) askAll(ctx context.Context, t *table, terminal string) (Group, error) {
