@@ -179,7 +179,57 @@ func TestKeep(t *testing.T) {
 	}
 }
 
-func TestUnknownTerminalAsksAtMostEveryFiveSeconds(t *testing.T) {
+// A terminal that is added right after another unknown one was asked for is found
+// a second later, and an error is not repeated for longer either.
+func TestAddedTerminalIsFoundSoon(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newProvider(map[string][]string{"key-a": {"T1"}})
+		d, _ := setup(t, twoAsked, p)
+		wantUnknown(t, d, "T3")
+		p.set("key-b", nil, "T3")
+		time.Sleep(time.Second)
+		if got := lookup(t, d, "T3"); got != "b" {
+			t.Errorf("group = %s, want b", got)
+		}
+		p.set("key-b", errors.New("down"), "T3")
+		time.Sleep(time.Second)
+		if _, err := d.Lookup(t.Context(), "T4"); err == nil || errors.Is(err, ErrUnknownTerminal) {
+			t.Errorf("Lookup = %v, want the listing's error", err)
+		}
+		p.set("key-b", nil, "T3", "T4")
+		time.Sleep(time.Second)
+		if got := lookup(t, d, "T4"); got != "b" {
+			t.Errorf("group = %s, want b", got)
+		}
+	})
+}
+
+// However many unknown terminals are asked for, each group is asked once a second.
+func TestUnknownTerminalsDoNotFloodTheProvider(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newProvider(map[string][]string{"key-a": {"T1"}})
+		p.slow("key-b", 100*time.Millisecond)
+		d, _ := setup(t, twoAsked, p)
+		const seconds = 10
+		var all sync.WaitGroup
+		for i := range 100 * seconds {
+			for j := range 5 {
+				all.Go(func() { wantUnknown(t, d, fmt.Sprintf("X%d-%d", i, j)) })
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		all.Wait()
+		for _, key := range []string{"key-a", "key-b"} {
+			if got := p.count(key); got < seconds/2 || got > seconds+1 {
+				t.Errorf("the group of %s was asked %d times in %d s, want about once a second", key, got, seconds)
+			}
+		}
+	})
+}
+
+func TestUnknownTerminalAsksAtMostOncePerPause(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := newProvider(map[string][]string{"key-a": {"T1"}})

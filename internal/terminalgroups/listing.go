@@ -13,8 +13,10 @@ import (
 
 // Times of asking the provider for a group's terminals.
 const (
-	// askPause is how long after an answer, good or bad, the same group is not asked again.
-	askPause = 5 * time.Second
+	// askPause is how long after an answer, good or bad, the same group is not asked
+	// again, however many terminals are asked for that nobody knows. For so long a
+	// terminal that was added just now stays unknown.
+	askPause = time.Second
 	// askTimeout bounds one listing, all its pages included.
 	askTimeout = 15 * time.Second
 	// maxListAge is how old a list gets before its use asks for a new one in
