@@ -300,6 +300,10 @@ func (b *Bus) inspectConsumer(ctx context.Context) (Object, error) {
 	if errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
 		return o, nil
 	}
+	if errors.Is(err, jetstream.ErrNotPullConsumer) {
+		o.Exists, o.Unfit = true, b.pushConsumer()
+		return o, nil
+	}
 	if err != nil {
 		return o, b.explain("look at "+o.Name, err)
 	}
@@ -311,33 +315,17 @@ func (b *Bus) inspectConsumer(ctx context.Context) (Object, error) {
 	if info.Cluster != nil {
 		o.Copies = len(info.Cluster.Replicas) + 1
 	}
-	o.Unfit = b.consumerFits(info.Config)
+	o.Unfit = b.consumerFits(info)
 	const later = "every replica sets it when it starts: give all of them the same settings"
 	if info.Config.AckWait != b.opts.AckWait {
 		o.Differs = append(o.Differs, Difference{fmt.Sprintf("waits %s for a silent replica, BRIDGE_REPLICA_TTL says %s", info.Config.AckWait, b.opts.AckWait), later})
 	}
-	if info.Config.MaxDeliver > 0 || info.Config.MaxAckPending > 0 {
-		o.Differs = append(o.Differs, Difference{fmt.Sprintf("is limited (max deliver %d, max ack pending %d): sessions would lie unattended",
-			info.Config.MaxDeliver, info.Config.MaxAckPending), later})
+	wrong := wrongSettings(info.Config)
+	if info.Config.MaxAckPending > 0 {
+		wrong = append(wrong, fmt.Sprintf("max ack pending %d", info.Config.MaxAckPending))
 	}
-	if info.Paused {
-		o.Differs = append(o.Differs, Difference{
-			"is paused: no session is handed to anybody",
-			fmt.Sprintf("nats consumer resume %s %s", b.space.SessionStream(), consumerName),
-		})
+	if len(wrong) > 0 {
+		o.Differs = append(o.Differs, Difference{"is limited (" + strings.Join(wrong, ", ") + "): sessions would lie unattended", later})
 	}
 	return o, nil
-}
-
-// consumerFits holds an existing consumer to what cannot be changed in it.
-func (b *Bus) consumerFits(got jetstream.ConsumerConfig) error {
-	name := "consumer " + consumerName + " of stream " + b.space.SessionStream()
-	const remake = "delete it and let the bridge make its own"
-	switch {
-	case got.AckPolicy != jetstream.AckExplicitPolicy:
-		return &UnfitError{name, "it does not ask for explicit acknowledgements", remake}
-	case got.FilterSubject != "" || len(got.FilterSubjects) > 0:
-		return &UnfitError{name, "it is filtered", remake}
-	}
-	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -135,6 +136,7 @@ const (
 	codeNoMemory         = 10028
 	codeStorageExceeded  = 10047
 	codeMaxStreams       = 10027
+	codeMaxBytesRequired = 10113
 	codeInsufficientRes  = 10023
 	codeStreamCreateFail = 10049
 )
@@ -159,6 +161,11 @@ func (b *Bus) explainStream(want jetstream.StreamConfig, err error) error {
 		return &UnfitError{
 			"stream " + want.Name, "the account's JetStream limits do not allow it (" + api.Description + ")",
 			"raise the account's limits for file storage and streams",
+		}
+	case codeMaxBytesRequired:
+		return &UnfitError{
+			"stream " + want.Name, "the account wants every stream to have max bytes, and a full stream would stop all payments",
+			"take max_bytes_required from the account's JetStream limits",
 		}
 	}
 	return b.explain("make stream "+want.Name, err)
@@ -199,6 +206,10 @@ func fits(want, got jetstream.StreamConfig) error {
 		return unfit("it mirrors or sources another stream", remake)
 	case got.NoAck:
 		return unfit("it does not acknowledge", "nats stream edit "+want.Name+" --ack")
+	case isBucket(want) && got.MaxMsgsPerSubject < 1:
+		return unfit("it is no bucket: it keeps any number of messages per key", "nats stream edit "+want.Name+" --max-msgs-per-subject 1")
+	case isBucket(want) && got.MaxConsumers > 0:
+		return unfit(fmt.Sprintf("it allows %d consumers, and every replica watches it", got.MaxConsumers), remake)
 	case got.MaxMsgsPerSubject > 0 && got.MaxMsgsPerSubject != want.MaxMsgsPerSubject:
 		return unfit(fmt.Sprintf("it keeps only %d messages per subject", got.MaxMsgsPerSubject), remake)
 	case want.MaxAge == 0 && got.MaxAge > 0:
@@ -261,6 +272,9 @@ func (b *Bus) sessionStream() jetstream.StreamConfig {
 	}
 }
 
+// isBucket tells whether a stream of the bridge's is its bucket.
+func isBucket(want jetstream.StreamConfig) bool { return strings.HasPrefix(want.Name, "KV_") }
+
 func (b *Bus) bucketStream() string { return "KV_" + b.space.SessionBucket() }
 
 // recordStream is the key-value bucket as the stream that it is: the key-value
@@ -287,7 +301,7 @@ func (b *Bus) recordStream() jetstream.StreamConfig {
 func (b *Bus) ensureConsumer(ctx context.Context) error {
 	ctx, cancel := limit(ctx)
 	defer cancel()
-	name := "consumer " + consumerName + " of stream " + b.space.SessionStream()
+	name := b.consumerTitle()
 	want := jetstream.ConsumerConfig{
 		Durable:       consumerName,
 		Description:   "Hands each open session to one replica",
@@ -297,27 +311,33 @@ func (b *Bus) ensureConsumer(ctx context.Context) error {
 		MaxAckPending: -1,
 	}
 	c, err := b.js.Consumer(ctx, b.space.SessionStream(), consumerName)
-	if err == nil {
-		got := c.CachedInfo().Config
-		unfit := b.consumerFits(got)
-		switch {
-		case unfit != nil:
+	switch {
+	case err == nil:
+		got := c.CachedInfo()
+		if unfit := b.consumerFits(got); unfit != nil {
 			return unfit
-		case b.consumerMade.Load() || got.AckWait == want.AckWait && got.MaxDeliver == want.MaxDeliver && got.MaxAckPending == want.MaxAckPending:
+		}
+		if len(wrongSettings(got.Config)) == 0 &&
+			(b.consumerMade.Load() || got.Config.AckWait == want.AckWait && got.Config.MaxAckPending == want.MaxAckPending) {
 			// Two replicas with different settings must not change it back and
 			// forth: each sets it once, when it starts.
 			b.consumerMade.Store(true)
 			return nil
 		}
-	}
-	if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+	case errors.Is(err, jetstream.ErrNotPullConsumer):
+		return b.pushConsumer()
+	case !errors.Is(err, jetstream.ErrConsumerNotFound):
 		return b.explain("look at "+name, err)
 	}
-	if _, err := b.js.CreateOrUpdateConsumer(ctx, b.space.SessionStream(), want); err != nil {
+	c, err = b.js.CreateOrUpdateConsumer(ctx, b.space.SessionStream(), want)
+	if err != nil {
 		if api, ok := errors.AsType[*jetstream.APIError](err); ok && api.Code == 400 {
 			return &UnfitError{name, api.Description, "remove other consumers from the stream, and let the bridge make its own"}
 		}
 		return b.explain("make "+name, err)
+	}
+	if wrong := wrongSettings(c.CachedInfo().Config); len(wrong) > 0 {
+		return &UnfitError{name, "it keeps " + strings.Join(wrong, ", "), remakeConsumer}
 	}
 	b.consumerMade.Store(true)
 	return nil

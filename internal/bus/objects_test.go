@@ -127,6 +127,15 @@ func TestUnfitObjects(t *testing.T) {
 			return err
 		}
 	}
+	// consumer makes the queue with a consumer of another kind.
+	consumer := func(change func(*jetstream.ConsumerConfig)) func(*bundle) error {
+		return func(b *bundle) error {
+			if err := stream(nil, "POS_SESSIONS", "pos.*.session")(b); err != nil {
+				return err
+			}
+			return b.addConsumer(change)
+		}
+	}
 	for _, tt := range []struct {
 		name string
 		make func(*bundle) error
@@ -162,23 +171,20 @@ func TestUnfitObjects(t *testing.T) {
 		},
 		{"other subjects", changed("POS_SESSIONS", func(c *jetstream.StreamConfig) { c.Subjects = []string{"pos.T1.session"} }), "POS_SESSIONS", "pos.T1.session", "delete or rename"},
 		{"sealed", changed("POS_STATUS", func(c *jetstream.StreamConfig) { c.Sealed = true }), "POS_STATUS", "sealed", "delete or rename"},
+		{"bucket that is none", changed("KV_pos_sessions", func(c *jetstream.StreamConfig) { c.MaxMsgsPerSubject = -1 }), "pos_sessions", "no bucket", "max-msgs-per-subject 1"},
 		{
-			"another consumer on the queue", func(b *bundle) error {
-				if err := stream(nil, "POS_SESSIONS", "pos.*.session")(b); err != nil {
-					return err
-				}
-				_, err := b.js.CreateConsumer(b.t.Context(), "POS_SESSIONS", jetstream.ConsumerConfig{Durable: "mine", AckPolicy: jetstream.AckExplicitPolicy})
-				return err
-			}, "POS_SESSIONS", "consumer", "remove other consumers",
+			"bucket with another stream's subjects", changed("KV_pos_sessions", func(c *jetstream.StreamConfig) { c.Subjects = []string{"mine.>"} }),
+			"pos_sessions", "mine.>", "delete or rename",
 		},
+		{"bucket for few watchers", changed("KV_pos_sessions", func(c *jetstream.StreamConfig) { c.MaxConsumers = 1 }), "pos_sessions", "1 consumers", "delete or rename"},
+		{"another consumer on the queue", consumer(func(c *jetstream.ConsumerConfig) { c.Durable = "mine" }), "POS_SESSIONS", "consumer", "remove other consumers"},
+		{"a filtered consumer", consumer(func(c *jetstream.ConsumerConfig) { c.FilterSubject = "pos.T1.session" }), "POS_SESSIONS", "filtered", "delete it"},
+		{"a consumer in memory", consumer(func(c *jetstream.ConsumerConfig) { c.MemoryStorage = true }), "POS_SESSIONS", "memory", "delete it"},
+		{"a push consumer", consumer(func(c *jetstream.ConsumerConfig) { c.DeliverSubject = "mine" }), "POS_SESSIONS", "pushes", "delete it"},
+		{"a consumer that goes slowly", consumer(func(c *jetstream.ConsumerConfig) { c.ReplayPolicy = jetstream.ReplayOriginalPolicy }), "POS_SESSIONS", "replays", "delete it"},
 		{
-			"a filtered consumer", func(b *bundle) error {
-				if err := stream(nil, "POS_SESSIONS", "pos.*.session")(b); err != nil {
-					return err
-				}
-				_, err := b.js.CreateConsumer(b.t.Context(), "POS_SESSIONS", jetstream.ConsumerConfig{Durable: "bridge", AckPolicy: jetstream.AckExplicitPolicy, FilterSubject: "pos.T1.session"})
-				return err
-			}, "POS_SESSIONS", "filtered", "delete it",
+			"a paused consumer", consumer(func(c *jetstream.ConsumerConfig) { c.PauseUntil = new(time.Now().Add(time.Hour)) }),
+			"POS_SESSIONS", "paused", "nats consumer resume POS_SESSIONS bridge",
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -189,6 +195,94 @@ func TestUnfitObjects(t *testing.T) {
 			}
 			_, err := b.another().Ensure(t.Context())
 			checkUnfit(t, err, tt.object, tt.problem, tt.hint)
+		})
+	}
+}
+
+// addConsumer makes a consumer on the queue, without the help of nats.go, which
+// keeps pull and push apart.
+func (b *bundle) addConsumer(change func(*jetstream.ConsumerConfig)) error {
+	c := jetstream.ConsumerConfig{Durable: "bridge", AckPolicy: jetstream.AckExplicitPolicy}
+	change(&c)
+	if c.DeliverSubject != "" {
+		_, err := b.js.CreatePushConsumer(b.t.Context(), "POS_SESSIONS", c)
+		return err
+	}
+	_, err := b.js.CreateConsumer(b.t.Context(), "POS_SESSIONS", c)
+	return err
+}
+
+// bridge check sees what would end the start, without touching it.
+func TestInspectUnfitConsumer(t *testing.T) {
+	t.Parallel()
+	for problem, change := range map[string]func(*jetstream.ConsumerConfig){
+		"pushes": func(c *jetstream.ConsumerConfig) { c.DeliverSubject = "mine" },
+		"paused": func(c *jetstream.ConsumerConfig) { c.PauseUntil = new(time.Now().Add(time.Hour)) },
+	} {
+		b := ready(t, "")
+		if err := b.js.DeleteConsumer(t.Context(), "POS_SESSIONS", "bridge"); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.addConsumer(change); err != nil {
+			t.Fatal(err)
+		}
+		objects, err := b.Inspect(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkUnfit(t, objects[len(objects)-1].Unfit, "POS_SESSIONS", problem)
+	}
+}
+
+// What the server lets be changed in a consumer is set right, whoever made it.
+func TestConsumerIsSetRight(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*jetstream.ConsumerConfig){
+		"backoff": func(c *jetstream.ConsumerConfig) {
+			c.BackOff = []time.Duration{500 * time.Millisecond, time.Hour}
+			c.MaxDeliver = 3
+		},
+		"backoff for ever": func(c *jetstream.ConsumerConfig) {
+			c.BackOff, c.MaxDeliver = []time.Duration{500 * time.Millisecond, time.Hour}, -1
+		},
+		"max deliver":     func(c *jetstream.ConsumerConfig) { c.MaxDeliver = 1 },
+		"max ack pending": func(c *jetstream.ConsumerConfig) { c.MaxAckPending = 1 },
+		"headers only":    func(c *jetstream.ConsumerConfig) { c.HeadersOnly = true },
+		"max expires":     func(c *jetstream.ConsumerConfig) { c.MaxRequestExpires = time.Second },
+		"max bytes":       func(c *jetstream.ConsumerConfig) { c.MaxRequestMaxBytes = 10 },
+		"inactive":        func(c *jetstream.ConsumerConfig) { c.InactiveThreshold = time.Minute },
+		"priority groups": func(c *jetstream.ConsumerConfig) {
+			c.PriorityPolicy, c.PriorityGroups = jetstream.PriorityPolicyOverflow, []string{"g"}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := ready(t, "")
+			if err := b.js.DeleteConsumer(t.Context(), "POS_SESSIONS", "bridge"); err != nil {
+				t.Fatal(err)
+			}
+			if err := b.addConsumer(func(c *jetstream.ConsumerConfig) {
+				c.AckWait, c.MaxDeliver, c.MaxAckPending = 500*time.Millisecond, -1, -1
+				change(c)
+			}); err != nil {
+				t.Fatal(err)
+			}
+			replica := b.Bus
+			if name == "max ack pending" { // an account may limit it: each replica sets it once, when it starts
+				replica = b.another()
+			}
+			if _, err := replica.Ensure(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			consumer, err := b.js.Consumer(t.Context(), "POS_SESSIONS", "bridge")
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := consumer.CachedInfo().Config
+			if len(got.BackOff) > 0 || got.AckWait != 500*time.Millisecond || got.MaxDeliver != -1 || got.MaxAckPending != -1 || got.HeadersOnly ||
+				got.MaxRequestExpires != 0 || got.MaxRequestMaxBytes != 0 || got.InactiveThreshold != 0 || got.PriorityPolicy != jetstream.PriorityPolicyNone {
+				t.Errorf("the consumer is %+v", got)
+			}
 		})
 	}
 }
@@ -231,12 +325,17 @@ func TestReplicasThatCannotBe(t *testing.T) {
 
 func TestAccountLimits(t *testing.T) {
 	t.Parallel()
-	b := setup(t, natstest.Run(t, natstest.WithConfig(`
-		accounts { A { jetstream: { max_streams: 1 }, users: [ { user: a, password: a } ] } }
-		no_auth_user: a
-	`)).URL())
-	_, err := b.Ensure(t.Context())
-	checkUnfit(t, err, "POS_SESSIONS", "limits", "raise")
+	for _, tt := range []struct{ limits, object, problem, hint string }{
+		{"max_streams: 1", "POS_SESSIONS", "limits", "raise"},
+		{"max_bytes_required: true", "POS_STATUS", "max bytes", "max_bytes_required"},
+	} {
+		b := setup(t, natstest.Run(t, natstest.WithConfig(`
+			accounts { A { jetstream: { `+tt.limits+` }, users: [ { user: a, password: a } ] } }
+			no_auth_user: a
+		`)).URL())
+		_, err := b.Ensure(t.Context())
+		checkUnfit(t, err, tt.object, tt.problem, tt.hint)
+	}
 }
 
 // A permission that is missing shows as a time-out; the line names it.
