@@ -3,6 +3,7 @@ package multisafepay
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -35,11 +36,7 @@ func parseEnvelope(body []byte) envelope {
 		Message   json.RawMessage `json:"message"`
 		Errors    json.RawMessage `json:"errors"`
 	}
-	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
-	if trimmed := bytes.TrimLeft(body, " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '{' {
-		return envelope{}
-	}
-	if json.Unmarshal(body, &raw) != nil {
+	if !decode(body, &raw) {
 		return envelope{}
 	}
 	e := envelope{ok: true, data: raw.Data}
@@ -72,6 +69,38 @@ func parseEnvelope(body []byte) envelope {
 		}
 	}
 	return e
+}
+
+// decode reads a JSON object into a struct; false when it is none. It takes raw
+// control characters in strings for what they stand for, as in the answer that
+// the provider's own page shows.
+func decode(body []byte, to any) bool {
+	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
+	if trimmed := bytes.TrimLeft(body, " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '{' {
+		return false
+	}
+	return json.Unmarshal(body, to) == nil || json.Unmarshal(escapeControls(body), to) == nil
+}
+
+// escapeControls escapes the control characters that stand raw in JSON strings.
+func escapeControls(body []byte) []byte {
+	escaped := make([]byte, 0, len(body)+64)
+	inside, backslash := false, false
+	for _, c := range body {
+		switch {
+		case backslash:
+			backslash = false
+		case inside && c < ' ':
+			escaped = fmt.Appendf(escaped, `\u%04x`, c)
+			continue
+		case inside && c == '\\':
+			backslash = true
+		case c == '"':
+			inside = !inside
+		}
+		escaped = append(escaped, c)
+	}
+	return escaped
 }
 
 // text returns a JSON string, or a JSON integer in its own digits; nothing and

@@ -1,11 +1,13 @@
 package multisafepay
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net/http"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -99,31 +101,41 @@ func TestCreateAnswer(t *testing.T) {
 			body:    yes(`{"order_id":"A1","session_id":"d5Mr","payment_url":"https://x","events_token":"WkYy\t\tBs","events_stream_url":"https://h/e"}`),
 			session: "d5Mr", url: "https://h/e", token: "WkYy\t\tBs",
 		},
-		"the other name":      {body: yes(`{"order_id":"A1","session_id":"S","events_token":"T","event_stream_url":"https://h/e"}`), session: "S", url: "https://h/e", token: "T"},
-		"no token":            {body: yes(`{"order_id":"A1","session_id":"S","events_stream_url":"https://h/e"}`), session: "S"},
-		"null token":          {body: yes(`{"order_id":"A1","session_id":"S","events_token":null,"events_stream_url":"https://h/e"}`), session: "S"},
-		"token of two lines":  {body: yes(`{"order_id":"A1","session_id":"S","events_token":"a\r\nX: y","events_stream_url":"https://h/e"}`), session: "S"},
-		"token with a NUL":    {body: yes(`{"order_id":"A1","session_id":"S","events_token":"a\u0000","events_stream_url":"https://h/e"}`), session: "S"},
-		"token not ASCII":     {body: yes(`{"order_id":"A1","session_id":"S","events_token":"ä","events_stream_url":"https://h/e"}`), session: "S"},
-		"token of blanks":     {body: yes(`{"order_id":"A1","session_id":"S","events_token":" ","events_stream_url":"https://h/e"}`), session: "S"},
-		"huge token":          {body: yes(`{"order_id":"A1","session_id":"S","events_token":"` + strings.Repeat("x", maxToken+1) + `","events_stream_url":"https://h/e"}`), session: "S"},
-		"token is a number":   {body: yes(`{"order_id":"A1","session_id":"S","events_token":5,"events_stream_url":"https://h/e"}`), session: "S"},
-		"no URL":              {body: yes(`{"order_id":"A1","session_id":"S","events_token":"T"}`), session: "S"},
-		"relative URL":        {body: yes(`{"order_id":"A1","session_id":"S","events_token":"T","events_stream_url":"/e"}`), session: "S"},
-		"not a URL":           {body: yes(`{"order_id":"A1","session_id":"S","events_token":"T","events_stream_url":"https://h/%zz"}`), session: "S"},
-		"huge URL":            {body: yes(`{"order_id":"A1","session_id":"S","events_token":"T","events_stream_url":"https://h/` + strings.Repeat("x", maxStreamURL) + `"}`), session: "S"},
-		"no session":          {body: yes(`{"order_id":"A1"}`)},
-		"session of nonsense": {body: yes(`{"order_id":"A1","session_id":"a\nb"}`)},
-		"huge session":        {body: yes(`{"order_id":"A1","session_id":"` + strings.Repeat("x", maxSessionID+1) + `"}`)},
-		"session is a list":   {body: yes(`{"order_id":"A1","session_id":[1]}`)},
-		"another order":       {body: yes(`{"order_id":"A2","session_id":"S","events_token":"T","events_stream_url":"https://h/e"}`), kind: KindLost},
-		"another spelling":    {body: yes(`{"order_id":"a1"}`), kind: KindLost},
-		"no order":            {body: yes(`{"session_id":"S"}`), kind: KindLost},
-		"no data":             {body: `{"success":true}`, kind: KindLost},
-		"null data":           {body: yes(`null`), kind: KindLost},
-		"list of data":        {body: yes(`[]`), kind: KindLost},
-		"huge body":           {body: yes(`{"order_id":"A1","x":"` + strings.Repeat("x", maxBody) + `"}`), kind: KindLost},
-		"used":                {body: `{"success":false,"error_code":1006,"error_info":"Order id already used"}`, kind: KindUsed},
+		"white space around both": {
+			body:    yes(`{"order_id":"A1","session_id":"S","events_token":"\t a\tb\t\r\n","events_stream_url":" https://h/e\t"}`),
+			session: "S", url: "https://h/e", token: "a\tb",
+		},
+		"raw control characters": {
+			body:    yes("{\"order_id\":\"A1\",\"session_id\":\"S\",\"payment_url\":\"\x00\\\"\n\",\"events_token\":\"\ta\tb\",\"events_stream_url\":\"https://h/e\t\"}"),
+			session: "S", url: "https://h/e", token: "a\tb",
+		},
+		"raw tab behind a backslash": {body: yes("{\"order_id\":\"A1\",\"x\":\"\\\t\"}"), kind: KindLost},
+		"raw tab, cut off":           {body: yes("{\"order_id\":\"A1\",\"events_token\":\"\ta"), kind: KindLost},
+		"the other name":             {body: yes(`{"order_id":"A1","session_id":"S","events_token":"T","event_stream_url":"https://h/e"}`), session: "S", url: "https://h/e", token: "T"},
+		"no token":                   {body: yes(`{"order_id":"A1","session_id":"S","events_stream_url":"https://h/e"}`), session: "S"},
+		"null token":                 {body: yes(`{"order_id":"A1","session_id":"S","events_token":null,"events_stream_url":"https://h/e"}`), session: "S"},
+		"token of two lines":         {body: yes(`{"order_id":"A1","session_id":"S","events_token":"a\r\nX: y","events_stream_url":"https://h/e"}`), session: "S"},
+		"token with a NUL":           {body: yes(`{"order_id":"A1","session_id":"S","events_token":"a\u0000","events_stream_url":"https://h/e"}`), session: "S"},
+		"token not ASCII":            {body: yes(`{"order_id":"A1","session_id":"S","events_token":"ä","events_stream_url":"https://h/e"}`), session: "S"},
+		"token of blanks":            {body: yes(`{"order_id":"A1","session_id":"S","events_token":" ","events_stream_url":"https://h/e"}`), session: "S"},
+		"huge token":                 {body: yes(`{"order_id":"A1","session_id":"S","events_token":"` + strings.Repeat("x", maxToken+1) + `","events_stream_url":"https://h/e"}`), session: "S"},
+		"token is a number":          {body: yes(`{"order_id":"A1","session_id":"S","events_token":5,"events_stream_url":"https://h/e"}`), session: "S"},
+		"no URL":                     {body: yes(`{"order_id":"A1","session_id":"S","events_token":"T"}`), session: "S"},
+		"relative URL":               {body: yes(`{"order_id":"A1","session_id":"S","events_token":"T","events_stream_url":"/e"}`), session: "S"},
+		"not a URL":                  {body: yes(`{"order_id":"A1","session_id":"S","events_token":"T","events_stream_url":"https://h/%zz"}`), session: "S"},
+		"huge URL":                   {body: yes(`{"order_id":"A1","session_id":"S","events_token":"T","events_stream_url":"https://h/` + strings.Repeat("x", maxStreamURL) + `"}`), session: "S"},
+		"no session":                 {body: yes(`{"order_id":"A1"}`)},
+		"session of nonsense":        {body: yes(`{"order_id":"A1","session_id":"a\nb"}`)},
+		"huge session":               {body: yes(`{"order_id":"A1","session_id":"` + strings.Repeat("x", maxSessionID+1) + `"}`)},
+		"session is a list":          {body: yes(`{"order_id":"A1","session_id":[1]}`)},
+		"another order":              {body: yes(`{"order_id":"A2","session_id":"S","events_token":"T","events_stream_url":"https://h/e"}`), kind: KindLost},
+		"another spelling":           {body: yes(`{"order_id":"a1"}`), kind: KindLost},
+		"no order":                   {body: yes(`{"session_id":"S"}`), kind: KindLost},
+		"no data":                    {body: `{"success":true}`, kind: KindLost},
+		"null data":                  {body: yes(`null`), kind: KindLost},
+		"list of data":               {body: yes(`[]`), kind: KindLost},
+		"huge body":                  {body: yes(`{"order_id":"A1","x":"` + strings.Repeat("x", maxBody) + `"}`), kind: KindLost},
+		"used":                       {body: `{"success":false,"error_code":1006,"error_info":"Order id already used"}`, kind: KindUsed},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -143,6 +155,41 @@ func TestCreateAnswer(t *testing.T) {
 				t.Errorf("created = %+v with token %q, want %+v", got, got.Stream.Token.Reveal(), test)
 			}
 		})
+	}
+}
+
+// The answer that the provider's page shows, byte for byte, has tabs in its URL
+// and in its token, and the page sends the token as it is.
+func TestCreateAnswerOfThePage(t *testing.T) {
+	t.Parallel()
+	body, err := os.ReadFile("testdata/create_seed.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const token = "WkYyQBSMvjg3nJ7dtneQT7jd-\t\t\t\t\t\t\t\tBsyAwFlMHoqwL7FNbMuC0xkpkF.bVjgMzRRDezylsixMegHEnVFW:tnWrRblQeJNy8ZAv_x4QfOoRruySEQa2U3aZPmBcLWKVFYLDAHVKzP1YpaBykMA0u9xCD7ZRHBiznkb.FmpOsHtsOPU7o_A4.eFK2LvMhg9Pad6BbLC2x4SdczFT1RKLHcQwkVPfBPMEGcOfedQNr"
+	if !bytes.Contains(body, []byte(token)) {
+		t.Fatal("the file is not what the page shows")
+	}
+	var sent string
+	client, server := setup(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			reply(200, string(body))(w, r)
+			return
+		}
+		sent = r.Header.Get("Authorization")
+		eventStream(orderLine("example_order_id", "initialized"))(w, r)
+	})
+	got, err := client.Create(t.Context(), NewSecret(testKey), Order{OrderID: "example_order_id"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.SessionID != "d5MrwfDyPY36t8XAb2aMh5s6nH1XHOwqrOA00Ei" || got.Stream.URL != "https://api.multisafepay.com/events/stream/" || got.Stream.Token.Reveal() != token {
+		t.Errorf("created = %+v with token %q", got, got.Stream.Token.Reveal())
+	}
+	var statuses []string
+	_ = client.Follow(t.Context(), Stream{URL: server.URL + "/events/", Token: got.Stream.Token}, collect(&statuses)) // it always ends
+	if sent != token || !slices.Equal(statuses, []string{"initialized"}) {
+		t.Errorf("the stream was asked for with %q and told %q", sent, statuses)
 	}
 }
 

@@ -37,14 +37,20 @@ type Stream struct {
 // IsZero tells whether there is no stream to follow.
 func (s Stream) IsZero() bool { return s.URL == "" || s.Token.IsZero() }
 
-// newStream returns the zero Stream when URL or token cannot be used.
+// newStream returns the zero Stream when URL or token cannot be used. White space
+// around them is none of theirs; within the token it may be, as in the one that
+// the provider's page shows.
 func newStream(rawURL, token string) Stream {
+	rawURL, token = strings.Trim(rawURL, around), strings.Trim(token, around)
 	u, err := url.Parse(rawURL)
 	if err != nil || u.Host == "" || len(rawURL) > maxStreamURL || !sendable(token) {
 		return Stream{}
 	}
 	return Stream{URL: rawURL, Token: NewSecret(token)}
 }
+
+// around is the white space that is taken off a stream's URL and token.
+const around = " \t\r\n"
 
 // sendable tells whether a token can stand in a header: visible ASCII, blanks
 // and tabs within, not too long.

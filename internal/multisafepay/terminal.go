@@ -105,7 +105,7 @@ func pagerTotal(body []byte) int64 {
 			TotalItems json.RawMessage `json:"total_items"`
 		} `json:"pager"`
 	}
-	if json.Unmarshal(body, &raw) != nil {
+	if !decode(body, &raw) {
 		return -1
 	}
 	if total, ok := integer(raw.Pager.TotalItems); ok && total >= 0 {
