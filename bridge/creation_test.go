@@ -2,6 +2,7 @@ package bridge_test
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -446,5 +447,48 @@ func TestProviderErrorIsCleaned(t *testing.T) {
 	}
 	if n := len([]rune(e.Provider.ErrorInfo)); n > 300 {
 		t.Errorf("%d characters of the provider's", n)
+	}
+}
+
+// A key or a token in the place of an id is nowhere to be seen either, whichever
+// way the provider tells it.
+func TestSecretAsAnID(t *testing.T) {
+	t.Parallel()
+	initialized := make(chan struct{})
+	p := &provider{}
+	p.create = func(w http.ResponseWriter, r *http.Request, order fields) {
+		p.make(order)
+		data := createdData(order, "http://"+r.Host+"/v1/json/events/")
+		data["session_id"] = apiKey
+		yes(w, data)
+	}
+	p.get = func(w http.ResponseWriter, _ *http.Request, id string) {
+		p.mu.Lock()
+		data := orderData(p.orders[id], "initialized")
+		p.mu.Unlock()
+		data["transaction_id"] = "token-of-" + id
+		yes(w, data)
+	}
+	p.stream = func(w http.ResponseWriter, r *http.Request) {
+		openStream(w)
+		select {
+		case <-initialized:
+		case <-r.Context().Done():
+		}
+		send(w, strings.NewReplacer("session-of-a", "token-of-a", `"42"`, `"`+apiKey+`"`).Replace(event("a", "completed")))
+		<-r.Context().Done()
+	}
+	b := setup(t, options{provider: p})
+	r := b.run()
+	got := b.do("pos.payment.start", order("a", terminal1))
+	b.await("a", "initialized") // was asked for
+	close(initialized)
+	events := b.await("a", "initialized", "completed")
+	b.waitFree(terminal1)
+	shown := fmt.Sprintf("%s %+v %s", got.body, events, r.logs)
+	for _, secret := range []string{apiKey, "token-of-a"} {
+		if at := strings.Index(shown, secret); at >= 0 {
+			t.Errorf("%q is shown: %s", secret, shown[max(0, at-200):at+len(secret)])
+		}
 	}
 }

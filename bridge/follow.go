@@ -325,6 +325,9 @@ func (f *follower) onAnswer(there multisafepay.OrderState, err error, after uint
 		return
 	}
 	f.mustAsk = again
+	if f.stream.Token.In(there.TransactionID) { // the provider's client knows the keys only
+		there.TransactionID = ""
+	}
 	now := f.Clock.Now()
 	f.pending = append(f.pending, observed{Observation: Observation{
 		Source: schema.SourceReconcile, Status: there.Status, FinancialStatus: there.FinancialStatus,

@@ -61,8 +61,8 @@ var (
 )
 
 // orderEvents yields the documents in the data of one event: those that were
-// understood, and what was not. Empty data yields nothing. hide is asked for
-// what must not be shown only when something was not understood.
+// understood, and what was not. Empty data yields nothing. hide knows what must
+// not be shown.
 func orderEvents(data string, hide func() scrubber) iter.Seq[StreamEvent] {
 	return func(yield func(StreamEvent) bool) {
 		invalid := func(err error, what string) bool {
@@ -87,7 +87,7 @@ func orderEvents(data string, hide func() scrubber) iter.Seq[StreamEvent] {
 				return
 			}
 			from = d.InputOffset()
-			order, err := parseOrderEvent(doc)
+			order, err := parseOrderEvent(doc, hide)
 			if err != nil {
 				if !invalid(err, string(doc)) {
 					return
@@ -102,8 +102,8 @@ func orderEvents(data string, hide func() scrubber) iter.Seq[StreamEvent] {
 }
 
 // parseOrderEvent reads one document. Names are matched exactly; a name that
-// stands twice counts as it stands last.
-func parseOrderEvent(doc []byte) (OrderEvent, error) {
+// stands twice counts as it stands last. An id that holds a secret counts as none.
+func parseOrderEvent(doc []byte, hide func() scrubber) (OrderEvent, error) {
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(doc, &fields) != nil || fields == nil {
 		return OrderEvent{}, errNotObject
@@ -120,7 +120,8 @@ func parseOrderEvent(doc []byte) (OrderEvent, error) {
 	if !ok {
 		return OrderEvent{}, errEventSession
 	}
-	e.SessionID = label(session, maxSessionID)
+	secrets := hide()
+	e.SessionID = secrets.id(session, maxSessionID)
 	financial, ok := optionalString(fields["financial_status"])
 	if !ok {
 		return OrderEvent{}, errEventFinance
@@ -130,7 +131,7 @@ func parseOrderEvent(doc []byte) (OrderEvent, error) {
 	if !ok {
 		return OrderEvent{}, errEventTransact
 	}
-	e.TransactionID = label(transaction, maxTransactionID)
+	e.TransactionID = secrets.id(transaction, maxTransactionID)
 	return e, nil
 }
 

@@ -10,9 +10,12 @@ import (
 	"github.com/posbridge/bridge/subjects"
 )
 
+// shortToken is one that could be an id.
+const shortToken = "EVTOKEN1"
+
 // documents returns what the data of one event gives.
 func documents(data string) (orders []OrderEvent, invalid []InvalidEvent) {
-	for e := range orderEvents(data, func() scrubber { return newScrubber(NewSecret(testToken)) }) {
+	for e := range orderEvents(data, func() scrubber { return newScrubber(NewSecret(testToken), NewSecret(shortToken)) }) {
 		if e.Order != nil {
 			orders = append(orders, *e.Order)
 		}
@@ -42,6 +45,7 @@ func TestOrderEventUnderstood(t *testing.T) {
 		"transaction is a number": {`{"order_id":"A1","status":"x","transaction_id":9007199254740993}`, OrderEvent{OrderID: "A1", Status: "x", TransactionID: "9007199254740993"}},
 		"nulls":                   {`{"order_id":"A1","status":"x","transaction_id":null,"session_id":null,"financial_status":null}`, OrderEvent{OrderID: "A1", Status: "x"}},
 		"odd text is left out":    {`{"order_id":"A1","status":"x","transaction_id":"a\nb","session_id":"é","financial_status":"<b>"}`, OrderEvent{OrderID: "A1", Status: "x"}},
+		"token as an id":          {`{"order_id":"A1","status":"x","transaction_id":"` + shortToken + `","session_id":"of-` + shortToken + `"}`, OrderEvent{OrderID: "A1", Status: "x"}},
 		"more fields":             {`{"order_id":"A1","status":"x","amount":{"a":[1,2]},"last4":"1111"}`, OrderEvent{OrderID: "A1", Status: "x"}},
 		"other spelling is other": {`{"order_id":"A1","status":"x","STATUS":"y","Order_ID":"A2"}`, OrderEvent{OrderID: "A1", Status: "x"}},
 		"the last of two counts":  {`{"order_id":"A1","status":"x","status":"y"}`, OrderEvent{OrderID: "A1", Status: "y"}},

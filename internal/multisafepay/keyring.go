@@ -44,9 +44,5 @@ func (k *keyring) scrubber(others ...Secret) scrubber {
 	k.mu.Lock()
 	hide := k.hide
 	k.mu.Unlock()
-	if len(others) == 0 {
-		return hide
-	}
-	more := newScrubber(others...)
-	return scrubber{exact: append(more.exact, hide.exact...)}
+	return hide.and(newScrubber(others...))
 }

@@ -166,9 +166,10 @@ func (a answer) created(r request, orderID string) (Created, error) {
 	if streamURL == "" {
 		streamURL = plainString(data.OtherURL)
 	}
+	token := strings.Trim(plainString(data.Token), around)
 	return Created{
-		SessionID: label(session, maxSessionID),
-		Stream:    newStream(streamURL, plainString(data.Token)),
+		SessionID: r.hide.and(newScrubber(NewSecret(token))).id(session, maxSessionID),
+		Stream:    newStream(streamURL, token),
 	}, nil
 }
 
@@ -214,7 +215,7 @@ func (a answer) state(r request, orderID string) (OrderState, error) {
 	}
 	s.FinancialStatus, _ = normalStatus(plainString(data.FinancialStatus))
 	transaction, _ := text(data.TransactionID)
-	s.TransactionID = label(transaction, maxTransactionID)
+	s.TransactionID = r.hide.id(transaction, maxTransactionID)
 	s.Currency = label(plainString(data.Currency), 3)
 	s.Amount, _ = integer(data.Amount)
 	var details struct {

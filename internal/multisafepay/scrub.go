@@ -47,6 +47,30 @@ func newScrubber(secrets ...Secret) scrubber {
 	return s
 }
 
+// and knows the secrets of both.
+func (c scrubber) and(other scrubber) scrubber {
+	switch {
+	case len(c.exact) == 0:
+		return other
+	case len(other.exact) == 0:
+		return c
+	}
+	return scrubber{exact: slices.Concat(c.exact, other.exact)}
+}
+
+// id returns s if it is a plain id of at most limit visible ASCII characters and
+// none of the known secrets stands in it, else "". What merely looks like a
+// secret may be an id.
+func (c scrubber) id(s string, limit int) string {
+	s = label(s, limit)
+	for _, secret := range c.exact {
+		if strings.Contains(s, secret) {
+			return ""
+		}
+	}
+	return s
+}
+
 // patterns find what looks like a secret. A group named "v" is removed, else
 // the whole match.
 var patterns = []*regexp.Regexp{

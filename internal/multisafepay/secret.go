@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 )
 
 // redacted stands wherever something was removed.
@@ -42,6 +43,12 @@ func (s Secret) IsZero() bool { return s.value == nil }
 // differ. Two zero secrets are equal.
 func (s Secret) Equal(other Secret) bool {
 	return subtle.ConstantTimeCompare([]byte(s.Reveal()), []byte(other.Reveal())) == 1
+}
+
+// In tells whether the secret stands in a text. One that is too short to be told
+// from other text does not.
+func (s Secret) In(text string) bool {
+	return len(s.Reveal()) >= minExact && strings.Contains(text, s.Reveal())
 }
 
 // Format implements fmt.Formatter for every verb and flag, %#v and %x included.

@@ -34,6 +34,20 @@ func newSecretHolder(s Secret) secretHolder {
 	return h
 }
 
+func TestSecretIn(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		secret, text string
+		want         bool
+	}{
+		{"s3cret", "s3cret", true}, {"s3cret", "a s3cret b", true}, {"s3cret", "secret", false}, {"s3cret", "", false}, {"abc", "abc", false}, {"", "", false},
+	} {
+		if got := NewSecret(test.secret).In(test.text); got != test.want {
+			t.Errorf("%q in %q = %v", test.secret, test.text, got)
+		}
+	}
+}
+
 func TestSecretCannotBeShown(t *testing.T) {
 	t.Parallel()
 	const value = "hunter2hunter2"

@@ -173,7 +173,8 @@ func checkStream(resp *http.Response) *Error {
 
 // read hands every event to h until the stream ends, one way or another.
 func (c *Client) read(ctx context.Context, r *streamReader, token Secret, h StreamHandler) error {
-	hide := func() scrubber { return c.keys.scrubber(token) }
+	own := newScrubber(token)
+	hide := func() scrubber { return c.keys.scrubber().and(own) }
 	r.call(ctx, h.Opened)
 	for event, err := range sse.Read(r, &sse.ReadConfig{MaxEventSize: MaxEventSize}) {
 		if err != nil {
