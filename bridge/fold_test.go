@@ -459,7 +459,8 @@ func TestCatchUp(t *testing.T) {
 		{"this one repeats what was before", []string{"declined"}, stream("x", "x"), nil, 2},
 		{"the news comes back", []string{"initialized", "declined"}, stream("x", "initialized", "declined", "initialized"), stream("initialized"), 3},
 		{
-			"an answer between two repeats", []string{"initialized", "declined", "initialized"},
+			"an answer between two repeats",
+			[]string{"initialized", "declined", "initialized"},
 			slices.Concat(stream("initialized"), []Observation{answer}, stream("initialized", "declined", "initialized")), nil, 4,
 		},
 		{"an answer is dropped", []string{"initialized"}, []Observation{answer}, nil, 0},
