@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/posbridge/bridge/internal/bus"
+	"github.com/posbridge/bridge/schema"
 )
 
 // board is this replica's copy of all records, for looking: list and the
@@ -17,6 +18,7 @@ type board struct {
 	seen     uint64                            // the highest revision the watch has told
 	waiting  map[string]map[chan struct{}]bool // by terminal
 	syncing  map[chan struct{}]uint64          // waits for a revision
+	refused  refusals                          // what came of starts that others wait for too
 	onChange func(terminal string)             // called after every change, without mu
 }
 
@@ -52,6 +54,9 @@ func (b *board) wrote(c bus.RecordChange) {
 		delete(b.records, c.Terminal)
 	} else {
 		b.records[c.Terminal] = boardEntry{*c.Record, c.Revision}
+		if c.Record.Phase == bus.Refused {
+			b.refused.add(c.Record.Seq, c.Record.Error)
+		}
 	}
 	for ch := range b.waiting[c.Terminal] {
 		wake(ch)
@@ -113,6 +118,37 @@ func (b *board) all() map[string]bus.Record {
 		records[terminal] = e.record
 	}
 	return records
+}
+
+// refusal is the answer of a session that was refused lately, nil when it was not.
+func (b *board) refusal(seq uint64) *schema.Error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.refused.of(seq)
+}
+
+// refusals remembers the last refused sessions: their records are gone within
+// milliseconds.
+type refusals struct {
+	last [64]struct {
+		seq    uint64
+		answer *schema.Error
+	}
+	next int
+}
+
+func (r *refusals) add(seq uint64, answer *schema.Error) {
+	r.last[r.next].seq, r.last[r.next].answer = seq, answer
+	r.next = (r.next + 1) % len(r.last)
+}
+
+func (r *refusals) of(seq uint64) *schema.Error {
+	for _, l := range r.last {
+		if seq != 0 && l.seq == seq {
+			return l.answer
+		}
+	}
+	return nil
 }
 
 // watch returns a channel that gets a note after every change of the terminal's

@@ -10,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/micro"
+	"golang.org/x/sync/errgroup"
+
 	"github.com/posbridge/bridge/bridge"
 	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/simulator"
@@ -261,6 +264,53 @@ func TestProviderUnreachable(t *testing.T) {
 	}
 	b.waitFree(terminal1)
 	b.do("pos.payment.get", fields{"order_id": "a", "terminal_id": terminal1}).failed(schema.NotFound)
+}
+
+// Tills that ask for the same payment at a provider that fails wait for one
+// outcome, and not for one after the other.
+func TestWaitingStartsShareARefusal(t *testing.T) {
+	t.Parallel()
+	gate := make(chan struct{})
+	p := &provider{create: func(w http.ResponseWriter, _ *http.Request, _ fields) {
+		<-gate
+		refuse(w, http.StatusServiceUnavailable, 1000, "Sorry")
+	}}
+	b := setup(t, options{provider: p})
+	r := b.run(func(c *bridge.Config) { c.StartDeadline, c.RequestTimeout = 500*time.Millisecond, 20*time.Second })
+	const starts = 6
+	var group errgroup.Group
+	for range starts {
+		group.Go(func() error {
+			answer, err := b.try("pos.payment.start", order("a", terminal1))
+			if err == nil && answer.header.Get(schema.HeaderErrorCode) == "" {
+				t.Errorf("got %s", answer.body)
+			}
+			return err
+		})
+	}
+	r.waitMetric("pos_bridge_sessions_active", "1")
+	eventually(t, "all have arrived, and the order is asked for", func() bool {
+		var stats micro.Stats
+		ask(b, "$SRV.STATS.pos-bridge", &stats)
+		arrived := 0
+		for _, e := range stats.Endpoints {
+			arrived += e.NumRequests
+		}
+		return arrived == starts && p.called("create") == 1
+	})
+	close(gate)
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	b.waitFree(terminal1)
+	info, err := b.js.Stream(b.ctx, "POS_SESSIONS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	state := info.CachedInfo().State
+	if queued := state.LastSeq - info.CachedInfo().Config.FirstSeq + 1; queued != 1 {
+		t.Errorf("%d sessions were queued one after the other, want one", queued)
+	}
 }
 
 // Retry-After: a wait that fits is waited for, a longer one is answered at once.

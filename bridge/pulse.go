@@ -9,17 +9,21 @@ import (
 const (
 	// pulseInterval is how often a replica notes that it is awake.
 	pulseInterval = 100 * time.Millisecond
-	// aftermath is how long after it stood still a replica may still read what was
-	// sent to it meanwhile.
-	aftermath = time.Second
+	// aftermath is how long after it stood still a replica may still read events
+	// that were sent to it meanwhile: what one reader has to wait with holds up the
+	// ones behind it. Requests are all read at once.
+	aftermath        = time.Second
+	requestAftermath = 100 * time.Millisecond
 )
 
-// stillness is a time from which on something may have lain there unread, and
-// the time until which it may be read all the same.
-type stillness struct{ from, until time.Time }
+// stillness is a time in which something may have lain there unread.
+type stillness struct{ from, to time.Time }
 
-// covers reports whether what was read at a time may have lain there.
-func (s stillness) covers(read time.Time) bool { return read.After(s.from) && read.Before(s.until) }
+// covers reports whether what was read at a time, at most so long after the
+// stillness, may have lain there.
+func (s stillness) covers(read time.Time, after time.Duration) bool {
+	return read.After(s.from) && read.Before(s.to.Add(after))
+}
 
 // pulse notices that the process has stood still: it was stopped, or its machine
 // was. Nothing tells a process so, and what it then reads looks new.
@@ -38,14 +42,15 @@ func (p *pulse) beat(local, shared time.Time) {
 	p.note(local, shared)
 }
 
-// earliest is the earliest time at which what is read now can have been sent.
-func (p *pulse) earliest(local, shared time.Time) time.Time {
+// earliest is the earliest time at which what is read now, or so long after a
+// stillness, can have been sent.
+func (p *pulse) earliest(local, shared time.Time, after time.Duration) time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.local.IsZero() {
 		p.note(local, shared)
 	}
-	if p.stood.covers(shared) {
+	if p.stood.covers(shared, after) {
 		return p.stood.from
 	}
 	return shared
@@ -55,7 +60,7 @@ func (p *pulse) earliest(local, shared time.Time) time.Time {
 func (p *pulse) note(local, shared time.Time) {
 	gap := max(local.Sub(p.local), local.Round(0).Sub(p.local.Round(0)))
 	if !p.local.IsZero() && gap > pulseInterval+sameEvent {
-		p.stood = stillness{from: shared.Add(-gap), until: shared.Add(aftermath)}
+		p.stood = stillness{from: shared.Add(-gap), to: shared}
 	}
 	p.local = local
 }
@@ -76,7 +81,7 @@ func (r *Replica) keepPulse(ctx context.Context) {
 }
 
 // earliest is the earliest time at which what is read now can have been sent.
-func (r *Replica) earliest() time.Time {
+func (r *Replica) earliest(after time.Duration) time.Time {
 	shared := r.Clock.Now()
-	return r.pulse.earliest(time.Now(), shared)
+	return r.pulse.earliest(time.Now(), shared, after)
 }

@@ -15,7 +15,8 @@ func TestPulse(t *testing.T) {
 	want := func(now, earliest time.Duration) {
 		t.Helper()
 		_, shared := at(earliest)
-		if got := p.earliest(at(now)); !got.Equal(shared) {
+		local, nowShared := at(now)
+		if got := p.earliest(local, nowShared, aftermath); !got.Equal(shared) {
 			t.Errorf("what is read at %s can have been sent at %s, want %s", now, got.Sub(shared)+earliest, earliest)
 		}
 	}

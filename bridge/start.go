@@ -33,7 +33,7 @@ const unlockPoll = 100 * time.Millisecond
 // reply nor an error, whoever follows the session answers the requester. A reply
 // is given here for an order that was started before.
 func (r *Replica) Start(ctx context.Context, request schema.StartRequest, from Requester) (*schema.StartReply, *schema.Error) {
-	sent := r.earliest() // it may have lain there while this replica stood still
+	sent := r.earliest(requestAftermath) // it may have lain there while this replica stood still
 	request = complete(request)
 	ctx, cancel := context.WithTimeout(ctx, r.StartDeadline)
 	defer cancel()
@@ -49,85 +49,98 @@ func (r *Replica) Start(ctx context.Context, request schema.StartRequest, from R
 	}
 	pause := r.backoff()
 	for ctx.Err() == nil {
-		reply, failure, wait, err := r.tryStart(ctx, s)
+		try, err := r.tryStart(ctx, s)
 		switch {
 		case err != nil:
 			r.Log.Warn("A start could not be queued yet", zap.Error(err))
 			sleep(ctx, pause.NextBackOff())
-		case wait > 0:
-			r.waitForTerminal(ctx, request.TerminalID, wait)
+		case try.wait > 0:
+			r.waitForTerminal(ctx, request.TerminalID, try.wait)
+			if failure := r.board.refusal(try.joined); failure != nil {
+				return nil, failure // what came of it is this request's answer too
+			}
 		default:
-			return reply, failure
+			return try.reply, try.failure
 		}
 	}
 	return nil, schema.NewError(schema.OutcomeUnknown, "it is not known in time whether the order exists; send the same request again")
 }
 
-// tryStart makes one attempt. It asks for another one after a wait, or after an
-// error of the bus.
-func (r *Replica) tryStart(ctx context.Context, s bus.Session) (reply *schema.StartReply, failure *schema.Error, wait time.Duration, err error) {
+// attempt is what came of one try to queue a start: a reply, a failure, or
+// neither, when whoever follows the session answers; or another try is to be
+// made after a wait.
+type attempt struct {
+	reply   *schema.StartReply
+	failure *schema.Error
+	wait    time.Duration
+	// joined is the session of the same order that is waited for, 0 for none.
+	joined uint64
+}
+
+// tryStart makes one attempt. An error is the bus's, and may pass.
+func (r *Replica) tryStart(ctx context.Context, s bus.Session) (attempt, error) {
 	last, err := r.Journal.Last(ctx, s.Terminal(), s.Order())
 	switch {
 	case err == nil && last.Hash != s.Hash:
-		return nil, orderConflict(s.Order()), 0, nil
+		return attempt{failure: orderConflict(s.Order())}, nil
 	case err == nil && last.Event.Final:
 		reply := startReply(r.Space, s.Terminal(), s.Order(), last.Event.SessionID, last.Event.Status, false)
-		return &reply, nil, 0, nil
+		return attempt{reply: &reply}, nil
 	case err != nil && !errors.Is(err, bus.ErrNotFound):
-		return nil, nil, 0, err
+		return attempt{}, err
 	}
 	_, err = r.Queue.Enqueue(ctx, s)
 	if !errors.Is(err, bus.ErrConflict) {
-		return nil, nil, 0, err
+		return attempt{}, err
 	}
 	holder, seq, err := r.Queue.Queued(ctx, s.Terminal())
 	switch {
 	case errors.Is(err, bus.ErrNotFound):
-		return nil, nil, time.Millisecond, nil // it has gone in between
+		return attempt{wait: time.Millisecond}, nil // it has gone in between
 	case err != nil:
-		return nil, nil, 0, err
+		return attempt{}, err
 	case holder.Nonce == s.Nonce:
-		return nil, nil, 0, nil // an earlier try of ours, whose answer was lost
+		return attempt{}, nil // an earlier try of ours, whose answer was lost
 	case holder.Order() != s.Order():
 		return r.busy(ctx, s.Terminal(), holder.Order())
 	case holder.Hash != s.Hash:
-		return nil, orderConflict(s.Order()), 0, nil
+		return attempt{failure: orderConflict(s.Order())}, nil
 	}
 	return r.join(ctx, holder, seq)
 }
 
 // busy refuses a start while another order's payment is open. One that is over,
 // or was refused, is about to be unlocked.
-func (r *Replica) busy(ctx context.Context, terminal, order string) (*schema.StartReply, *schema.Error, time.Duration, error) {
+func (r *Replica) busy(ctx context.Context, terminal, order string) (attempt, error) {
 	last, err := r.Journal.Last(ctx, terminal, order)
 	if err == nil && last.Event.Final {
-		return nil, nil, unlockPoll, nil
+		return attempt{wait: unlockPoll}, nil
 	}
 	if err != nil && !errors.Is(err, bus.ErrNotFound) {
-		return nil, nil, 0, err
+		return attempt{}, err
 	}
 	there, err := r.readRecord(ctx, terminal)
 	switch {
 	case err != nil:
-		return nil, nil, 0, err
+		return attempt{}, err
 	case there.record.Order == order && there.record.Phase == bus.Refused:
-		return nil, nil, unlockPoll, nil
+		return attempt{wait: unlockPoll}, nil
 	}
-	return nil, schema.NewError(schema.TerminalBusy, "terminal %s is busy with order %s", terminal, order), 0, nil
+	return attempt{failure: schema.NewError(schema.TerminalBusy, "terminal %s is busy with order %s", terminal, order)}, nil
 }
 
 // join answers a repeated start from the session that is there.
-func (r *Replica) join(ctx context.Context, holder bus.Session, seq uint64) (*schema.StartReply, *schema.Error, time.Duration, error) {
+func (r *Replica) join(ctx context.Context, holder bus.Session, seq uint64) (attempt, error) {
 	there, err := r.readRecord(ctx, holder.Terminal())
 	switch {
 	case err != nil:
-		return nil, nil, 0, err
+		return attempt{}, err
 	case there.record.Seq != seq || there.record.Phase == bus.Creating:
-		return nil, nil, time.Second, nil
-	case there.record.Phase == bus.Refused && there.record.Error != nil: // what came of it is this request's answer too
-		return nil, there.record.Error, 0, nil
+		return attempt{wait: time.Second, joined: seq}, nil
+	case there.record.Phase == bus.Refused && there.record.Error != nil:
+		return attempt{failure: there.record.Error}, nil
 	case there.record.Phase == bus.Refused: // about to go; then it is tried again as the first
-		return nil, nil, unlockPoll, nil
+		return attempt{wait: unlockPoll}, nil
 	}
 	status, sessionID := "", there.record.SessionID
 	last, err := r.Journal.Last(ctx, holder.Terminal(), holder.Order())
@@ -135,10 +148,10 @@ func (r *Replica) join(ctx context.Context, holder bus.Session, seq uint64) (*sc
 	case err == nil:
 		status, sessionID = last.Event.Status, orElse(last.Event.SessionID, sessionID)
 	case !errors.Is(err, bus.ErrNotFound):
-		return nil, nil, 0, err
+		return attempt{}, err
 	}
 	reply := startReply(r.Space, holder.Terminal(), holder.Order(), sessionID, status, false)
-	return &reply, nil, 0, nil
+	return attempt{reply: &reply}, nil
 }
 
 // waitForTerminal waits until the terminal's record changes, at most d.

@@ -57,8 +57,8 @@ func (r *Replica) superviseStream(ctx context.Context, stream multisafepay.Strea
 	var blocked stillness
 	tell := func(n streamNews) {
 		n.at = r.Clock.Now()
-		n.notBefore = r.earliest()
-		if blocked.covers(n.at) && blocked.from.Before(n.notBefore) {
+		n.notBefore = r.earliest(aftermath)
+		if blocked.covers(n.at, aftermath) && blocked.from.Before(n.notBefore) {
 			n.notBefore = blocked.from
 		}
 		select {
@@ -66,7 +66,7 @@ func (r *Replica) superviseStream(ctx context.Context, stream multisafepay.Strea
 		case <-ctx.Done():
 		}
 		if taken := r.Clock.Now(); taken.Sub(n.at) > pulseInterval {
-			blocked = stillness{from: n.notBefore, until: taken.Add(aftermath)}
+			blocked = stillness{from: n.notBefore, to: taken}
 		}
 	}
 	pause := r.backoff()
