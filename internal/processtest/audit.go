@@ -238,8 +238,13 @@ func (r Report) Check(tb testing.TB) {
 // The payments must be over.
 func (a *Auditor) Audit(tb testing.TB) Report {
 	tb.Helper()
-	stored, err := a.readStream()
-	if err != nil {
+	var stored []message
+	var err error
+	read := Eventually(natsLimit, func() bool { // a server that was just killed may not answer yet
+		stored, err = a.readStream()
+		return err == nil
+	})
+	if !read {
 		tb.Fatalf("read status stream: %v", err)
 	}
 	a.mu.Lock()
