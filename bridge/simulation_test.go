@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -99,6 +100,7 @@ type process struct {
 	client  *bustest.Client
 	link    *link
 	replica *Replica
+	clock   ownClock
 	stop    context.CancelFunc
 	done    sync.WaitGroup
 }
@@ -157,10 +159,12 @@ func simulate(t *testing.T, seed uint64, log *zap.Logger) (a audit) {
 func (r *run) begin(f bustest.Faults) {
 	p := &process{client: r.server.Client(f)}
 	p.link = &link{world: r.world, process: p.client}
+	p.clock.process = p.client
 	r.mu.Lock()
 	name := fmt.Sprintf("replica-%d", len(r.all))
 	own := rand.New(rand.NewPCG(r.seed, uint64(1000+len(r.all))))
 	r.mu.Unlock()
+	p.clock.jump(own)
 	p.replica = NewReplica(Settings{
 		ReplicaID: name, ReplicaTTL: simTTL, StartDeadline: 20 * time.Second,
 		BackoffInitial: 250 * time.Millisecond, BackoffMax: 5 * time.Second,
@@ -168,7 +172,7 @@ func (r *run) begin(f bustest.Faults) {
 		SessionTimeout: simTimeout, RequestTimeout: simLimit,
 	}, Ports{
 		Queue: p.client, Journal: p.client, Records: p.client, Requesters: p.client,
-		Clock:    ownClock{p.client, skewed(upTo(own, 2*simSkew) - simSkew)},
+		Clock:    &p.clock,
 		Provider: p.link, Groups: terminalgroups.Single(multisafepay.NewSecret("key")),
 		Space: subjects.Default(), Metrics: telemetry.NewMetrics("", "", ""), Log: r.log.Named(name),
 	})
@@ -192,16 +196,20 @@ type skewed time.Duration
 
 func (s skewed) Now() time.Time { return time.Now().Add(time.Duration(s)).UTC().Round(0) }
 
-// ownClock is a process's clock: while the process stands still nobody in it
-// reads the time.
+// ownClock is a process's idea of the bus's time: it is off by a little, and jumps
+// when the time is heard anew. While the process stands still nobody in it reads
+// the time.
 type ownClock struct {
-	*bustest.Client
-	skewed
+	process *bustest.Client
+	off     atomic.Int64
 }
 
-func (c ownClock) Now() time.Time {
-	c.Gate()
-	return c.skewed.Now()
+// jump has the clock be off by something else.
+func (c *ownClock) jump(random *rand.Rand) { c.off.Store(int64(upTo(random, 2*simSkew) - simSkew)) }
+
+func (c *ownClock) Now() time.Time {
+	c.process.Gate()
+	return skewed(c.off.Load()).Now()
 }
 
 // kill is kill -9: the process touches the network no more. Its goroutines are
@@ -253,7 +261,10 @@ func (r *run) chaos(random *rand.Rand, f bustest.Faults) {
 			continue
 		}
 		long := upTo(random, 4*simTTL)
-		switch random.IntN(8) {
+		switch random.IntN(9) {
+		case 8:
+			r.audit.Jumps++
+			p.clock.jump(random)
 		case 0:
 			r.kill(p)
 			time.AfterFunc(long, func() { r.begin(f) })
@@ -470,7 +481,7 @@ func (r *run) end() {
 type audit struct {
 	Orders, Statuses, Reconciled, Unresolved, Withdrawn int
 	Kills, Pauses, Cuts, Away, Drains, Redeliveries     int
-	Outages                                             int
+	Outages, Jumps                                      int
 }
 
 func (a *audit) add(b audit) {
@@ -486,4 +497,5 @@ func (a *audit) add(b audit) {
 	a.Drains += b.Drains
 	a.Redeliveries += b.Redeliveries
 	a.Outages += b.Outages
+	a.Jumps += b.Jumps
 }
