@@ -149,12 +149,19 @@ func (s *session) place(seq uint64) {
 	if seq == s.seq {
 		return
 	}
-	if s.held.record.Seq == s.seq {
-		s.held.record.Seq = seq
-	}
-	s.seq = seq
-	s.unwritten.Store(true)
+	s.lostSeq, s.seq = s.seq, seq
+	s.atPlace()
 	s.log.Info("The session has a new place in the queue")
+}
+
+// atPlace has a record of this session's own that tells its lost place tell the
+// present one.
+func (s *session) atPlace() {
+	if s.lostSeq != 0 && s.held.record.Seq == s.lostSeq {
+		s.held.record.Seq = s.seq
+		s.unwritten.Store(true)
+		wake(s.nudged)
+	}
 }
 
 // look sees what the session was nudged for.
@@ -176,6 +183,9 @@ func (s *session) look() {
 	record, revision, ok := s.board.of(s.terminal)
 	if s.over || !ok || s.held.revision == 0 || revision <= s.held.revision {
 		return
+	}
+	if s.lostSeq != 0 && record.Seq == s.lostSeq { // not written with the new place yet
+		record.Seq = s.seq
 	}
 	there := held{record, revision}
 	switch {

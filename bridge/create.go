@@ -146,7 +146,7 @@ func (s *session) ensureOrder(ctx context.Context) error {
 		}
 		return nil
 	case s.state.Sequence > 0: // it has statuses, so it exists
-		return s.opened(ctx, multisafepay.Created{SessionID: s.state.SessionID}, terminalgroups.Group{})
+		return s.opened(ctx, multisafepay.Created{SessionID: s.state.SessionID}, terminalgroups.Group{}, false)
 	}
 	deadline := time.NewTimer(s.until(s.msg.Deadline))
 	defer deadline.Stop()
@@ -172,7 +172,7 @@ func (s *session) ensureOrder(ctx context.Context) error {
 			switch {
 			case f == exists:
 				s.log.Info("The order is at the provider; following it by asking")
-				return s.opened(ctx, multisafepay.Created{}, group)
+				return s.opened(ctx, multisafepay.Created{}, group, false)
 			case f == refused:
 				return s.refuse(ctx, answer)
 			case f == absent && (s.Clock.Now().Before(s.msg.Deadline) && asked.After(c.again) || asked.After(c.until)):
@@ -199,7 +199,7 @@ func (s *session) ensureOrder(ctx context.Context) error {
 			c.answer = answer
 			switch f {
 			case exists:
-				return s.opened(ctx, created, group)
+				return s.opened(ctx, created, group, true)
 			case refused:
 				if c.until.IsZero() || c.heard.After(c.until) {
 					return s.refuse(ctx, answer)
@@ -215,9 +215,12 @@ func (s *session) ensureOrder(ctx context.Context) error {
 			c.wait = max(retryAfter(err), pause.NextBackOff())
 			if f == doubtful {
 				c.doubt = true
+				late := sent.Add(createLimit * s.RequestTimeout)
+				if unanswered(err) && late.After(c.until) { // that of an earlier one may be later
+					c.until = late
+				}
 				if timedOut(err) {
-					c.until = sent.Add(createLimit * s.RequestTimeout)
-					c.again = c.until
+					c.again = late
 				}
 			}
 			continue // ask at once, or see whether the wait fits before the deadline
@@ -261,7 +264,7 @@ func (s *session) ask(ctx context.Context, key multisafepay.Secret) (finding, *s
 
 // opened stores that the order exists and what is needed to follow it, and then
 // answers: from here on the session survives this replica.
-func (s *session) opened(ctx context.Context, created multisafepay.Created, group terminalgroups.Group) error {
+func (s *session) opened(ctx context.Context, created multisafepay.Created, group terminalgroups.Group, made bool) error {
 	s.stream = created.Stream
 	s.state.SessionID = orElse(created.SessionID, s.state.SessionID)
 	s.deadline = nil // the answer is known now, and sent once it is stored
@@ -273,7 +276,7 @@ func (s *session) opened(ctx context.Context, created multisafepay.Created, grou
 		r.Phase, r.Group, r.Sealed = bus.Open, group.ID, sealed
 	})
 	if errors.Is(err, errLost) {
-		s.withdraw(ctx)
+		s.withdraw(ctx, made)
 	}
 	if err != nil {
 		return err
@@ -287,12 +290,13 @@ func (s *session) opened(ctx context.Context, created multisafepay.Created, grou
 
 // withdraw cancels an order that this replica has just created although the
 // session was dropped meanwhile by another: no terminal rings for a till that
-// has left. While another replica follows the session nothing is done.
-func (s *session) withdraw(ctx context.Context) {
+// has left. While another replica follows the session nothing is done; nor when
+// the order was only found (not made) and the till has started it anew meanwhile.
+func (s *session) withdraw(ctx context.Context, made bool) {
 	ctx, cancel := context.WithTimeout(ctx, 2*s.RequestTimeout)
 	defer cancel()
-	_, seq, err := s.Queue.Queued(ctx, s.terminal)
-	if err == nil && seq == s.seq || err != nil && !errors.Is(err, bus.ErrNotFound) {
+	queued, seq, err := s.Queue.Queued(ctx, s.terminal)
+	if err == nil && (seq == s.seq || !made && queued.Order() == s.order) || err != nil && !errors.Is(err, bus.ErrNotFound) {
 		return
 	}
 	if _, err := s.Journal.Last(ctx, s.terminal, s.order); !errors.Is(err, bus.ErrNotFound) {
@@ -351,6 +355,13 @@ func retryAfter(err error) time.Duration {
 		return failure.RetryAfter
 	}
 	return 0
+}
+
+// unanswered reports whether a create may still be under way: no complete answer
+// came.
+func unanswered(err error) bool {
+	failure, ok := errors.AsType[*multisafepay.Error](err)
+	return !ok || failure.Kind == multisafepay.KindTimeout || failure.Kind == multisafepay.KindLost
 }
 
 func timedOut(err error) bool {

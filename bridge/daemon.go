@@ -308,13 +308,17 @@ func (d *Daemon) serve(ctx, cut, life context.Context) error {
 	return failure
 }
 
+// wellAfter is how long consuming has to go on before it counts as working: longer
+// than its first question to JetStream may take.
+const wellAfter = 3 * time.Second
+
 // consume takes sessions from the queue until ctx is over.
 func (d *Daemon) consume(ctx context.Context, replica *Replica) {
 	trouble := &throttle{log: d.log}
 	pause := replica.backoff()
 	for ctx.Err() == nil {
 		began := time.Now()
-		well := time.AfterFunc(time.Second, func() {
+		well := time.AfterFunc(wellAfter, func() {
 			trouble.recovered("Sessions are handed over again")
 			d.ready.set(condSessions, "")
 		})

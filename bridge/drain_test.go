@@ -2,11 +2,13 @@ package bridge_test
 
 import (
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/posbridge/bridge/bridge"
+	"github.com/posbridge/bridge/internal/simulator"
 	"github.com/posbridge/bridge/schema"
 )
 
@@ -180,5 +182,34 @@ func TestDrainBeforeTheOrderIsMade(t *testing.T) {
 	}
 	if got := b.getOrder(terminal1, "a"); got.Replica != second.id {
 		t.Errorf("got %+v", got)
+	}
+}
+
+// A final status that comes while the only replica drains, after it has given
+// the session back: the terminal is unlocked, and the drain does not hang.
+func TestFinalStatusWhileTheOnlyReplicaDrains(t *testing.T) {
+	t.Parallel()
+	b := setup(t, options{simulator: simulator.Options{Manual: true}})
+	r := b.run(func(c *bridge.Config) { c.DrainTimeout, c.ReplicaTTL = time.Minute, time.Minute })
+	b.start(order("a", terminal1))
+	b.await("a", "initialized")
+	began := time.Now()
+	r.stop()
+	eventually(t, "the session is given back", func() bool {
+		kv, err := b.js.KeyValue(b.ctx, "pos_sessions")
+		if err != nil {
+			return false
+		}
+		entry, err := kv.Get(b.ctx, terminal1)
+		return err == nil && strings.Contains(string(entry.Value()), `"replica":""`)
+	})
+	b.act(terminal1, simulator.ActApprove)
+	b.await("a", "initialized", "completed")
+	<-r.done
+	if took := time.Since(began); took > 20*time.Second {
+		t.Errorf("the drain took %s", took)
+	}
+	if n := b.queued(); n != 0 {
+		t.Errorf("%d terminals are locked by payments that are over", n)
 	}
 }

@@ -73,6 +73,9 @@ type follower struct {
 	asking, askAgain bool
 	// poll paces the asking while there is no stream.
 	poll *backoff.ExponentialBackOff
+	// expired is set when BRIDGE_SESSION_TIMEOUT is over: the session is given up
+	// after one more answer.
+	expired bool
 	// cancelSeen is the last note of a cancel that was looked at.
 	cancelSeen time.Time
 
@@ -82,8 +85,10 @@ type follower struct {
 	lastAsk bool
 	// rest is set when nothing more is expected.
 	rest bool
-	// handingOver is set while this replica drains.
+	// handingOver is set while this replica drains. overlapOver fires when it has
+	// followed on for long enough after it gave the session back.
 	handingOver bool
+	overlapOver <-chan time.Time
 	// holding is set while another replica may still publish, until overlapEnds
 	// fires: nothing is folded meanwhile.
 	holding                    bool
@@ -121,8 +126,6 @@ func (s *session) follow(ctx context.Context) error {
 	life := time.NewTimer(s.until(s.msg.StartedAt.Add(s.SessionTimeout)))
 	defer life.Stop()
 	draining := (<-chan struct{})(s.draining)
-	var overlap <-chan time.Time
-
 	f.holdBack()
 	f.startStream(ctx)
 	defer f.stopStream()
@@ -137,9 +140,8 @@ func (s *session) follow(ctx context.Context) error {
 		if f.over && f.rest && !f.writing && len(f.pending) == 0 {
 			return nil
 		}
-		if f.handingOver && overlap == nil && f.idle() {
+		if f.handingOver && !f.released && f.idle() {
 			f.release(ctx)
-			overlap = time.After(handOverOverlap)
 		}
 		news := f.news
 		if len(f.pending) >= maxPending {
@@ -157,7 +159,8 @@ func (s *session) follow(ctx context.Context) error {
 		case <-f.nudged:
 			f.lookWhileThere()
 		case <-life.C:
-			f.observe(schema.SourceBridge, schema.StatusUnresolved)
+			f.expired = true
+			f.askSoon(0)
 		case <-f.settled:
 			f.settled = nil
 			f.lastAsk = !f.connected
@@ -167,7 +170,7 @@ func (s *session) follow(ctx context.Context) error {
 			draining, f.handingOver = nil, true
 		case <-f.overlapEnds.C:
 			f.lookBack(ctx)
-		case <-overlap:
+		case <-f.overlapOver:
 			f.leave(errHandedOver)
 		case <-ctx.Done():
 			return errStopped
@@ -315,6 +318,10 @@ func (f *follower) ask(ctx context.Context) {
 // the stream's events had arrived.
 func (f *follower) onAnswer(there multisafepay.OrderState, err error, after uint64) {
 	f.rest = f.rest || f.lastAsk
+	if f.expired { // behind the answer: what it tells comes first
+		f.expired = false
+		defer f.observe(schema.SourceBridge, schema.StatusUnresolved)
+	}
 	again := f.askAgain
 	f.askAgain = false
 	if err != nil || there.Status == "" {
@@ -377,6 +384,7 @@ func (f *follower) release(ctx context.Context) {
 				return
 			}
 			f.hold(h)
+			f.overlapOver = time.After(handOverOverlap)
 			f.lookWhileThere() // the successor may have been faster
 		}
 	})

@@ -71,6 +71,7 @@ func (d *Daemon) keepObjects(ctx context.Context, replica *Replica) {
 	tick := time.NewTicker(objectsInterval)
 	defer tick.Stop()
 	suspect := ""
+	unqueued := false // open sessions have no place in a queue that was made anew
 	for {
 		select {
 		case <-ctx.Done():
@@ -89,6 +90,7 @@ func (d *Daemon) keepObjects(ctx context.Context, replica *Replica) {
 			stuck = now
 		}
 		suspect = now
+		replica.writes.lapse()
 		if d.ready.set(condStuck, stuck) && stuck != "" {
 			d.log.Error("A session is stuck; restart this replica: " + stuck)
 		}
@@ -99,8 +101,10 @@ func (d *Daemon) keepObjects(ctx context.Context, replica *Replica) {
 		if made.Statuses {
 			d.log.Error("The status stream was lost with everything in it; open sessions go on in a new one")
 		}
-		if made.Sessions { // before the records, which tell the place in the queue
-			err = errors.Join(err, replica.requeue(ctx))
+		if unqueued = unqueued || made.Sessions; unqueued { // before the records, which tell the place in the queue
+			failed := replica.requeue(ctx)
+			unqueued = failed != nil
+			err = errors.Join(err, failed)
 		}
 		if made.Records {
 			d.log.Warn("The bucket of records was lost; it is written anew")

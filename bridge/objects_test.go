@@ -1,10 +1,16 @@
 package bridge_test
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"testing"
+	"time"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/posbridge/bridge/bridge"
 	"github.com/posbridge/bridge/internal/simulator"
 	"github.com/posbridge/bridge/schema"
 )
@@ -115,4 +121,102 @@ func TestStatusesDeletedDuringAPayment(t *testing.T) {
 		t.Errorf("got %+v", events)
 	}
 	b.waitFree(terminal1)
+}
+
+// The lock of a terminal is lost under an open payment, and another order is
+// started there: it is refused, and the first payment goes on.
+func TestSecondStartAfterALostLock(t *testing.T) {
+	t.Parallel()
+	b := setup(t, options{simulator: simulator.Options{Manual: true}})
+	b.run()
+	b.run()
+	b.start(order("a", terminal1))
+	b.await("a", "initialized")
+	s, err := b.js.Stream(b.ctx, "POS_SESSIONS")
+	if err == nil {
+		err = s.Purge(b.ctx)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 8 { // one of them at least goes to the other replica
+		b.do("pos.payment.start", order(fmt.Sprint("b", i), terminal1)).failed(schema.TerminalBusy)
+	}
+	b.act(terminal1, simulator.ActDecline, simulator.ActTap, simulator.ActApprove)
+	b.await("a", "initialized", "declined", "initialized", "completed")
+}
+
+// The queue is lost while a payment settles: a payment that is over locks its
+// terminal no more.
+func TestQueueLostInTheSettleWindow(t *testing.T) {
+	t.Parallel()
+	b := setup(t, options{simulator: simulator.Options{Manual: true}})
+	b.run(func(c *bridge.Config) { c.SettleWindow, c.ReplicaTTL = 20*time.Second, 20*time.Second })
+	b.start(order("a", terminal1))
+	b.await("a", "initialized")
+	b.act(terminal1, simulator.ActApprove)
+	b.await("a", "initialized", "completed")
+	if err := b.js.DeleteStream(b.ctx, "POS_SESSIONS"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the queue is made again", func() bool {
+		_, err := b.js.Consumer(b.ctx, "POS_SESSIONS", "bridge")
+		return err == nil
+	})
+	if got := b.start(order("b", terminal1)); !got.Created {
+		t.Errorf("the next payment: %+v", got)
+	}
+}
+
+// The queue takes nothing when open sessions are to be queued again, and is lost
+// once more: it is made again all the same.
+func TestQueueDeletedTwice(t *testing.T) {
+	t.Parallel()
+	b := setup(t, options{simulator: simulator.Options{Manual: true}})
+	r := b.run()
+	b.start(order("a", terminal1))
+	b.await("a", "initialized")
+	lose := func() {
+		if err := b.js.DeleteStream(b.ctx, "POS_SESSIONS"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lose()
+	var full jetstream.StreamConfig
+	eventually(t, "the queue is made again, and takes nothing", func() bool {
+		s, err := b.js.Stream(b.ctx, "POS_SESSIONS")
+		if err != nil {
+			return false
+		}
+		full = s.CachedInfo().Config
+		full.MaxMsgSize = 10
+		_, err = b.js.UpdateStream(b.ctx, full)
+		return err == nil
+	})
+	lose()
+	eventually(t, "the session has a place again", func() bool { return b.queued() == 1 })
+	r.waitReady(http.StatusOK)
+	b.act(terminal1, simulator.ActApprove)
+	b.await("a", "initialized", "completed")
+	b.waitFree(terminal1)
+}
+
+// Something that no bridge wrote stands among an order's statuses: the payment
+// ends all the same, and its terminal is free.
+func TestGarbageAmongTheStatuses(t *testing.T) {
+	t.Parallel()
+	b := setup(t, options{simulator: simulator.Options{Manual: true}})
+	b.run()
+	b.start(order("a", terminal1))
+	b.await("a", "initialized")
+	garbage := nats.NewMsg("pos." + terminal1 + ".a.journal")
+	garbage.Header.Set(garbageHeader, "yes")
+	if _, err := b.js.PublishMsg(b.ctx, garbage); err != nil {
+		t.Fatal(err)
+	}
+	b.act(terminal1, simulator.ActApprove)
+	b.waitFree(terminal1)
+	if got := b.getOrder(terminal1, "a"); got.Status != "completed" || got.Sequence != 2 {
+		t.Errorf("got %+v", got)
+	}
 }

@@ -140,9 +140,7 @@ func (f *follower) lookBack(ctx context.Context) {
 	f.run(ctx, func(ctx context.Context) func() {
 		// Whose it is comes last: what was published before that, by whoever had it
 		// then, is known; what is published later meets the fence.
-		others, err := persist(ctx, f.Replica, func(ctx context.Context) ([]bus.Status, error) {
-			return f.Journal.Since(ctx, f.terminal, f.order, after)
-		})
+		since, err := persist(ctx, f.Replica, func(ctx context.Context) (sequel, error) { return f.publishedSince(ctx, after) })
 		var there held
 		if err == nil {
 			there, err = persist(ctx, f.Replica, func(ctx context.Context) (held, error) { return f.readRecord(ctx, f.terminal) })
@@ -154,11 +152,11 @@ func (f *follower) lookBack(ctx context.Context) {
 			case err != nil:
 				f.leaving = err
 				return
-			case lost && f.tooLate(there, others): // what was shown here has its place before what stands there
+			case lost && f.tooLate(there, since.others): // what was shown here has its place before what stands there
 				f.leaving = errLost
 				return
-			case len(others) > 0:
-				f.catchUp(others)
+			case len(since.others) > 0:
+				f.catchUp(since)
 			}
 			if lost {
 				f.leave(errLost)

@@ -28,8 +28,9 @@ type Journal interface {
 	Append(ctx context.Context, s bus.Status, after uint64) (seq uint64, err error)
 	// Last returns an order's last status, or bus.ErrNotFound.
 	Last(ctx context.Context, terminal, order string) (bus.Status, error)
-	// Since returns an order's statuses after a sequence of the stream, in order.
-	Since(ctx context.Context, terminal, order string, after uint64) ([]bus.Status, error)
+	// Since returns an order's statuses after a sequence of the stream, in order,
+	// and where the last message on their subject stands.
+	Since(ctx context.Context, terminal, order string, after uint64) (statuses []bus.Status, last uint64, err error)
 	// AppendInvalid publishes an event that could not be understood.
 	AppendInvalid(ctx context.Context, e schema.InvalidEvent) error
 }
@@ -46,6 +47,8 @@ type Records interface {
 // Requesters are those who wait for an answer.
 type Requesters interface {
 	Reply(inbox string, header map[string]string, body []byte) error
+	// IsInbox reports whether a subject is one that a requester may be answered on.
+	IsInbox(subject string) bool
 }
 
 // Provider is MultiSafepay.

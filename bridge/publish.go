@@ -89,7 +89,7 @@ func (f *follower) fold(ctx context.Context) {
 			case err != nil:
 				f.leaving = err
 			case len(w.others) > 0:
-				f.catchUp(w.others)
+				f.catchUp(w.sequel)
 			default:
 				f.pending = f.pending[1:]
 				f.state, f.stored = next, w.seq
@@ -106,20 +106,20 @@ func (f *follower) makeSureOfRepeat(ctx context.Context) {
 	f.writing = true
 	after, h := f.stored, f.held
 	f.run(ctx, func(ctx context.Context) func() {
-		others, err := persist(ctx, f.Replica, func(ctx context.Context) ([]bus.Status, error) {
-			others, err := f.Journal.Since(ctx, f.terminal, f.order, after)
-			if err == nil && len(others) > 0 {
+		since, err := persist(ctx, f.Replica, func(ctx context.Context) (sequel, error) {
+			since, err := f.publishedSince(ctx, after)
+			if err == nil && len(since.others) > 0 {
 				err = f.stillClaimed(ctx, h)
 			}
-			return others, err
+			return since, err
 		})
 		return func() {
 			f.writing = false
 			switch {
 			case err != nil:
 				f.leaving = err
-			case len(others) > 0:
-				f.catchUp(others)
+			case len(since.others) > 0:
+				f.catchUp(since)
 			default:
 				f.sure = true
 			}
@@ -127,10 +127,22 @@ func (f *follower) makeSureOfRepeat(ctx context.Context) {
 	})
 }
 
+// sequel is what stands in the stream after a place: statuses that another
+// replica stored, and the last message of the order's at all.
+type sequel struct {
+	others []bus.Status
+	last   uint64
+}
+
+func (s *session) publishedSince(ctx context.Context, after uint64) (sequel, error) {
+	others, last, err := s.Journal.Since(ctx, s.terminal, s.order, after)
+	return sequel{others, last}, err
+}
+
 // catchUp continues from what another replica has published meanwhile.
-func (f *follower) catchUp(others []bus.Status) {
-	events := make([]schema.StatusEvent, len(others))
-	for i, o := range others {
+func (f *follower) catchUp(since sequel) {
+	events := make([]schema.StatusEvent, len(since.others))
+	for i, o := range since.others {
 		events[i] = o.Event
 	}
 	pending := make([]Observation, len(f.pending))
@@ -139,10 +151,14 @@ func (f *follower) catchUp(others []bus.Status) {
 	}
 	var rest []Observation
 	f.state, rest = f.state.CatchUp(events, pending)
-	f.stored = others[len(others)-1].Seq
-	f.arrived += uint64(len(others))
+	f.stored = since.last
+	f.arrived += uint64(len(since.others))
 	f.pending = nil
 	for _, o := range rest {
+		if o.Source == schema.SourceBridge { // the answer it was to stand behind may have been dropped
+			f.expired = true
+			continue
+		}
 		f.pending = append(f.pending, observed{Observation: o})
 	}
 	if !f.state.Final {
@@ -150,11 +166,11 @@ func (f *follower) catchUp(others []bus.Status) {
 	}
 }
 
-// written is the outcome of storing a status: it stands at seq, or others are
-// what another replica stored in its place.
+// written is the outcome of storing a status: it stands at seq, or something else
+// was published in its place.
 type written struct {
-	seq    uint64
-	others []bus.Status
+	seq uint64
+	sequel
 }
 
 // store publishes a status until it is certain what became of it. A publish
@@ -170,26 +186,30 @@ func (s *session) store(ctx context.Context, status bus.Status, after uint64, h 
 		if !errors.Is(err, bus.ErrConflict) {
 			return written{}, err
 		}
-		others, err := s.Journal.Since(ctx, s.terminal, s.order, after)
+		since, err := s.publishedSince(ctx, after)
+		others := since.others
 		switch {
 		case err != nil:
 			return written{}, err
+		case len(others) == 0 && since.last > 0: // something that no bridge wrote
+			after = since.last
+			return written{}, errPassedOver
 		case len(others) == 0: // the order's statuses are gone from the stream: begin after what is left
 			last, err := s.lastStatus(ctx)
 			switch {
 			case err != nil:
 				return written{}, err
 			case last.Seq > 0:
-				return written{others: []bus.Status{last}}, nil
+				return written{sequel: sequel{[]bus.Status{last}, last.Seq}}, nil
 			}
 			after = 0
 			return written{}, errEmptied
 		case others[0].Event == status.Event && others[0].Replica == status.Replica:
 			return written{seq: others[0].Seq}, nil // stored by an earlier try
 		case over: // the payment is over and the record with it; the fence is enough
-			return written{others: others}, nil
+			return written{sequel: since}, nil
 		}
-		return written{others: others}, s.stillClaimed(ctx, h)
+		return written{sequel: since}, s.stillClaimed(ctx, h)
 	})
 }
 
@@ -203,7 +223,11 @@ func (s *session) stillClaimed(ctx context.Context, h held) error {
 	return err
 }
 
-var errEmptied = errors.New("the status stream no longer has the order's statuses")
+// Reasons to publish again at another place.
+var (
+	errEmptied    = errors.New("the status stream no longer has the order's statuses")
+	errPassedOver = errors.New("something that no bridge wrote stands among the order's statuses")
+)
 
 // published goes on after a status was stored.
 func (f *follower) published(e schema.StatusEvent, read time.Time) {
@@ -239,7 +263,7 @@ func (f *follower) free(ctx context.Context) {
 				f.leaving = err
 				return
 			}
-			f.over = true
+			f.end()
 			f.rest = f.state.Status == schema.StatusUnresolved
 			f.settled = time.After(f.SettleWindow)
 		}

@@ -59,8 +59,12 @@ func (p *pulse) earliest(local, shared time.Time, after time.Duration) time.Time
 // note compares with the beat before. p.mu is held.
 func (p *pulse) note(local, shared time.Time) {
 	gap := max(local.Sub(p.local), local.Round(0).Sub(p.local.Round(0)))
-	if !p.local.IsZero() && gap > pulseInterval+sameEvent {
-		p.stood = stillness{from: shared.Add(-gap), to: shared}
+	if !p.local.IsZero() && gap > sameEvent {
+		from := shared.Add(-gap)
+		if p.stood.covers(from, aftermath) { // what lay there before may still be read
+			from = p.stood.from
+		}
+		p.stood = stillness{from: from, to: shared}
 	}
 	p.local = local
 }

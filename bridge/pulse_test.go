@@ -33,3 +33,19 @@ func TestPulse(t *testing.T) {
 	}
 	want(time.Minute+2*aftermath, time.Minute+2*aftermath)
 }
+
+// A process that stands still twice, with a moment in between: what lay there
+// since the first time is read after the second. A stall that CatchUp cannot
+// bridge is noticed.
+func TestPulseStandsStillTwice(t *testing.T) {
+	t.Parallel()
+	var p pulse
+	began := time.Now()
+	at := func(d time.Duration) (local, shared time.Time) { return began.Add(d), began.Add(d) }
+	p.beat(at(0))
+	p.beat(at(10 * time.Second))
+	local, shared := at(10*time.Second + sameEvent + time.Millisecond)
+	if got := p.earliest(local, shared, aftermath); got.After(began) {
+		t.Errorf("what is read now can have been sent at %s at the earliest; it may have lain there since 0", got.Sub(began))
+	}
+}

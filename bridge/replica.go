@@ -134,7 +134,7 @@ func (r *Replica) take(d bus.Delivery) {
 	if r.work.Err() != nil {
 		return // it arrives elsewhere after AckWait
 	}
-	if s := r.latest[d.Session.Terminal()]; s != nil && s.msg.Nonce == d.Session.Nonce {
+	if s := r.latest[d.Session.Terminal()]; s != nil && s.msg.Nonce == d.Session.Nonce && !s.ended.Load() {
 		s.redeliver(d)
 		return
 	}
@@ -160,7 +160,7 @@ func (r *Replica) leave(s *session) {
 	r.Metrics.SetActiveSessions(len(r.sessions))
 	r.noteOldest()
 	r.mu.Unlock()
-	if d, again := s.takeRedelivery(); again && !s.over {
+	if d, again := s.takeRedelivery(); again {
 		r.take(d)
 	}
 }
@@ -211,25 +211,38 @@ func (r *Replica) rewrite() {
 	}
 }
 
-// requeue locks the terminals of all sessions followed here again, after the
+// requeue locks the terminals of the sessions followed here again, after the
 // queue itself was lost: their payments are open, or the claim finds them over.
+// It tries each session once, and fails while one has no place.
 func (r *Replica) requeue(ctx context.Context) error {
 	r.mu.Lock()
 	open := slices.Collect(maps.Values(r.latest))
 	r.mu.Unlock()
+	var failed error
 	for _, s := range open {
+		if s.ended.Load() {
+			continue
+		}
 		again := s.msg
 		again.Requeued = true
-		seq, err := persist(ctx, r, func(ctx context.Context) (uint64, error) { return r.Queue.Enqueue(ctx, again) })
-		switch {
-		case err == nil:
-			s.move(seq)
-		case !errors.Is(err, bus.ErrConflict):
-			return err
+		seq, err := r.Queue.Enqueue(ctx, again)
+		if errors.Is(err, bus.ErrConflict) {
+			var there bus.Session
+			there, seq, err = r.Queue.Queued(ctx, s.terminal)
+			if err == nil && there.Nonce != s.msg.Nonce {
+				err = fmt.Errorf("another start has locked terminal %s", s.terminal)
+			}
 		}
+		if err != nil {
+			failed = fmt.Errorf("queue open sessions again: %w", err)
+			continue
+		}
+		s.move(seq)
 	}
-	r.Log.Warn("The session queue was lost; open sessions were queued again", zap.Int(telemetry.KeyCount, len(open)))
-	return nil
+	if failed == nil {
+		r.Log.Warn("The session queue was lost; open sessions were queued again", zap.Int(telemetry.KeyCount, len(open)))
+	}
+	return failed
 }
 
 // Drain hands every session to the other replicas and waits for it. When ctx is

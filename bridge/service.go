@@ -73,7 +73,7 @@ func startService(r *Replica, conn *nats.Conn, version string, stopped func()) (
 	s.micro = m
 	for _, c := range []struct {
 		command subjects.Command
-		handle  func(context.Context, micro.Request)
+		handle  func(context.Context, request)
 		bound   chan struct{}
 		scoped  bool
 		request string
@@ -136,13 +136,14 @@ func semver(version string) string {
 // bounded hands each request to a goroutine of a bounded pool: the framework
 // itself calls a handler one request after the other. When the pool is full the
 // requests wait in the subscription.
-func (s *service) bounded(command subjects.Command, bound chan struct{}, handle func(context.Context, micro.Request)) micro.Handler {
+func (s *service) bounded(command subjects.Command, bound chan struct{}, handle func(context.Context, request)) micro.Handler {
+	free := &hands{}
 	return micro.HandlerFunc(func(req micro.Request) {
-		if !s.isInbox(req.Reply()) {
+		if !s.Requesters.IsInbox(req.Reply()) {
 			s.Log.Warn("A request asks for its answer on a subject that is no inbox; ignored", zap.String(telemetry.KeyCommand, string(command)))
 			return
 		}
-		bound <- struct{}{}
+		sent := free.wait(s.Replica, func() { bound <- struct{}{} })
 		s.work.Go(func() {
 			defer func() { <-bound }()
 			if s.refusing.Err() != nil {
@@ -151,23 +152,55 @@ func (s *service) bounded(command subjects.Command, bound chan struct{}, handle 
 			}
 			ctx, span := s.Tracer.Start(tracing.Extract(s.refusing, req.Headers()), "command "+string(command), trace.WithSpanKind(trace.SpanKindServer))
 			defer span.End()
-			handle(ctx, req)
+			handle(ctx, request{req, sent})
 		})
 	})
 }
 
-func (s *service) onStart(ctx context.Context, req micro.Request) {
+// request is a command and the earliest time at which it can have been sent.
+type request struct {
+	micro.Request
+	sent time.Time
+}
+
+// hands are the free ones of a command's pool. While none is free, requests lie
+// in the subscription, and age.
+type hands struct {
+	mu      sync.Mutex
+	blocked stillness
+}
+
+// wait waits for a free hand, and returns the earliest time at which the request
+// that waits can have been sent.
+func (h *hands) wait(r *Replica, take func()) time.Time {
+	sent := r.earliest(requestAftermath)
+	h.mu.Lock()
+	if h.blocked.covers(sent, requestAftermath) {
+		sent = h.blocked.from
+	}
+	h.mu.Unlock()
+	began := r.age()
+	take()
+	if r.age()-began > pulseInterval {
+		h.mu.Lock()
+		h.blocked = stillness{from: sent, to: r.Clock.Now()}
+		h.mu.Unlock()
+	}
+	return sent
+}
+
+func (s *service) onStart(ctx context.Context, req request) {
 	began := time.Now()
-	request, err := schema.DecodeStart(req.Data())
-	failure := s.bind(req, err, &request.TerminalID)
+	start, err := schema.DecodeStart(req.Data())
+	failure := s.bind(req, err, &start.TerminalID)
 	if failure == nil {
-		failure = checked(request.Check())
+		failure = checked(start.Check())
 	}
 	if failure != nil {
 		s.fail(subjects.Start, req, began, failure)
 		return
 	}
-	reply, failure := s.Start(ctx, request, Requester{Inbox: req.Reply(), Trace: traceOut(ctx)})
+	reply, failure := s.Start(ctx, start, Requester{Inbox: req.Reply(), Trace: traceOut(ctx), Sent: req.sent})
 	switch {
 	case failure != nil:
 		s.fail(subjects.Start, req, began, failure)
@@ -176,11 +209,11 @@ func (s *service) onStart(ctx context.Context, req micro.Request) {
 	}
 }
 
-func (s *service) onCancel(ctx context.Context, req micro.Request) {
+func (s *service) onCancel(ctx context.Context, req request) {
 	onOrder(ctx, s, subjects.Cancel, req, s.Cancel)
 }
 
-func (s *service) onGet(ctx context.Context, req micro.Request) {
+func (s *service) onGet(ctx context.Context, req request) {
 	onOrder(ctx, s, subjects.Get, req, s.Get)
 }
 
@@ -202,7 +235,7 @@ func onOrder[T any](ctx context.Context, s *service, command subjects.Command, r
 	s.succeed(command, req, began, reply)
 }
 
-func (s *service) onList(ctx context.Context, req micro.Request) {
+func (s *service) onList(ctx context.Context, req request) {
 	began := time.Now()
 	_, err := schema.DecodeList(req.Data())
 	failure := checked(err)
@@ -257,12 +290,6 @@ func (s *service) succeed(command subjects.Command, req micro.Request, began tim
 
 func shuttingDown() *schema.Error {
 	return schema.NewError(schema.ShuttingDown, "this replica is shutting down; send the same request again")
-}
-
-// isInbox reports whether an answer may be sent to a subject: none of the
-// bridge's own, so that no requester has the bridge write there in its place.
-func (s *service) isInbox(subject string) bool {
-	return !strings.HasPrefix(subject, "$") && !strings.HasPrefix(subject, s.Space.Prefix()+".")
 }
 
 func (s *service) fail(command subjects.Command, req micro.Request, began time.Time, failure *schema.Error) {

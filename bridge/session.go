@@ -33,11 +33,11 @@ type session struct {
 	*Replica
 	msg bus.Session
 	// seq is the session's place in the queue, which it leaves only with the queue
-	// itself.
-	seq      uint64
-	terminal string
-	order    string
-	log      *zap.Logger
+	// itself; lostSeq is the place before, 0 when the queue was never lost.
+	seq, lostSeq uint64
+	terminal     string
+	order        string
+	log          *zap.Logger
 
 	handle bus.Handle
 	// tried is true when the order may exist already: a create may have reached
@@ -54,8 +54,10 @@ type session struct {
 	// state is what the last stored status says, which stands at stored.
 	state  State
 	stored uint64
-	// over is set once the session is out of the queue.
-	over bool
+	// over is set once the session is out of the queue; ended is the same for those
+	// outside its goroutine.
+	over  bool
+	ended atomic.Bool
 
 	// deadline fires when a requester who still waits is told that nothing is
 	// known yet; nil while that would not be true.
@@ -165,7 +167,17 @@ func (s *session) claim(ctx context.Context) error {
 			s.state, s.stored, s.tried = s.state.Rebase(last.Event), last.Seq, true
 		}
 		claim, known := s.nextClaim(there)
+		open := false
+		if !known && last.Seq == 0 {
+			if open, err = await(ctx, s, func(ctx context.Context) (bool, error) { return s.stillPaid(ctx, s.terminal, there.record) }); err != nil {
+				return err
+			}
+		}
 		switch {
+		case open: // its lock was lost, not its payment
+			s.held = there
+			s.answerError(schema.NewError(schema.TerminalBusy, "terminal %s is busy with order %s", s.terminal, there.record.Order))
+			return s.remove(ctx)
 		case last.Seq > 0 && last.Hash != s.msg.Hash: // it was over and gone when this start was queued
 			s.held = there
 			s.answerError(orderConflict(s.order))
@@ -206,6 +218,19 @@ func (s *session) stillQueued(ctx context.Context, seq uint64) error {
 		return errLost
 	}
 	return err
+}
+
+// stillPaid reports whether the payment of another order's record is open: the
+// queue has lost its session, which its follower goes on with all the same.
+func (r *Replica) stillPaid(ctx context.Context, terminal string, other bus.Record) (bool, error) {
+	if other.Phase != bus.Open || r.since(other.StartedAt) > r.SessionTimeout {
+		return false, nil
+	}
+	last, err := r.Journal.Last(ctx, terminal, other.Order)
+	if errors.Is(err, bus.ErrNotFound) {
+		return true, nil
+	}
+	return err == nil && !last.Event.Final, err
 }
 
 // nextClaim is the record that makes the session this replica's. known is true
@@ -293,6 +318,7 @@ func showState(r *bus.Record, state State, answered bool) {
 func (s *session) hold(h held) {
 	if h.revision > s.held.revision {
 		s.held = h
+		s.atPlace()
 	}
 }
 
@@ -308,8 +334,14 @@ func (s *session) change(ctx context.Context, change func(*bus.Record)) error {
 	if err != nil {
 		return err
 	}
-	s.held = changed
+	s.hold(changed)
 	return nil
+}
+
+// end notes that the session is out of the queue.
+func (s *session) end() {
+	s.over = true
+	s.ended.Store(true)
 }
 
 // remove takes the session out of the queue, which frees its terminal, and
@@ -318,7 +350,7 @@ func (s *session) remove(ctx context.Context) error {
 	h, handle, seq := s.held, s.handle, s.seq
 	err := await1(ctx, s, func(ctx context.Context) error { return s.unlock(ctx, handle, seq, h) })
 	if err == nil {
-		s.over = true
+		s.end()
 	}
 	return err
 }
@@ -344,7 +376,7 @@ func (s *session) removeRefused(ctx context.Context, answer *schema.Error) error
 	if err := await1(ctx, s, func(ctx context.Context) error { return s.confirmDone(ctx, handle, seq) }); err != nil {
 		return err
 	}
-	s.over = true
+	s.end()
 	s.answerError(answer)
 	return await1(ctx, s, func(ctx context.Context) error { return s.dropRecord(ctx, s.terminal, h) })
 }

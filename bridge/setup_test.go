@@ -393,6 +393,15 @@ func (b *bundle) list() []schema.Session {
 	return into[schema.ListReply](b.do(b.space.Command(subjects.List), fields{}), "list-reply").Sessions
 }
 
+// queued is how many sessions are in the queue; -1 while it cannot be asked.
+func (b *bundle) queued() int {
+	s, err := b.js.Stream(b.ctx, b.space.SessionStream())
+	if err != nil {
+		return -1
+	}
+	return int(s.CachedInfo().State.Msgs) //nolint:gosec // a handful
+}
+
 // waitFree waits until no session is active on a terminal: settled and unlocked.
 func (b *bundle) waitFree(terminal string) {
 	b.t.Helper()

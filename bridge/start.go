@@ -23,6 +23,8 @@ type Requester struct {
 	Inbox string
 	// Trace is the W3C trace context of the request.
 	Trace map[string]string
+	// Sent is the earliest time at which the request can have been sent; zero is now.
+	Sent time.Time
 }
 
 // unlockPoll is how often a terminal that is about to be unlocked is looked at
@@ -33,7 +35,10 @@ const unlockPoll = 100 * time.Millisecond
 // reply nor an error, whoever follows the session answers the requester. A reply
 // is given here for an order that was started before.
 func (r *Replica) Start(ctx context.Context, request schema.StartRequest, from Requester) (*schema.StartReply, *schema.Error) {
-	sent := r.earliest(requestAftermath) // it may have lain there while this replica stood still
+	sent := from.Sent
+	if sent.IsZero() {
+		sent = r.Clock.Now()
+	}
 	request = complete(request)
 	ctx, cancel := context.WithTimeout(ctx, r.StartDeadline)
 	defer cancel()
@@ -48,8 +53,10 @@ func (r *Replica) Start(ctx context.Context, request schema.StartRequest, from R
 		return nil, schema.NewError(schema.ProviderUnavailable, "the request lay there for longer than BRIDGE_START_DEADLINE; nothing was created")
 	}
 	pause := r.backoff()
+	known := true // that nothing came of it so far
 	for ctx.Err() == nil {
 		try, err := r.tryStart(ctx, s)
+		known = known && err == nil && try.joined == 0
 		switch {
 		case err != nil:
 			r.Log.Warn("A start could not be queued yet", zap.Error(err))
@@ -62,6 +69,9 @@ func (r *Replica) Start(ctx context.Context, request schema.StartRequest, from R
 		default:
 			return try.reply, try.failure
 		}
+	}
+	if known && r.work.Err() == nil {
+		return nil, schema.NewError(schema.TerminalBusy, "terminal %s is still being freed by the order before", request.TerminalID)
 	}
 	return nil, schema.NewError(schema.OutcomeUnknown, "it is not known in time whether the order exists; send the same request again")
 }

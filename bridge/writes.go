@@ -14,10 +14,15 @@ import (
 // seen by nothing else.
 const writesLimit = 2 * time.Second
 
+// writesMemory is how long a failure counts that no other write has followed:
+// nobody can tell how it would end now.
+const writesMemory = 10 * time.Second
+
 // writes watches the outcome of everything that a replica writes on JetStream.
 type writes struct {
-	mu      sync.Mutex
-	failing time.Time
+	mu sync.Mutex
+	// failing is when writes began to fail, last when one failed last.
+	failing, last time.Time
 	// tell is called when writes begin to fail for good, with the error, and
 	// when one has succeeded again, with nil.
 	tell func(error)
@@ -32,18 +37,35 @@ func (w *writes) note(ctx context.Context, err error) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	switch {
-	case err == nil || errors.Is(err, bus.ErrConflict):
-		w.failing = time.Time{}
-		if w.told {
-			w.told = false
-			w.tell(nil)
-		}
-	case w.failing.IsZero():
+	if err == nil || errors.Is(err, bus.ErrConflict) {
+		w.well()
+		return
+	}
+	if w.failing.IsZero() || time.Since(w.last) > writesMemory {
 		w.failing = time.Now()
-	case !w.told && time.Since(w.failing) > writesLimit:
+	}
+	w.last = time.Now()
+	if !w.told && time.Since(w.failing) > writesLimit {
 		w.told = true
 		w.tell(err)
+	}
+}
+
+// lapse forgets a failure that no other write has followed for long.
+func (w *writes) lapse() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.failing.IsZero() && time.Since(w.last) > writesMemory {
+		w.well()
+	}
+}
+
+// well notes that writes do not fail. w.mu is held.
+func (w *writes) well() {
+	w.failing = time.Time{}
+	if w.told {
+		w.told = false
+		w.tell(nil)
 	}
 }
 

@@ -27,7 +27,11 @@ func (c *clock) observe(asked, answered, server time.Time) {
 	defer c.mu.Unlock()
 	rtt := answered.Sub(asked)
 	if !c.local.IsZero() && rtt > 2*c.rtt && answered.Sub(c.local) < anchorAge {
-		return
+		off := server.Sub(c.server.Add(asked.Add(rtt / 2).Sub(c.local)))
+		if off.Abs() <= (rtt+c.rtt)/2 {
+			return
+		}
+		// What was heard before does not hold any more: one of the clocks has jumped.
 	}
 	c.local, c.server, c.rtt = asked.Add(rtt/2), server, rtt
 }

@@ -24,10 +24,12 @@ func TestClock(t *testing.T) {
 		want(time.Hour)
 		time.Sleep(10 * time.Second)
 		want(time.Hour)
-		c.observe(here(-time.Second), here(0), here(2*time.Hour)) // an answer that took long tells less
+		c.observe(here(-time.Second), here(0), here(time.Hour-100*time.Millisecond)) // an answer that took long tells less
 		want(time.Hour)
 		time.Sleep(anchorAge) // but more than an old one
-		c.observe(here(-time.Second), here(0), here(2*time.Hour-500*time.Millisecond))
+		c.observe(here(-time.Second), here(0), here(time.Hour-100*time.Millisecond))
+		want(time.Hour + 400*time.Millisecond)
+		c.observe(here(-4*time.Second), here(0), here(2*time.Hour-2*time.Second)) // or when a clock has jumped
 		want(2 * time.Hour)
 		c.observe(here(-10*time.Millisecond), here(0), here(-time.Minute-5*time.Millisecond))
 		want(-time.Minute)

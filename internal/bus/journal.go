@@ -116,36 +116,49 @@ func (b *Bus) Last(ctx context.Context, terminal, order string) (Status, error) 
 	if err != nil {
 		return Status{}, err
 	}
-	return readStatus(subject, msg, header)
+	s, err := readStatus(subject, msg, header)
+	if err == nil {
+		return s, nil
+	}
+	// No bridge has written it: the last one before it counts, at its place.
+	statuses, last, err := b.Since(ctx, terminal, order, 0)
+	if err != nil {
+		return Status{}, err
+	}
+	if len(statuses) == 0 {
+		return Status{}, ErrNotFound
+	}
+	s = statuses[len(statuses)-1]
+	s.Seq = last
+	return s, nil
 }
 
-// maxSince bounds how many statuses Since returns; an order has a handful.
+// maxSince bounds how many messages Since reads; an order has a handful.
 const maxSince = 1000
 
 // Since returns an order's statuses that stand after a sequence of the stream,
-// as the stream's leader has them, in order. None is no error.
-func (b *Bus) Since(ctx context.Context, terminal, order string, after uint64) ([]Status, error) {
+// as the stream's leader has them, in order, and where the last message on their
+// subject stands; both are nothing when there is none. What no bridge can have
+// written is passed over.
+func (b *Bus) Since(ctx context.Context, terminal, order string, after uint64) (statuses []Status, last uint64, err error) {
 	subject, err := b.space.Of(terminal, order, subjects.Status)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	var statuses []Status
-	for len(statuses) < maxSince {
+	for range maxSince {
 		msg, header, err := b.nextOf(ctx, b.space.StatusStream(), subject, after+1)
 		if errors.Is(err, ErrNotFound) {
 			break
 		}
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
-		s, err := readStatus(subject, msg, header)
-		if err != nil {
-			return nil, err
+		if s, err := readStatus(subject, msg, header); err == nil {
+			statuses = append(statuses, s)
 		}
-		statuses = append(statuses, s)
-		after = s.Seq
+		after, last = msg.Seq, msg.Seq
 	}
-	return statuses, nil
+	return statuses, last, nil
 }
 
 func readStatus(subject string, msg stored, header nats.Header) (Status, error) {

@@ -112,11 +112,11 @@ func TestSubscribersSeeWhatIsStored(t *testing.T) {
 			if pending, _, _ := published.Pending(); pending > 0 {
 				t.Errorf("%d more were seen", pending)
 			}
-			since, err := b.Since(t.Context(), "T1", "o", 0)
+			since, _, err := b.Since(t.Context(), "T1", "o", 0)
 			if err != nil || len(since) != 3 || since[0].Event.Status != "initialized" || since[2].Event.Status != "completed" {
 				t.Errorf("got %+v, %v", since, err)
 			}
-			if since, err := b.Since(t.Context(), "T1", "o", since[2].Seq); err != nil || len(since) != 0 {
+			if since, _, err := b.Since(t.Context(), "T1", "o", since[2].Seq); err != nil || len(since) != 0 {
 				t.Errorf("after the last: got %+v, %v", since, err)
 			}
 		})
@@ -155,19 +155,36 @@ func TestAppendInvalid(t *testing.T) {
 	}
 }
 
-// What stands in the stream and was not written by a bridge is an error, not a
-// status.
+// What stands in the stream and was not written by a bridge is passed over: no
+// status, but the place of the next one is behind it.
 func TestLastOfNonsense(t *testing.T) {
 	t.Parallel()
 	b := ready(t, "")
 	if _, err := b.js.Publish(t.Context(), "pos.T1.o.journal", []byte("nonsense")); err != nil {
 		t.Fatal(err)
 	}
-	if last, err := b.Last(t.Context(), "T1", "o"); err == nil {
-		t.Errorf("got %+v", last)
+	if last, err := b.Last(t.Context(), "T1", "o"); !errors.Is(err, bus.ErrNotFound) {
+		t.Errorf("got %+v, %v", last, err)
 	}
-	if _, err := b.Since(t.Context(), "T1", "o", 0); err == nil {
-		t.Error("read nonsense as a status")
+	statuses, end, err := b.Since(t.Context(), "T1", "o", 0)
+	if err != nil || len(statuses) != 0 || end == 0 {
+		t.Fatalf("got %+v, %d, %v", statuses, end, err)
+	}
+	first := bus.Status{Event: schema.StatusEvent{TerminalID: "T1", OrderID: "o", Status: "initialized", Sequence: 1}}
+	if _, err := b.Append(t.Context(), first, end); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.js.Publish(t.Context(), "pos.T1.o.journal", []byte("nonsense")); err != nil {
+		t.Fatal(err)
+	}
+	last, err := b.Last(t.Context(), "T1", "o")
+	if err != nil || last.Event.Status != "initialized" {
+		t.Fatalf("got %+v, %v", last, err)
+	}
+	second := first
+	second.Event.Status, second.Event.Sequence = "completed", 2
+	if _, err := b.Append(t.Context(), second, last.Seq); err != nil {
+		t.Errorf("the place behind the nonsense is not the last one's: %v", err)
 	}
 }
 

@@ -179,7 +179,7 @@ func (b *Bus) delivery(msg jetstream.Msg) (Delivery, error) {
 	if err != nil {
 		return Delivery{}, fmt.Errorf("read session's metadata: %w", err)
 	}
-	d := Delivery{Seq: meta.Sequence.Stream, Redelivered: meta.NumDelivered > 1, Handle: handle{msg}}
+	d := Delivery{Seq: meta.Sequence.Stream, Redelivered: meta.NumDelivered > 1, Handle: handle{b.conn, msg}}
 	if err := json.Unmarshal(msg.Data(), &d.Session); err != nil {
 		return Delivery{}, fmt.Errorf("read session %d on %s: %w", d.Seq, msg.Subject(), err)
 	}
@@ -196,11 +196,16 @@ func (b *Bus) delivery(msg jetstream.Msg) (Delivery, error) {
 	return d, nil
 }
 
-type handle struct{ msg jetstream.Msg }
+type handle struct {
+	conn *nats.Conn
+	msg  jetstream.Msg
+}
 
 func (h handle) InProgress() error { return h.msg.InProgress() }
 
-func (h handle) Release() error { return h.msg.Nak() }
+// Release does not go through the message, which would then refuse Done as one
+// that was acknowledged: a payment may end before anybody has taken its session.
+func (h handle) Release() error { return h.conn.Publish(h.msg.Reply(), []byte("-NAK")) }
 
 func (h handle) Done(ctx context.Context) error {
 	ctx, cancel := limit(ctx)

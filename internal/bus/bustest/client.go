@@ -173,10 +173,14 @@ func (c *Client) Last(ctx context.Context, terminal, order string) (bus.Status, 
 }
 
 // Since is bus.Bus's.
-func (c *Client) Since(ctx context.Context, terminal, order string, after uint64) ([]bus.Status, error) {
-	return call(ctx, c, func() ([]bus.Status, error) {
+func (c *Client) Since(ctx context.Context, terminal, order string, after uint64) (statuses []bus.Status, last uint64, err error) {
+	statuses, err = call(ctx, c, func() ([]bus.Status, error) {
 		return slices.DeleteFunc(c.server.Statuses(terminal, order), func(s bus.Status) bool { return s.Seq <= after }), nil
 	})
+	if len(statuses) > 0 {
+		last = statuses[len(statuses)-1].Seq
+	}
+	return statuses, last, err
 }
 
 // AppendInvalid is bus.Bus's.
@@ -332,6 +336,9 @@ func (c *Client) Reply(inbox string, header map[string]string, body []byte) erro
 	c.server.replies = append(c.server.replies, Reply{inbox, header, body, time.Now()})
 	return nil
 }
+
+// IsInbox is bus.Bus's.
+func (c *Client) IsInbox(string) bool { return true }
 
 // memoryHandle is a session handed to a client.
 type memoryHandle struct {

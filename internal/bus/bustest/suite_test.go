@@ -25,7 +25,7 @@ type server interface {
 	Consume(ctx context.Context, take func(bus.Delivery), report func(error)) error
 	Append(ctx context.Context, s bus.Status, after uint64) (uint64, error)
 	Last(ctx context.Context, terminal, order string) (bus.Status, error)
-	Since(ctx context.Context, terminal, order string, after uint64) ([]bus.Status, error)
+	Since(ctx context.Context, terminal, order string, after uint64) ([]bus.Status, uint64, error)
 	Record(ctx context.Context, terminal string) (bus.Record, uint64, error)
 	PutRecord(ctx context.Context, terminal string, r bus.Record, revision uint64) (uint64, error)
 	DeleteRecord(ctx context.Context, terminal string, revision uint64) error
@@ -200,11 +200,11 @@ var suite = map[string]func(t *testing.T, a, b server){
 		if err != nil || last.Seq != two || last.Event.Status != "declined" || last.Replica != "b" || last.Hash != "hash" {
 			t.Errorf("got %+v, %v", last, err)
 		}
-		all, err := b.Since(t.Context(), "T1", "o/1", 0)
-		if err != nil || len(all) != 2 || all[0].Seq != one || all[0].Replica != "a" || all[1].Seq != two {
+		all, end, err := b.Since(t.Context(), "T1", "o/1", 0)
+		if err != nil || len(all) != 2 || all[0].Seq != one || all[0].Replica != "a" || all[1].Seq != two || end != two {
 			t.Errorf("got %+v, %v", all, err)
 		}
-		none, err := b.Since(t.Context(), "T1", "o/1", two)
+		none, _, err := b.Since(t.Context(), "T1", "o/1", two)
 		if err != nil || len(none) != 0 {
 			t.Errorf("got %+v, %v, want none", none, err)
 		}
