@@ -23,6 +23,9 @@ const (
 	// handOverSettle is how long a successor that reads the stream holds back
 	// after its record has said so: the one before has then left.
 	handOverSettle = 300 * time.Millisecond
+	// givenBack is how long a successor holds back for a replica that has given the
+	// session back.
+	givenBack = handOverOverlap + handOverSettle
 	// calmOverlap is how long a successor holds back for a replica that fell
 	// silent although the bus works: as a rule it is dead.
 	calmOverlap = 500 * time.Millisecond
@@ -92,7 +95,7 @@ func (r *Replica) rest(ctx context.Context, d time.Duration) bool {
 func (s *session) overlapWith(before bus.Record) time.Duration {
 	switch {
 	case before.Replica == "":
-		return handOverOverlap + handOverSettle
+		return givenBack
 	case before.Replica == s.ReplicaID:
 		return 0
 	case s.stormy():
@@ -113,10 +116,15 @@ func (f *follower) holdBack() {
 }
 
 // stillHolding is how much longer the other replica may publish: its time is
-// longer while the bus does not work, within a limit.
+// longer while the bus does not work, within a limit. One that has given the
+// session back leaves soon, unless the connection was away meanwhile.
 func (f *follower) stillHolding() time.Duration {
 	left := time.Until(f.holdingUntil)
-	if min(time.Since(f.holdingSince), f.age()-time.Duration(f.cameBack.Load())) < overlapLimit {
+	held, connected := time.Since(f.holdingSince), f.age()-time.Duration(f.cameBack.Load())
+	if f.overlap == givenBack && held < connected {
+		return left
+	}
+	if min(held, connected) < overlapLimit {
 		left = max(left, stormOverlap-f.sinceStorm())
 	}
 	return left
@@ -223,7 +231,7 @@ func (f *follower) lookWhileThere() {
 // readerShown cuts the holding back short once the record says that this replica
 // reads: a replica that has handed the session over leaves then.
 func (f *follower) readerShown(stream string) {
-	if f.holding && f.overlap == handOverOverlap+handOverSettle && (stream == streamConnected || stream == streamPolling) {
+	if f.holding && f.overlap == givenBack && (stream == streamConnected || stream == streamPolling) {
 		f.holdingUntil = time.Now().Add(handOverSettle)
 		f.overlapEnds.Reset(handOverSettle)
 	}

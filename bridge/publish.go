@@ -26,8 +26,8 @@ func (f *follower) flush(ctx context.Context) {
 			f.update(ctx)
 		case f.unsure && !f.over && f.departing == nil:
 			f.makeSure(ctx)
-		case f.departing != nil && len(f.pending) > 0 && f.pending[0].Source == schema.SourceBridge:
-			f.pending = f.pending[1:] // what a follower decides is its successor's to decide now
+		case f.departing != nil && len(f.pending) > 0 && f.pending[0].Source != schema.SourceStream:
+			f.pending = f.pending[1:] // what can be asked for, and what is to be decided, is the successor's
 		case len(f.pending) > 0:
 			f.fold(ctx)
 		case f.departing != nil:
@@ -48,8 +48,8 @@ func (f *follower) flush(ctx context.Context) {
 func (f *follower) fold(ctx context.Context) {
 	o := f.pending[0]
 	next, change, verdict := Fold(f.state, o.Observation)
-	if verdict == Repeat && f.held.record.Epoch > 1 && !f.over && f.departing == nil && !f.sure {
-		f.makeSureOfRepeat(ctx)
+	if !f.sure && f.doubtful(o.Observation, verdict) {
+		f.verify(ctx)
 		return
 	}
 	f.sure = false
@@ -99,16 +99,27 @@ func (f *follower) fold(ctx context.Context) {
 	})
 }
 
-// makeSureOfRepeat looks whether the first pending observation repeats what was
-// published last: the replica that had the session before may have published
-// since, without this one having met it at the fence.
-func (f *follower) makeSureOfRepeat(ctx context.Context) {
+// doubtful reports whether an observation is to be folded only once it is certain
+// that nothing was published since by another replica, and that the session is
+// still this one's: one that seems to repeat what the replica before published;
+// and an answer of the provider, in bad weather, which would shut out what a
+// successor was shown meanwhile.
+func (f *follower) doubtful(o Observation, verdict Verdict) bool {
+	if f.over || f.departing != nil {
+		return false
+	}
+	return verdict == Repeat && f.held.record.Epoch > 1 ||
+		verdict == News && o.Source == schema.SourceReconcile && f.stormy()
+}
+
+// verify settles what is doubtful about the first pending observation.
+func (f *follower) verify(ctx context.Context) {
 	f.writing = true
 	after, h := f.stored, f.held
 	f.run(ctx, func(ctx context.Context) func() {
 		since, err := persist(ctx, f.Replica, func(ctx context.Context) (sequel, error) {
 			since, err := f.publishedSince(ctx, after)
-			if err == nil && len(since.others) > 0 {
+			if err == nil {
 				err = f.stillClaimed(ctx, h)
 			}
 			return since, err
@@ -117,7 +128,7 @@ func (f *follower) makeSureOfRepeat(ctx context.Context) {
 			f.writing = false
 			switch {
 			case err != nil:
-				f.leaving = err
+				f.leave(err)
 			case len(since.others) > 0:
 				f.catchUp(since)
 			default:
