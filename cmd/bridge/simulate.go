@@ -161,7 +161,7 @@ func printSimulator(out io.Writer, addr net.Addr, groups []simulator.Group) erro
 	line("")
 	line("  API\t%s/v1/json\tBRIDGE_API_URL", base)
 	line("  Events\t%s/events/stream/\tfrom every create answer", base)
-	line("  Control\t%s/\tstate, terminals, faults", base)
+	line("  Control\t%s/\tthe virtual terminals in a browser; /simulator/… for programs", base)
 	line("")
 	line("Terminal groups")
 	for _, g := range groups {

@@ -53,7 +53,7 @@ var faultKinds = []FaultInfo{
 	{FaultSlowAPI, "api", "A call is done after delay, 3 s unless told; late does it at once and delays the answer.", "A provider on a busy day.", []string{"operation", "delay", "late"}, nil},
 	{FaultRedirect, "api", "A call or a stream is redirected with a status, 307 unless told, to url or to a trap under another host name that notices who follows.", "A captive portal or a hijacked name.", []string{"operation", "status", "url"}, nil},
 	{FaultStaleGet, "api", "An order that is asked for is shown as it was before its last change.", "A read replica that lags.", nil, nil},
-	{FaultErrorsWith200, "api", "An error is sent with HTTP status 200.", "The provider, which sometimes does.", []string{"operation"}, nil},
+	{FaultErrorsWith200, "api", "If a call meets an error, it is sent with HTTP status 200; alone this makes none.", "The provider, which sometimes does.", []string{"operation"}, nil},
 	{FaultEagerTerminal, "terminal", "The customer acts at once, before anybody can have opened the stream.", "A card that is held to the terminal already.", nil, nil},
 }
 

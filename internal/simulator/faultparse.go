@@ -96,7 +96,7 @@ func flag(value string) (bool, error) {
 func (f Fault) check() error {
 	info, ok := faultKind(f.Name)
 	if !ok {
-		return fmt.Errorf("unknown fault %.64q", f.Name)
+		return fmt.Errorf("unknown fault %.64q; GET /simulator/fault-kinds lists them", f.Name)
 	}
 	wrong := func(field, want string) error { return fmt.Errorf("fault %s: %s: want %s", f.Name, field, want) }
 	for field, isSet := range map[string]bool{
