@@ -13,29 +13,37 @@ type Code string
 
 // Every code that a command can be answered with.
 const (
-	// InvalidRequest: malformed JSON, unknown or missing field, value out of range.
+	// InvalidRequest: malformed JSON, unknown or missing field, value out of
+	// range; or, of list, an answer that is longer than the server's max_payload.
 	InvalidRequest Code = "invalid_request"
-	// UnknownTerminal: no terminal group's key serves the terminal.
+	// UnknownTerminal: no terminal group's key serves the terminal, or it is not
+	// clear which one does.
 	UnknownTerminal Code = "unknown_terminal"
-	// NotFound: cancel or get of an order that is not known.
+	// NotFound: cancel or get of an order that is not known on the terminal.
 	NotFound Code = "not_found"
-	// TerminalBusy: another payment is open on the terminal.
+	// TerminalBusy: another order's payment is open on the terminal.
 	TerminalBusy Code = "terminal_busy"
-	// OrderConflict: the order exists with other content.
+	// OrderConflict: the order exists on the terminal with other content.
 	OrderConflict Code = "order_conflict"
-	// ProviderRejected: the provider said no; nothing is left open.
+	// ProviderRejected: the provider said no. Of a start nothing is left open;
+	// after a cancel the payment is as it was.
 	ProviderRejected Code = "provider_rejected"
-	// ProviderError: the key is refused or the error makes no sense; nothing was created.
+	// ProviderError: the key is refused or the error makes no sense; nothing was
+	// created or cancelled.
 	ProviderError Code = "provider_error"
-	// ProviderUnavailable: it is known that nothing was created.
+	// ProviderUnavailable: the provider cannot be reached or fails. Of a start it
+	// is known that nothing was created; a cancel may be asked for again.
 	ProviderUnavailable Code = "provider_unavailable"
-	// ShuttingDown: the replica is draining.
+	// ShuttingDown: the replica is draining. It says nothing of the order; another
+	// replica answers the same request.
 	ShuttingDown Code = "shutting_down"
-	// OutcomeUnknown: it is not known in time whether the order exists.
+	// OutcomeUnknown: it is not known in time. Of a start, whether the order
+	// exists: it is followed, and status events tell. Of a cancel, whether it was
+	// cancelled. Of get and list, that JetStream did not answer.
 	OutcomeUnknown Code = "outcome_unknown"
 )
 
-// Codes lists every code, in the order of the contract.
+// Codes lists every code, in the order of their constants.
 func Codes() []Code {
 	return []Code{
 		InvalidRequest, UnknownTerminal, NotFound, TerminalBusy, OrderConflict,

@@ -2,7 +2,7 @@ package schema
 
 import "time"
 
-// Names that a status can have before the provider said anything.
+// Statuses that are the bridge's own. All others are the provider's.
 const (
 	// StatusCreated answers commands while nothing has been published yet. It
 	// is never published itself.
@@ -17,7 +17,8 @@ const (
 const (
 	// SourceStream: an event of the payment's event stream.
 	SourceStream = "stream"
-	// SourceReconcile: the order was asked for, after a gap or a silence.
+	// SourceReconcile: the order was asked for, after a gap or a silence. The
+	// time before the stream was open is a gap, so the first event often is.
 	SourceReconcile = "reconcile"
 	// SourceBridge: the bridge itself, on giving up.
 	SourceBridge = "bridge"
@@ -28,7 +29,8 @@ const CloudEventType = "com.multisafepay.session.order"
 
 // StartRequest asks for a payment on a terminal.
 type StartRequest struct {
-	// OrderID is unique for the site, see subjects.CheckOrder.
+	// OrderID is unique for the site, see subjects.CheckOrder. A payment that is
+	// over is not started again under it.
 	OrderID string `json:"order_id"`
 	// TerminalID may be left out on a subject that is bound to a terminal.
 	TerminalID string `json:"terminal_id,omitempty"`
@@ -88,7 +90,9 @@ type OrderRequest struct {
 type CancelReply struct {
 	OrderID    string `json:"order_id"`
 	TerminalID string `json:"terminal_id"`
-	Status     string `json:"status"`
+	// Status need not be cancelled: the payment may have ended before. Its event
+	// may still be on its way.
+	Status string `json:"status"`
 }
 
 // Session is what get and list tell of one order.
@@ -136,7 +140,9 @@ type StatusEvent struct {
 	FinancialStatus string `json:"financial_status"`
 	// PreviousStatus is empty on the first event.
 	PreviousStatus string `json:"previous_status"`
-	Final          bool   `json:"final"`
+	// Final is true from the first final status on: the terminal is free. More
+	// events may follow, a reversal for one, and are final too.
+	Final bool `json:"final"`
 	// Sequence counts 1, 2, 3… per order, without gaps.
 	Sequence uint64 `json:"sequence"`
 	// Source is SourceStream, SourceReconcile or SourceBridge.

@@ -48,8 +48,8 @@ const (
 	List   Command = "list"
 )
 
-// Errors of this package. They are wrapped with the shape of the refused
-// value, never with the value itself, for it may be anything.
+// Errors of this package. They never show the refused value, for it may be
+// anything; some are wrapped with its length.
 var (
 	ErrTerminal = errors.New("terminal: want 1 to 32 characters of A-Z a-z 0-9 _ -")
 	ErrOrder    = errors.New("order: want 1 to 50 characters of A-Z a-z 0-9 . _ / -")
@@ -57,7 +57,7 @@ var (
 	ErrSubject  = errors.New("subject: not one of the bridge's")
 )
 
-// CheckTerminal reports whether id may be used as a terminal id.
+// CheckTerminal returns ErrTerminal unless id may be used as a terminal id.
 func CheckTerminal(id string) error {
 	if len(id) == 0 || len(id) > MaxTerminalLength || !all(id, isTokenByte) {
 		return ErrTerminal
@@ -65,7 +65,7 @@ func CheckTerminal(id string) error {
 	return nil
 }
 
-// CheckOrder reports whether id may be used as an order id.
+// CheckOrder returns ErrOrder unless id may be used as an order id.
 func CheckOrder(id string) error {
 	if len(id) == 0 || len(id) > MaxOrderLength || !all(id, isOrderByte) {
 		return ErrOrder
@@ -73,7 +73,7 @@ func CheckOrder(id string) error {
 	return nil
 }
 
-// CheckPrefix reports whether p may stand before every subject.
+// CheckPrefix returns ErrPrefix unless p may stand before every subject.
 func CheckPrefix(p string) error {
 	if len(p) == 0 || len(p) > 64 {
 		return ErrPrefix
@@ -179,6 +179,7 @@ func (s Space) OfTerminal(terminal string, kind Kind) (string, error) {
 func (s Space) Command(c Command) string { return s.prefix + ".payment." + string(c) }
 
 // TerminalCommand returns the subject of a command that is bound to one terminal.
+// List is not bound to one: nobody answers there.
 func (s Space) TerminalCommand(terminal string, c Command) (string, error) {
 	if err := CheckTerminal(terminal); err != nil {
 		return "", err
@@ -186,7 +187,8 @@ func (s Space) TerminalCommand(terminal string, c Command) (string, error) {
 	return s.prefix + "." + terminal + ".payment." + string(c), nil
 }
 
-// AllTerminalCommands returns the wildcard subject of a command on every terminal.
+// AllTerminalCommands returns the wildcard subject of a command on every terminal,
+// on which the bridge listens. There is none for List.
 func (s Space) AllTerminalCommands(c Command) string { return s.prefix + ".*.payment." + string(c) }
 
 // CommandTerminal returns the terminal that a command's subject is bound to;
