@@ -65,7 +65,7 @@ const (
 // clock, no I/O. The returned state is the one to continue from; change is what
 // to publish, set with verdict News only.
 //
-// The rules are those of the contract's section "Status event": a repeated
+// The rules are those that schema.StatusEvent promises its readers: a repeated
 // status is no change; an answer that is older than the stream's news is no
 // news; nothing goes back to initialized or declined after a final status;
 // nothing follows unresolved; what follows a final status is final too.

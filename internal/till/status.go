@@ -34,7 +34,7 @@ type meaning struct {
 }
 
 var meanings = map[string]meaning{
-	schema.StatusCreated:    {"the terminal asks for the card", OutcomeUnknown, plain},
+	schema.StatusCreated:    {"the order is being made, or the terminal asks for the card", OutcomeUnknown, plain},
 	"initialized":           {"under way: the card is asked for, or being processed", OutcomeUnknown, plain},
 	"declined":              {"declined; the customer may try again on the terminal", OutcomeUnknown, warning},
 	"completed":             {"paid", OutcomePaid, good},
