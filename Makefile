@@ -1,12 +1,13 @@
 # Thin: every target is one command that can be typed as well. CI runs .ci/run.
 
-GOLANGCI_LINT ?= go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+LINT_VERSION := $(shell sed -n 's/^readonly lint_version=//p' .ci/run)
+GOLANGCI_LINT ?= go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
 FUZZTIME ?= 30s
 
 .PHONY: build test race lint fmt dev fuzz pictures ci
 
 build: ## The binary, into dist/
-	CGO_ENABLED=0 go build -trimpath -o dist/bridge ./cmd/bridge
+	CGO_ENABLED=0 go build -trimpath -ldflags "-X main.version=$$(git describe --tags --always --dirty)" -o dist/bridge ./cmd/bridge
 
 test: ## All tests
 	go test ./...

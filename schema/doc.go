@@ -9,6 +9,8 @@
 //   - Replies and events only ever gain fields. No field is removed, renamed,
 //     given another type or another meaning. Whoever reads them passes over
 //     fields that he does not know, and statuses, error codes and sources too.
+//     The JSON Schemas list the codes and sources of this version: whoever
+//     validates what he reads takes the schemas of the bridge that he talks to.
 //   - Requests gain optional fields. A bridge refuses fields that it does not
 //     know, so upgrade the bridge first and the requesters after it: a request
 //     that would be half understood is not carried out.

@@ -119,11 +119,13 @@ func TestOperationsManual(t *testing.T) {
 	t.Run("variables", func(t *testing.T) {
 		t.Parallel()
 		there := all(`envconfig:"([A-Z_]+)"`, read(t, "../../bridge/config.go"))
-		var documented []string
-		for _, row := range all("(?m)^\\| (`[A-Z_]+`(?:, `[A-Z_]+`)*) \\|", section(t, text, "Configure")) {
-			documented = append(documented, all("`([A-Z_]+)`", row)...)
+		for _, table := range []string{section(t, text, "Configure"), section(t, read(t, "../../README.md"), "Run it")} {
+			var documented []string
+			for _, row := range all("(?m)^\\| (`[A-Z_]+`(?:, `[A-Z_]+`)*) \\|", table) {
+				documented = append(documented, all("`([A-Z_]+)`", row)...)
+			}
+			compare(t, "variable", documented, there)
 		}
-		compare(t, "variable", documented, there)
 	})
 
 	t.Run("conditions of readiness", func(t *testing.T) {

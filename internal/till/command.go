@@ -18,8 +18,9 @@ const (
 	// startLimit is longer than the bridge's default START_DEADLINE, after which
 	// it answers in any case.
 	startLimit = 45 * time.Second
-	// commandLimit is for all others. Cancel asks the provider.
-	commandLimit = 20 * time.Second
+	// commandLimit is for all others. Cancel asks the provider, and answers after
+	// twice BRIDGE_REQUEST_TIMEOUT at the latest.
+	commandLimit = 25 * time.Second
 )
 
 // RefusedError is an error reply of the bridge.
