@@ -158,7 +158,7 @@ func (s *session) place(seq uint64) {
 // present one.
 func (s *session) atPlace() {
 	if s.lostSeq != 0 && s.held.record.Seq == s.lostSeq {
-		s.held.record.Seq = s.seq
+		s.held.record.Seq, s.held.lost = s.seq, s.lostSeq
 		s.unwritten.Store(true)
 		wake(s.nudged)
 	}
@@ -173,7 +173,9 @@ func (s *session) look() {
 	if moved != 0 {
 		s.place(moved)
 	}
-	if d, ok := s.takeRedelivery(); ok && d.Seq >= s.seq {
+	if d, ok := s.takeRedelivery(); ok && s.over { // queued anew while it was being unlocked
+		s.Replica.take(d)
+	} else if ok && d.Seq >= s.seq {
 		s.handle = d.Handle
 		s.place(d.Seq)
 		if s.released { // nobody else is there to take it; it is not kept alive
@@ -184,10 +186,10 @@ func (s *session) look() {
 	if s.over || !ok || s.held.revision == 0 || revision <= s.held.revision {
 		return
 	}
+	there := held{record: record, revision: revision}
 	if s.lostSeq != 0 && record.Seq == s.lostSeq { // not written with the new place yet
-		record.Seq = s.seq
+		there.record.Seq, there.lost = s.seq, s.lostSeq
 	}
-	there := held{record, revision}
 	switch {
 	case there.sameClaim(s.held):
 		s.held = there

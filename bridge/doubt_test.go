@@ -154,3 +154,37 @@ func TestPaymentEndedWhileEverybodyWasAway(t *testing.T) {
 		}
 	})
 }
+
+// A start that waits for its terminal to be freed when its replica drains is not
+// told that the terminal is busy.
+func TestDrainIsNoBusyTerminal(t *testing.T) {
+	t.Parallel()
+	alone(t, &quietProvider{follow: silence}, func(r *Replica, _ *bustest.Memory) {
+		over := oneEuro
+		over.OrderID = "x"
+		r.Queue = heldQueue{r.Queue, over}
+		if _, err := r.Journal.Append(r.work, bus.Status{Event: schema.StatusEvent{OrderID: "x", TerminalID: "T", Status: "completed", Final: true, Sequence: 1}}, 0); err != nil {
+			t.Fatal(err)
+		}
+		refusing, refuse := context.WithCancel(r.work)
+		time.AfterFunc(time.Second, refuse) // service.stop
+		if _, failure := r.Start(refusing, oneEuro, Requester{Inbox: "i"}); failure == nil || failure.Code != schema.OutcomeUnknown {
+			t.Errorf("got %+v, want outcome_unknown, which service.fail turns into shutting_down", failure)
+		}
+		if _, failure := r.Start(r.work, oneEuro, Requester{Inbox: "i"}); failure == nil || failure.Code != schema.TerminalBusy {
+			t.Errorf("got %+v, want terminal_busy when the terminal is not freed in time", failure)
+		}
+	})
+}
+
+// heldQueue has the terminal locked by an order all the time.
+type heldQueue struct {
+	Queue
+	by schema.StartRequest
+}
+
+func (heldQueue) Enqueue(context.Context, bus.Session) (uint64, error) { return 0, bus.ErrConflict }
+
+func (q heldQueue) Queued(context.Context, string) (bus.Session, uint64, error) {
+	return bus.Session{Request: q.by, Nonce: "x"}, 1, nil
+}

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,6 +30,26 @@ func TestRequestsAgeWhileNoHandIsFree(t *testing.T) {
 		time.Sleep(requestAftermath)
 		if got, want := wait(0), at(); got != want {
 			t.Errorf("after that: sent at %s, want %s", got, want)
+		}
+	})
+}
+
+// One pool serves two subscriptions, and the requests of each wait in their own.
+func TestRequestsOfTwoSubscriptionsAge(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := &Replica{Ports: Ports{Clock: skewed(0)}, born: time.Now()}
+		h := &hands{}
+		began := r.Clock.Now()
+		var both sync.WaitGroup
+		both.Go(func() { h.wait(r, func() { time.Sleep(10 * time.Second) }) })
+		both.Go(func() {
+			time.Sleep(9 * time.Second)
+			h.wait(r, func() { time.Sleep(1010 * time.Millisecond) })
+		})
+		both.Wait()
+		if got := h.wait(r, func() {}).Sub(began); got != 0 {
+			t.Errorf("behind one that waited from 0 on: may have been sent at %s, want 0", got)
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -218,5 +219,35 @@ func TestGarbageAmongTheStatuses(t *testing.T) {
 	b.waitFree(terminal1)
 	if got := b.getOrder(terminal1, "a"); got.Status != "completed" || got.Sequence != 2 {
 		t.Errorf("got %+v", got)
+	}
+}
+
+// The bucket is lost under a session that was taken over before: nobody else has
+// the session, and its follower goes on reading the event stream.
+func TestBucketLostUnderATakenOverSession(t *testing.T) {
+	t.Parallel()
+	b := setup(t, options{simulator: simulator.Options{Manual: true}})
+	often := func(c *bridge.Config) { c.ReconcileInterval = 200 * time.Millisecond }
+	first := b.run(often)
+	b.start(order("a", terminal1))
+	b.await("a", "initialized")
+	first.kill()
+	r := b.run(often)
+	eventually(t, "the other replica follows, and asks", func() bool {
+		s := b.list()
+		return len(s) == 1 && s[0].Replica == r.id && strings.Contains(r.logs.String(), "No change")
+	})
+	if err := b.js.DeleteKeyValue(b.ctx, "pos_sessions"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the session is listed again", func() bool {
+		_, err := b.js.KeyValue(b.ctx, "pos_sessions")
+		return err == nil && len(b.list()) == 1
+	})
+	r.waitReady(http.StatusOK)
+	b.act(terminal1, simulator.ActDecline, simulator.ActTap, simulator.ActApprove)
+	b.await("a", "initialized", "declined", "initialized", "completed")
+	if strings.Contains(r.logs.String(), "leaving it") {
+		t.Error("the session was left although nobody else had it")
 	}
 }

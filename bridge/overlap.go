@@ -144,7 +144,7 @@ func (f *follower) lookBack(ctx context.Context) {
 		return
 	}
 	f.writing = true
-	after := f.stored
+	after, h := f.stored, f.held
 	f.run(ctx, func(ctx context.Context) func() {
 		// Whose it is comes last: what was published before that, by whoever had it
 		// then, is known; what is published later meets the fence.
@@ -153,9 +153,17 @@ func (f *follower) lookBack(ctx context.Context) {
 		if err == nil {
 			there, err = persist(ctx, f.Replica, func(ctx context.Context) (held, error) { return f.readRecord(ctx, f.terminal) })
 		}
+		lost := false
+		if err == nil {
+			_, err = persist(ctx, f.Replica, func(ctx context.Context) (struct{}, error) {
+				return struct{}{}, f.claimedBy(ctx, f.terminal, there, h)
+			})
+			if lost = errors.Is(err, errLost); lost {
+				err = nil
+			}
+		}
 		return func() {
 			f.writing, f.holding = false, false
-			lost := !there.sameClaim(f.held)
 			switch {
 			case err != nil:
 				f.leaving = err
@@ -173,22 +181,23 @@ func (f *follower) lookBack(ctx context.Context) {
 	})
 }
 
-// tooLate reports whether something was published already under the claim of the
-// replica that has the session now, or the session is over.
+// tooLate reports whether something was published already under a later claim
+// than this replica's, or the session is over.
 func (f *follower) tooLate(there held, others []bus.Status) bool {
 	return there.record.Seq != f.seq ||
-		slices.ContainsFunc(others, func(s bus.Status) bool { return s.Epoch >= there.record.Epoch })
+		slices.ContainsFunc(others, func(s bus.Status) bool { return s.Epoch > f.held.record.Epoch })
 }
 
 // makeSure reads whose session it is, from the bucket's leader.
 func (f *follower) makeSure(ctx context.Context) {
 	f.writing = true
+	h := f.held
 	f.run(ctx, func(ctx context.Context) func() {
-		there, err := persist(ctx, f.Replica, func(ctx context.Context) (held, error) { return f.readRecord(ctx, f.terminal) })
+		_, err := persist(ctx, f.Replica, func(ctx context.Context) (struct{}, error) { return struct{}{}, f.stillClaimed(ctx, h) })
 		return func() {
 			f.writing, f.unsure = false, false
-			if err == nil && !there.sameClaim(f.held) {
-				f.leave(errLost)
+			if errors.Is(err, errLost) {
+				f.leave(err)
 			}
 		}
 	})

@@ -228,10 +228,10 @@ func (s *session) store(ctx context.Context, status bus.Status, after uint64, h 
 // stands in the stream is then that one's to continue.
 func (s *session) stillClaimed(ctx context.Context, h held) error {
 	there, err := s.readRecord(ctx, s.terminal)
-	if err == nil && !there.sameClaim(h) {
-		return errLost
+	if err != nil {
+		return err
 	}
-	return err
+	return s.claimedBy(ctx, s.terminal, there, h)
 }
 
 // Reasons to publish again at another place.
@@ -265,12 +265,19 @@ func (f *follower) free(ctx context.Context) {
 	f.writing = true
 	h, handle, seq := f.held, f.handle, f.seq
 	f.run(ctx, func(ctx context.Context) func() {
-		_, err := persist(ctx, f.Replica, func(ctx context.Context) (struct{}, error) {
-			return struct{}{}, f.unlock(ctx, handle, seq, h)
-		})
+		err := f.unlock(ctx, handle, seq, h)
+		again := err != nil && !isPermanent(err) && ctx.Err() == nil
+		if again {
+			f.noteStorm()
+			f.log.Debug("Trying again", zap.Error(err))
+			f.Replica.rest(ctx, maxRetryPause)
+		}
 		return func() {
 			f.writing = false
-			if err != nil {
+			switch {
+			case again || err == nil && f.seq != seq: // anew, with the handle and the place that it has now
+				return
+			case err != nil:
 				f.leaving = err
 				return
 			}

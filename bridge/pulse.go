@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 )
@@ -32,7 +33,9 @@ type pulse struct {
 	// local is the last beat by the machine's clock, monotonic and wall: the one
 	// stands still with a machine that is suspended, the other does not.
 	local time.Time
-	stood stillness
+	// stood are the times after which something may still be read that lay there.
+	// The end of each is moved on while the process stands still again.
+	stood []stillness
 }
 
 // beat notes that the process is awake. shared is local by the bus's clock.
@@ -50,10 +53,13 @@ func (p *pulse) earliest(local, shared time.Time, after time.Duration) time.Time
 	if !p.local.IsZero() {
 		p.note(local, shared)
 	}
-	if p.stood.covers(shared, after) {
-		return p.stood.from
+	sent := shared
+	for _, s := range p.stood {
+		if s.covers(shared, after) && s.from.Before(sent) {
+			sent = s.from
+		}
 	}
-	return shared
+	return sent
 }
 
 // note compares with the beat before. p.mu is held.
@@ -61,10 +67,11 @@ func (p *pulse) note(local, shared time.Time) {
 	gap := max(local.Sub(p.local), local.Round(0).Sub(p.local.Round(0)))
 	if !p.local.IsZero() && gap > sameEvent {
 		from := shared.Add(-gap)
-		if p.stood.covers(from, aftermath) { // what lay there before may still be read
-			from = p.stood.from
+		p.stood = slices.DeleteFunc(p.stood, func(s stillness) bool { return !s.covers(from, aftermath) })
+		for i := range p.stood { // nothing of what lay there was read meanwhile, but for a beat
+			p.stood[i].to = p.stood[i].to.Add(gap - pulseInterval)
 		}
-		p.stood = stillness{from: from, to: shared}
+		p.stood = append(p.stood, stillness{from: from, to: shared})
 	}
 	p.local = local
 }

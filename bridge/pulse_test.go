@@ -49,3 +49,24 @@ func TestPulseStandsStillTwice(t *testing.T) {
 		t.Errorf("what is read now can have been sent at %s at the earliest; it may have lain there since 0", got.Sub(began))
 	}
 }
+
+// A process that stutters does not make every request as old as its first
+// stutter.
+func TestStutterDoesNotAgeRequests(t *testing.T) {
+	t.Parallel()
+	var p pulse
+	now := time.Now()
+	p.beat(now, now)
+	for range 60 { // 36 s: each time 320 ms of stillness, then awake for 300 ms
+		now = now.Add(320 * time.Millisecond)
+		p.beat(now, now)
+		for range 3 {
+			now = now.Add(100 * time.Millisecond)
+			p.beat(now, now)
+		}
+	}
+	now = now.Add(320 * time.Millisecond)
+	if got := now.Sub(p.earliest(now, now, requestAftermath)); got > 2*time.Second {
+		t.Errorf("a request that is read after 320 ms of stillness counts as %s old", got)
+	}
+}

@@ -15,13 +15,16 @@ import (
 type held struct {
 	record   bus.Record
 	revision uint64
+	// lost is the place in a lost queue that the bucket may still tell in place of
+	// the record's, 0 for none.
+	lost uint64
 }
 
 // sameClaim reports whether h stands under the claim under which own was
 // written: the same session, the same epoch, the same replica, or nobody once
 // that replica has released the session.
 func (h held) sameClaim(own held) bool {
-	return h.record.Seq == own.record.Seq && h.record.Epoch == own.record.Epoch &&
+	return (h.record.Seq == own.record.Seq || own.lost != 0 && h.record.Seq == own.lost) && h.record.Epoch == own.record.Epoch &&
 		(h.record.Replica == own.record.Replica || h.record.Replica == "")
 }
 
@@ -35,7 +38,7 @@ func (r *Replica) readRecord(ctx context.Context, terminal string) (held, error)
 		}
 		return held{revision: revision}, nil
 	}
-	return held{record, revision}, err
+	return held{record: record, revision: revision}, err
 }
 
 // claimRecord writes the first record of a claim. bus.ErrConflict: something
@@ -73,6 +76,7 @@ func (r *Replica) changeRecord(ctx context.Context, terminal string, h held, cha
 		}
 		switch {
 		case there.sameClaim(h):
+			there.record.Seq, there.lost = h.record.Seq, h.lost
 			h = there
 		case there.record.Seq != 0:
 			return h, errLost
@@ -106,6 +110,19 @@ func (r *Replica) stillOpen(ctx context.Context, terminal string, record bus.Rec
 	return err
 }
 
+// claimedBy fails with errLost when what was read of a terminal's record says that
+// h is another replica's, or over. A record that is gone says neither: the bucket
+// itself may have been lost, and then its follower is about to write it anew.
+func (r *Replica) claimedBy(ctx context.Context, terminal string, there, h held) error {
+	switch {
+	case there.sameClaim(h):
+		return nil
+	case there.record.Seq == 0:
+		return r.stillOpen(ctx, terminal, h.record)
+	}
+	return errLost
+}
+
 // dropRecord deletes a record that this replica has claimed. errLost: another
 // replica has claimed it since.
 func (r *Replica) dropRecord(ctx context.Context, terminal string, h held) error {
@@ -122,11 +139,12 @@ func (r *Replica) dropRecord(ctx context.Context, terminal string, h held) error
 		switch {
 		case err != nil:
 			return err
+		case there.sameClaim(h):
+			h = there
 		case there.record.Seq != h.record.Seq: // deleted before, maybe by this very call
 			return nil
-		case !there.sameClaim(h):
+		default:
 			return errLost
 		}
-		h = there
 	}
 }

@@ -183,6 +183,9 @@ func (h *hands) wait(r *Replica, take func()) time.Time {
 	take()
 	if r.age()-began > pulseInterval {
 		h.mu.Lock()
+		if h.blocked.covers(r.Clock.Now(), requestAftermath) && h.blocked.from.Before(sent) { // of the other subscription
+			sent = h.blocked.from
+		}
 		h.blocked = stillness{from: sent, to: r.Clock.Now()}
 		h.mu.Unlock()
 	}

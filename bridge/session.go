@@ -176,8 +176,13 @@ func (s *session) claim(ctx context.Context) error {
 		switch {
 		case open: // its lock was lost, not its payment
 			s.held = there
+			if err := s.remove(ctx); err != nil {
+				return err
+			}
+			// Not before: whoever is handed the session again may find the terminal free,
+			// and this till has left.
 			s.answerError(schema.NewError(schema.TerminalBusy, "terminal %s is busy with order %s", s.terminal, there.record.Order))
-			return s.remove(ctx)
+			return nil
 		case last.Seq > 0 && last.Hash != s.msg.Hash: // it was over and gone when this start was queued
 			s.held = there
 			s.answerError(orderConflict(s.order))
@@ -201,6 +206,7 @@ func (s *session) claim(ctx context.Context) error {
 			return err
 		}
 		s.held = claimed
+		s.atPlace()
 		if known {
 			s.resume(ctx, there.record)
 		} else {

@@ -70,7 +70,7 @@ func (r *Replica) Start(ctx context.Context, request schema.StartRequest, from R
 			return try.reply, try.failure
 		}
 	}
-	if known && r.work.Err() == nil {
+	if known && errors.Is(ctx.Err(), context.DeadlineExceeded) { // and not a drain
 		return nil, schema.NewError(schema.TerminalBusy, "terminal %s is still being freed by the order before", request.TerminalID)
 	}
 	return nil, schema.NewError(schema.OutcomeUnknown, "it is not known in time whether the order exists; send the same request again")
