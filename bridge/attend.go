@@ -174,7 +174,7 @@ func (s *session) look() {
 		s.place(moved)
 	}
 	if d, ok := s.takeRedelivery(); ok && s.over { // queued anew while it was being unlocked
-		s.Replica.take(d)
+		s.take(d)
 	} else if ok && d.Seq >= s.seq {
 		s.handle = d.Handle
 		s.place(d.Seq)

@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -26,8 +27,8 @@ func (f *follower) flush(ctx context.Context) {
 			f.update(ctx)
 		case f.unsure && !f.over && f.departing == nil:
 			f.makeSure(ctx)
-		case f.departing != nil && len(f.pending) > 0 && f.pending[0].Source != schema.SourceStream:
-			f.pending = f.pending[1:] // what can be asked for, and what is to be decided, is the successor's
+		case f.departing != nil && len(f.pending) > 0 && f.isSuccessors():
+			f.pending = f.pending[1:]
 		case len(f.pending) > 0:
 			f.fold(ctx)
 		case f.departing != nil:
@@ -40,6 +41,14 @@ func (f *follower) flush(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// isSuccessors reports whether the first pending observation is the successor's to
+// make: what is to be decided, and what can be asked for still. An answer that the
+// stream has gone on from can not: it is told before what the stream told.
+func (f *follower) isSuccessors() bool {
+	return f.pending[0].Source == schema.SourceBridge ||
+		!slices.ContainsFunc(f.pending, func(o observed) bool { return o.Source == schema.SourceStream })
 }
 
 // fold folds the first pending observation. What changes the status is

@@ -181,7 +181,11 @@ func (s *session) claim(ctx context.Context) error {
 			}
 			// Not before: whoever is handed the session again may find the terminal free,
 			// and this till has left.
-			s.answerError(schema.NewError(schema.TerminalBusy, "terminal %s is busy with order %s", s.terminal, there.record.Order))
+			if there.record.Order == s.order { // with other content, or it would be known
+				s.answerError(orderConflict(s.order))
+			} else {
+				s.answerError(terminalBusy(s.terminal, there.record.Order))
+			}
 			return nil
 		case last.Seq > 0 && last.Hash != s.msg.Hash: // it was over and gone when this start was queued
 			s.held = there

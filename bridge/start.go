@@ -136,7 +136,7 @@ func (r *Replica) busy(ctx context.Context, terminal, order string) (attempt, er
 	case there.record.Order == order && there.record.Phase == bus.Refused:
 		return attempt{wait: unlockPoll}, nil
 	}
-	return attempt{failure: schema.NewError(schema.TerminalBusy, "terminal %s is busy with order %s", terminal, order)}, nil
+	return attempt{failure: terminalBusy(terminal, order)}, nil
 }
 
 // join answers a repeated start from the session that is there.
@@ -175,6 +175,10 @@ func (r *Replica) waitForTerminal(ctx context.Context, terminal string, d time.D
 	case <-timer.C:
 	case <-ctx.Done():
 	}
+}
+
+func terminalBusy(terminal, order string) *schema.Error {
+	return schema.NewError(schema.TerminalBusy, "terminal %s is busy with order %s", terminal, order)
 }
 
 func orderConflict(order string) *schema.Error {
