@@ -251,3 +251,32 @@ func TestBucketLostUnderATakenOverSession(t *testing.T) {
 		t.Error("the session was left although nobody else had it")
 	}
 }
+
+// The lock of a terminal is lost together with the replica that follows its
+// payment. The next start there is refused, and has the payment followed again.
+func TestLockAndFollowerLost(t *testing.T) {
+	t.Parallel()
+	b := setup(t, options{simulator: simulator.Options{Manual: true}})
+	first := b.run()
+	b.start(order("a", terminal1))
+	b.await("a", "initialized")
+	first.kill()
+	s, err := b.js.Stream(b.ctx, "POS_SESSIONS")
+	if err == nil {
+		err = s.Purge(b.ctx)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.run()
+	b.do("pos.payment.start", order("b", terminal1)).failed(schema.TerminalBusy)
+	b.act(terminal1, simulator.ActApprove)
+	b.await("a", "initialized", "completed")
+	b.waitFree(terminal1)
+	if got := b.start(order("b", terminal1)); !got.Created {
+		t.Errorf("the next payment: %+v", got)
+	}
+	if n := b.sim.Calls("a").Create; n != 1 {
+		t.Errorf("%d creates", n)
+	}
+}

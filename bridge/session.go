@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"sync"
@@ -186,6 +187,7 @@ func (s *session) claim(ctx context.Context) error {
 			} else {
 				s.answerError(terminalBusy(s.terminal, there.record.Order))
 			}
+			s.relock(ctx, s.terminal, there.record)
 			return nil
 		case last.Seq > 0 && last.Hash != s.msg.Hash: // it was over and gone when this start was queued
 			s.held = there
@@ -241,6 +243,19 @@ func (r *Replica) stillPaid(ctx context.Context, terminal string, other bus.Reco
 		return true, nil
 	}
 	return err == nil && !last.Event.Final, err
+}
+
+// relock queues the session of a record that has no place in the queue any more.
+// Its follower may be gone too, and then nobody would go on with its payment; if
+// it is not, the new place is one more takeover.
+func (r *Replica) relock(ctx context.Context, terminal string, record bus.Record) {
+	s := bus.Session{
+		Request: schema.StartRequest{OrderID: record.Order, TerminalID: terminal, Amount: record.Amount, Currency: record.Currency},
+		Hash:    record.Hash, Nonce: rand.Text(), StartedAt: record.StartedAt, Deadline: record.StartedAt.Add(r.StartDeadline), Requeued: true,
+	}
+	_, err := r.Queue.Enqueue(ctx, s)
+	r.Log.Warn("An open payment had lost the lock of its terminal; it is queued again",
+		zap.String(telemetry.KeyTerminal, terminal), zap.String(telemetry.KeyOrder, record.Order), zap.Error(err))
 }
 
 // nextClaim is the record that makes the session this replica's. known is true
