@@ -53,10 +53,10 @@ func (r *Replica) Start(ctx context.Context, request schema.StartRequest, from R
 		return nil, schema.NewError(schema.ProviderUnavailable, "the request lay there for longer than BRIDGE_START_DEADLINE; nothing was created")
 	}
 	pause := r.backoff()
-	known := true // that nothing came of it so far
+	known, by := true, "" // that nothing came of it so far; whom it waited for
 	for ctx.Err() == nil {
 		try, err := r.tryStart(ctx, s)
-		known = known && err == nil && try.joined == 0
+		known, by = known && err == nil && try.joined == 0, orElse(try.by, by)
 		switch {
 		case err != nil:
 			r.Log.Warn("A start could not be queued yet", zap.Error(err))
@@ -71,7 +71,7 @@ func (r *Replica) Start(ctx context.Context, request schema.StartRequest, from R
 		}
 	}
 	if known && errors.Is(ctx.Err(), context.DeadlineExceeded) { // and not a drain
-		return nil, schema.NewError(schema.TerminalBusy, "terminal %s is still being freed by the order before", request.TerminalID)
+		return nil, schema.NewError(schema.TerminalBusy, "terminal %s is still being freed by order %s", request.TerminalID, by)
 	}
 	return nil, schema.NewError(schema.OutcomeUnknown, "it is not known in time whether the order exists; send the same request again")
 }
@@ -85,6 +85,8 @@ type attempt struct {
 	wait    time.Duration
 	// joined is the session of the same order that is waited for, 0 for none.
 	joined uint64
+	// by is the order that is over and about to free the terminal.
+	by string
 }
 
 // tryStart makes one attempt. An error is the bus's, and may pass.
@@ -124,7 +126,7 @@ func (r *Replica) tryStart(ctx context.Context, s bus.Session) (attempt, error) 
 func (r *Replica) busy(ctx context.Context, terminal, order string) (attempt, error) {
 	last, err := r.Journal.Last(ctx, terminal, order)
 	if err == nil && last.Event.Final {
-		return attempt{wait: unlockPoll}, nil
+		return attempt{wait: unlockPoll, by: order}, nil
 	}
 	if err != nil && !errors.Is(err, bus.ErrNotFound) {
 		return attempt{}, err
@@ -134,7 +136,7 @@ func (r *Replica) busy(ctx context.Context, terminal, order string) (attempt, er
 	case err != nil:
 		return attempt{}, err
 	case there.record.Order == order && there.record.Phase == bus.Refused:
-		return attempt{wait: unlockPoll}, nil
+		return attempt{wait: unlockPoll, by: order}, nil
 	}
 	return attempt{failure: terminalBusy(terminal, order)}, nil
 }
