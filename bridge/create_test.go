@@ -97,6 +97,7 @@ func TestJudgeAsk(t *testing.T) {
 		{"ours, though the answer has no terminal", with(func(o *multisafepay.OrderState) { o.TerminalID = "" }), nil, exists, ""},
 		{"ours, though the answer has no currency", with(func(o *multisafepay.OrderState) { o.Currency = "" }), nil, exists, ""},
 		{"ours, though the answer has no amount", with(func(o *multisafepay.OrderState) { o.Amount = 0 }), nil, exists, ""},
+		{"ours, in small letters", with(func(o *multisafepay.OrderState) { o.Currency = "eur" }), nil, exists, ""},
 		{"another amount", with(func(o *multisafepay.OrderState) { o.Amount = 6 }), nil, refused, schema.ProviderRejected},
 		{"another currency", with(func(o *multisafepay.OrderState) { o.Currency = "USD" }), nil, refused, schema.ProviderRejected},
 		{"another terminal", with(func(o *multisafepay.OrderState) { o.TerminalID = "U" }), nil, refused, schema.ProviderRejected},

@@ -77,6 +77,36 @@ func TestCutAnswerAndALateOrder(t *testing.T) {
 	})
 }
 
+// A create that timed out is not repeated while it may still arrive, though the
+// provider does not know the order yet.
+func TestTimedOutCreateIsNotRepeatedTooSoon(t *testing.T) {
+	t.Parallel()
+	var creates atomic.Int32
+	var made atomic.Bool
+	p := &scripted{
+		quietProvider: &quietProvider{follow: silence},
+		create: func() error {
+			creates.Add(1)
+			time.Sleep(10 * time.Second)
+			time.AfterFunc(5*time.Second, func() { made.Store(true) }) // it was held somewhere
+			return &multisafepay.Error{Op: multisafepay.OpCreate, Kind: multisafepay.KindTimeout, Sent: true}
+		},
+		get: func() (multisafepay.OrderState, error) {
+			if made.Load() {
+				return multisafepay.OrderState{OrderID: "o", Status: "initialized"}, nil
+			}
+			return multisafepay.OrderState{}, notFound
+		},
+	}
+	alone(t, p, func(r *Replica, server *bustest.Memory) {
+		r.Start(r.work, oneEuro, Requester{Inbox: "i"})
+		time.Sleep(time.Minute)
+		if n := creates.Load(); n != 1 || len(server.Statuses("T", "o")) != 1 {
+			t.Errorf("%d creates, statuses %+v; want one of each", n, server.Statuses("T", "o"))
+		}
+	})
+}
+
 // An earlier follower's create may have left just before the start deadline; a
 // create of this one's that times out makes "not found" believable no sooner.
 func TestOwnTimeoutDoesNotShortenTheDoubt(t *testing.T) {

@@ -58,6 +58,9 @@ func TestList(t *testing.T) {
 	b := setup(t, options{simulator: simulator.Options{Manual: true}})
 	b.run()
 	b.run()
+	if got := b.do("pos.payment.list", ""); string(got.body) != `{"sessions":[]}` {
+		t.Errorf("with nothing in the request: got %s", got.body)
+	}
 	if got := b.do("pos.payment.list", `{}`); string(got.body) != `{"sessions":[]}` {
 		t.Errorf("without a session: got %s", got.body)
 	}

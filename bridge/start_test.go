@@ -104,6 +104,9 @@ func TestSameStartInOtherWords(t *testing.T) {
 		"description is the order id": func() schema.StartReply {
 			return b.start(order("a", terminal1, fields{"description": "a"}))
 		},
+		"nothing in customer and custom_info": func() schema.StartReply {
+			return b.start(order("a", terminal1, fields{"customer": fields{}, "custom_info": fields{}}))
+		},
 		"terminal in the subject": func() schema.StartReply {
 			return b.do("pos.SIM00001.payment.start", `{"currency":"EUR","amount":1000,"order_id":"a"}`).started()
 		},
