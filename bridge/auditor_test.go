@@ -96,8 +96,7 @@ func (r *run) judge() audit {
 		}
 	}
 	if !ok {
-		r.t.Logf("seed %d broke a promise; replay it with: go test ./bridge -run 'TestSimulation$' -v -seed %d", r.seed, r.seed)
-		r.t.Logf("the provider's orders:\n%s", r.world)
+		r.t.Logf("seed %d: the provider's orders:\n%s", r.seed, r.world)
 	}
 	return a
 }

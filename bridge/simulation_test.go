@@ -1,18 +1,10 @@
-// The backoff library draws its jitter from math/rand, which is seeded here.
-//
-//go:debug randseednop=0
-
 package bridge
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
-	mathrand "math/rand"
 	"math/rand/v2"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -21,8 +13,6 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
-	"go.uber.org/zap/zaptest"
 
 	"github.com/posbridge/bridge/internal/bus/bustest"
 	"github.com/posbridge/bridge/internal/multisafepay"
@@ -31,41 +21,6 @@ import (
 	"github.com/posbridge/bridge/schema"
 	"github.com/posbridge/bridge/subjects"
 )
-
-var (
-	seedFlag  = flag.Uint64("seed", 0, "replay this one seed of the simulation, with its log")
-	seedsFlag = flag.Int("seeds", defaultSeeds, "how many seeds of the simulation are run")
-	fromFlag  = flag.Uint64("from", 1, "the first seed of the simulation")
-)
-
-// TestSimulation runs several replicas' real code against an in-memory bus and
-// provider in virtual time, with faults drawn from a seed, and has an auditor
-// that shares no code with the bridge check the promises after every run.
-//
-//	go test ./bridge -run TestSimulation -seed 4711     replays one seed
-//	go test ./bridge -run TestSimulation -seeds 100000  runs as long as wanted
-func TestSimulation(t *testing.T) {
-	// One goroutine at a time, so that a seed takes the same course again: not
-	// parallel, on one processor.
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	if *seedFlag != 0 {
-		simulate(t, *seedFlag, zaptest.NewLogger(t))
-		return
-	}
-	var totals audit
-	var course bytes.Buffer
-	log := zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(zap.NewDevelopmentEncoderConfig()), zapcore.Lock(zapcore.AddSync(&course)), zap.DebugLevel))
-	defer func() {
-		if t.Failed() {
-			t.Logf("the course of the last seed:\n%s", course.String())
-		}
-	}()
-	for seed := *fromFlag; seed < *fromFlag+uint64(*seedsFlag); seed++ {
-		course.Reset()
-		totals.add(simulate(t, seed, log))
-	}
-	t.Logf("%d seeds: %+v", *seedsFlag, totals)
-}
 
 // run is one simulated run.
 type run struct {
@@ -112,9 +67,11 @@ const (
 	simSkew    = 100 * time.Millisecond // how far a replica may mistake the bus's time
 )
 
+// simulate runs several replicas' real code against an in-memory bus and provider
+// in virtual time, with faults drawn from a seed, and has an auditor that shares no
+// code with the bridge check the promises afterwards.
 func simulate(t *testing.T, seed uint64, log *zap.Logger) (a audit) {
 	t.Helper()
-	mathrand.Seed(int64(seed)) //nolint:staticcheck // the backoff library draws its jitter from there
 	synctest.Test(t, func(t *testing.T) {
 		random := rand.New(rand.NewPCG(seed, seed))
 		trouble := []int{0, 20, 100, 300}[random.IntN(4)]
