@@ -46,7 +46,7 @@ func Compile(ctx context.Context, folder string) (*Machine, error) {
 	}
 	defer func() { _ = os.RemoveAll(scratch) }() // what is left is the system's to clean up
 	binary := filepath.Join(scratch, "tests.wasm")
-	build := exec.CommandContext(ctx, "go", "test", "-c", "-trimpath", "-ldflags=-s -w", "-o", binary, ".")
+	build := exec.CommandContext(ctx, "go", "test", "-c", "-trimpath", "-ldflags=-s -w", "-o", binary, ".") //nolint:gosec // our own tests
 	build.Dir = folder
 	// The flags of the outer test (the race detector's, say) are not for this one.
 	build.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0", "GOFLAGS=")
