@@ -82,7 +82,7 @@ func (r *run) judge() audit {
 		}
 		if o != nil && len(published) > 0 && r.lossless {
 			if missing := lost(o, published); missing != "" {
-				broken("promise 1: order %s: %s was shown to a replica that nothing befell, and not published: %v of %v", id, missing, published, o.history)
+				broken("promise 1: order %s: %s was shown to a replica that had to pass it on, and not published: %v of %v", id, missing, published, o.history)
 			}
 		}
 		for _, s := range said {
@@ -136,7 +136,7 @@ func subsequence(part, whole []string) bool {
 	return i == len(part)
 }
 
-// lost names a status that was shown to a replica that nothing befell, and that
+// lost names a status that was shown to a replica that had to pass it on, and that
 // is missing from what was published. What was published must be explained by
 // the history, in order: a status that was shown either stands there, or repeats
 // the one published before it. What follows the first final status may come when
@@ -147,7 +147,7 @@ func lost(o *worldOrder, published []string) string {
 		if over(o.history[:place]) {
 			break
 		}
-		must := slices.ContainsFunc(o.shown[place], func(l *link) bool { return !l.disturbed.Load() })
+		must := slices.ContainsFunc(o.shown[place], showing.binds)
 		next := map[int]bool{}
 		for i := range explained {
 			if i < len(published) && published[i] == status {

@@ -127,6 +127,7 @@ func (s *session) follow(ctx context.Context) error {
 	defer life.Stop()
 	draining := (<-chan struct{})(s.draining)
 	f.holdBack()
+	f.takeUp(s.held.record.Seen)
 	f.startStream(ctx)
 	defer f.stopStream()
 	if s.giveUp {
@@ -231,6 +232,7 @@ func (f *follower) onStream(ctx context.Context, n streamNews) {
 			},
 			read: n.at,
 		})
+		f.outdated = f.outdated || f.holding
 		if !f.mustAsk {
 			f.askIn(f.ReconcileInterval)
 		}

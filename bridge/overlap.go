@@ -164,6 +164,7 @@ func (f *follower) lookBack(ctx context.Context) {
 		}
 		return func() {
 			f.writing, f.holding = false, false
+			f.outdated = f.outdated || len(f.held.record.Seen) > 0
 			switch {
 			case err != nil:
 				f.leaving = err

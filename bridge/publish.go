@@ -161,16 +161,12 @@ func (s *session) publishedSince(ctx context.Context, after uint64) (sequel, err
 
 // catchUp continues from what another replica has published meanwhile.
 func (f *follower) catchUp(since sequel) {
-	events := make([]schema.StatusEvent, len(since.others))
-	for i, o := range since.others {
-		events[i] = o.Event
-	}
 	pending := make([]Observation, len(f.pending))
 	for i, o := range f.pending {
 		pending[i] = o.Observation
 	}
 	var rest []Observation
-	f.state, rest = f.state.CatchUp(events, pending)
+	f.state, rest = f.state.CatchUp(events(since.others), pending)
 	f.stored = since.last
 	f.arrived += uint64(len(since.others))
 	f.pending = nil
@@ -301,11 +297,13 @@ func (f *follower) free(ctx context.Context) {
 func (f *follower) update(ctx context.Context) {
 	f.writing, f.outdated = true, false
 	h, state, answered, stream := f.held, f.state, f.answered, f.shown
+	seen, after := f.seen(), f.stored
 	f.run(ctx, func(ctx context.Context) func() {
 		h, err := persist(ctx, f.Replica, func(ctx context.Context) (held, error) {
 			return f.changeRecord(ctx, f.terminal, h, func(r *bus.Record) {
 				showState(r, state, answered)
 				r.Stream = stream
+				noteSeen(r, seen, after)
 			})
 		})
 		return func() {
@@ -314,9 +312,12 @@ func (f *follower) update(ctx context.Context) {
 				f.leave(err)
 				return
 			}
+			first := f.held.record.Stream != stream
 			f.hold(h)
 			f.noteCancel()
-			f.readerShown(stream)
+			if first {
+				f.readerShown(stream)
+			}
 		}
 	})
 }

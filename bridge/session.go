@@ -158,6 +158,18 @@ func (s *session) claim(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		seen := there.record.Seen
+		if len(seen) > 0 {
+			since, err := await(ctx, s, func(ctx context.Context) (sequel, error) { return s.publishedSince(ctx, there.record.SeenAfter) })
+			if err != nil {
+				return err
+			}
+			if n := len(since.others); n > 0 {
+				last = since.others[n-1]
+				last.Seq = since.last
+			}
+			seen = unpublished(seen, since.others)
+		}
 		if there.record.Seq < s.seq {
 			seq := s.seq
 			if err := await1(ctx, s, func(ctx context.Context) error { return s.stillQueued(ctx, seq) }); err != nil {
@@ -168,6 +180,9 @@ func (s *session) claim(ctx context.Context) error {
 			s.state, s.stored, s.tried = s.state.Rebase(last.Event), last.Seq, true
 		}
 		claim, known := s.nextClaim(there)
+		if known {
+			noteSeen(&claim.record, seen, last.Seq)
+		}
 		open := false
 		if !known && last.Seq == 0 {
 			if open, err = await(ctx, s, func(ctx context.Context) (bool, error) { return s.stillPaid(ctx, s.terminal, there.record) }); err != nil {

@@ -172,7 +172,8 @@ func (c *ownClock) Now() time.Time {
 // kill is kill -9: the process touches the network no more. Its goroutines are
 // let go at the end of the run.
 func (r *run) kill(p *process) {
-	p.link.disturbed.Store(true)
+	now := time.Now()
+	p.link.killed.Store(&now)
 	p.client.Kill()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -218,10 +219,18 @@ func (r *run) chaos(random *rand.Rand, f bustest.Faults) {
 			continue
 		}
 		long := upTo(random, 4*simTTL)
-		switch random.IntN(9) {
+		switch random.IntN(10) {
 		case 8:
 			r.audit.Jumps++
 			p.clock.jump(random)
+		case 9: // and whoever takes its sessions over, shortly after
+			r.kill(p)
+			r.begin(f)
+			time.Sleep(simTTL - upTo(random, simTTL/3) + upTo(random, time.Second))
+			if q := r.someone(random); q != nil {
+				r.kill(q)
+				r.begin(f)
+			}
 		case 0:
 			r.kill(p)
 			time.AfterFunc(long, func() { r.begin(f) })

@@ -36,9 +36,26 @@ type worldOrder struct {
 	// withdrawn is set when a bridge cancelled it.
 	withdrawn bool
 	readers   []*listener
-	// shown says which replicas' streams were shown a place in the history.
-	shown map[int][]*link
+	// shown says which replicas' streams were shown a place in the history, and when.
+	shown map[int][]showing
 }
+
+// showing is a replica's being shown something.
+type showing struct {
+	to *link
+	at time.Time
+}
+
+// binds reports whether the replica had to pass on what it was shown: nothing
+// befell it, or it was killed later than a moment after.
+func (s showing) binds() bool {
+	killed := s.to.killed.Load()
+	return !s.to.disturbed.Load() && (killed == nil || killed.Sub(s.at) > moment)
+}
+
+// moment is what a replica needs to write down what it was shown, on a bus that
+// answers at once.
+const moment = 20 * time.Millisecond
 
 // listener is one connection to an order's event stream.
 type listener struct {
@@ -95,7 +112,7 @@ func (w *world) create(o multisafepay.Order) error {
 			return &multisafepay.Error{Op: "create", Kind: multisafepay.KindRejected, Status: 400, Code: 1002}
 		}
 	}
-	order := &worldOrder{id: o.OrderID, terminal: o.TerminalID, amount: o.Amount, creates: 1, history: []string{"initialized"}, shown: map[int][]*link{}}
+	order := &worldOrder{id: o.OrderID, terminal: o.TerminalID, amount: o.Amount, creates: 1, history: []string{"initialized"}, shown: map[int][]showing{}}
 	w.orders[o.OrderID] = order
 	w.schedule(order, courses[w.random.IntN(len(courses))])
 	return nil
@@ -142,10 +159,12 @@ func over(history []string) bool {
 // link is one replica's way to the provider.
 type link struct {
 	*world
-	// disturbed is set once the replica was killed, paused or cut off: what it
-	// was shown may be lost with it.
+	// disturbed is set once the replica was paused or cut off: what it was shown may
+	// be shut out by then.
 	disturbed atomic.Bool
-	process   *bustest.Client
+	// killed is when the replica was killed; what it was shown just then is lost.
+	killed  atomic.Pointer[time.Time]
+	process *bustest.Client
 	// readers are the open streams, guarded by world.mu.
 	readers []*listener
 }
@@ -318,7 +337,7 @@ func (l *link) Follow(ctx context.Context, s multisafepay.Stream, h multisafepay
 			}
 			if ctx.Err() == nil {
 				l.mu.Lock()
-				o.shown[e.place] = append(o.shown[e.place], l)
+				o.shown[e.place] = append(o.shown[e.place], showing{l, time.Now()})
 				l.mu.Unlock()
 			}
 			if l.chance(l.trouble) && !show(e.status) { // shown twice

@@ -66,6 +66,25 @@ type Record struct {
 	// CancelAskedAt is set by the replica that put a cancel to the provider;
 	// the follower then asks for the order instead of waiting for silence.
 	CancelAskedAt time.Time `json:"cancel_asked_at,omitzero"`
+	// Seen is what the follower was shown while it holds back for the replica before,
+	// in order: it is published by nobody yet, and whoever takes the session over
+	// goes on with it. Empty at all other times.
+	Seen []Seen `json:"seen,omitempty"`
+	// SeenAfter is the place in the status stream of the order's last status as the
+	// follower knew it then, 0 when there was none.
+	SeenAfter uint64 `json:"seen_after,omitempty"`
+}
+
+// Seen is a status that the event stream showed to a follower.
+type Seen struct {
+	Status          string `json:"status"`
+	FinancialStatus string `json:"financial_status,omitempty"`
+	TransactionID   string `json:"transaction_id,omitempty"`
+	SessionID       string `json:"session_id,omitempty"`
+	// At is when it was read, NotBefore the earliest time at which it can have
+	// been shown, by the bus's clock.
+	At        time.Time `json:"at"`
+	NotBefore time.Time `json:"not_before"`
 }
 
 // RecordChange is one step of a terminal's record.

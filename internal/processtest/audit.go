@@ -377,7 +377,6 @@ func (r *Report) judgeHistory(o simulator.Order, published []message, shown []Sh
 		}
 		statuses = append(statuses, m.event.Status)
 	}
-	excuses = slices.DeleteFunc(slices.Clone(excuses), func(e Excuse) bool { return e.Order != "" && e.Order != o.ID })
 	w := weigh(statuses, changes, obligation{changes: changes, excuses: excuses, patience: 30 * time.Second}.must)
 	if w.Forged {
 		r.Repeated = append(r.Repeated, fmt.Sprintf("order %s: published %v, the provider showed %v", o.ID, statuses, o.Statuses()))

@@ -2,9 +2,7 @@ package processtest
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -122,39 +120,11 @@ func (s *Scene) ServeVersion(tb testing.TB, id, version string) *Replica {
 }
 
 // Kill kills a replica as kill -9 does. What it was shown shortly before, or
-// while it could not publish, is excused; of a session that it had taken over and
-// held back for the replica before, what it was shown since.
+// while it could not publish, is excused.
 func (s *Scene) Kill(r *Replica) {
 	from := s.sinceTrouble(time.Now().Add(-slack))
 	r.Kill()
-	to := time.Now().Add(slack)
-	s.Auditor.Excuse(Excuse{Replica: r.ID, From: from, To: to})
-	for order, since := range heldBack(r.Output()) {
-		s.Auditor.Excuse(Excuse{Replica: r.ID, Order: order, From: since, To: to})
-	}
-}
-
-// heldBack finds, in a replica's log, the orders that it held back for another
-// replica to the end, and since when.
-func heldBack(output string) map[string]time.Time {
-	held := map[string]time.Time{}
-	for line := range strings.Lines(output) {
-		var entry struct {
-			Time    time.Time `json:"time"`
-			Message string    `json:"msg"`
-			Order   string    `json:"order_id"`
-		}
-		if json.Unmarshal([]byte(line), &entry) != nil || entry.Order == "" {
-			continue
-		}
-		switch entry.Message {
-		case "Holding back for the replica that had the session before":
-			held[entry.Order] = entry.Time
-		case "Status changed", "No change":
-			delete(held, entry.Order)
-		}
-	}
-	return held
+	s.Auditor.Excuse(Excuse{Replica: r.ID, From: from, To: time.Now().Add(slack)})
 }
 
 // Pause stops a replica without its knowledge.

@@ -25,7 +25,6 @@ type Witness struct {
 // was killed or stopped before it could pass it on, or its wire swallowed it.
 type Excuse struct {
 	Replica  string // empty is every replica
-	Order    string // empty is every order
 	From, To time.Time
 }
 

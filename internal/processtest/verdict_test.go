@@ -103,13 +103,3 @@ func TestObligation(t *testing.T) {
 		})
 	}
 }
-
-func TestHeldBack(t *testing.T) {
-	t.Parallel()
-	const hold = `{"time":"2026-11-25T20:19:15.770Z","msg":"Holding back for the replica that had the session before","order_id":"`
-	got := heldBack("no JSON\n" + hold + "A\"}\n" + hold + "B\"}\n" + `{"time":"2026-11-25T20:19:16Z","msg":"Status changed","order_id":"B"}` + "\n")
-	want := time.Date(2026, 11, 25, 20, 19, 15, 770_000_000, time.UTC)
-	if len(got) != 1 || !got["A"].Equal(want) {
-		t.Errorf("got %v, want A since %s", got, want)
-	}
-}
