@@ -2,10 +2,15 @@ package bridge
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/multisafepay"
 )
 
@@ -53,5 +58,32 @@ func TestSealNothing(t *testing.T) {
 	sealed, err := seal(multisafepay.NewSecret("key"), "T/o/1", multisafepay.Stream{URL: "https://events.example/stream"})
 	if err != nil || sealed != nil {
 		t.Errorf("got %x, %v, want nothing for a stream without a token", sealed, err)
+	}
+}
+
+// What earlier versions have sealed is opened, for ever, and what they took for
+// the same request is the same: testdata/stored of package bus has it.
+func TestStoredBefore(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../internal/bus/testdata/stored/*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no stored messages: %v", err)
+	}
+	for _, file := range files {
+		var stored struct{ Session, Record struct{ Data string } }
+		var s bus.Session
+		var r bus.Record
+		text, err := os.ReadFile(file)
+		if err := errors.Join(err, json.Unmarshal(text, &stored), json.Unmarshal([]byte(stored.Session.Data), &s), json.Unmarshal([]byte(stored.Record.Data), &r)); err != nil {
+			t.Fatal(err)
+		}
+		opener := &session{msg: s, terminal: s.Terminal(), order: s.Order()}
+		got, err := unseal(multisafepay.NewSecret("process-test-key"), opener.sealedFor(), r.Sealed)
+		if err != nil || !strings.HasSuffix(got.URL, "/events/stream/") || got.Token.IsZero() {
+			t.Errorf("%s: unsealed %s, %v", file, got.URL, err)
+		}
+		if got := contentHash(complete(s.Request)); got != s.Hash {
+			t.Errorf("%s: the request's hash is now %s, it was %s: a start that is sent again would be another one", file, got, s.Hash)
+		}
 	}
 }
