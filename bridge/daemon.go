@@ -314,7 +314,7 @@ const wellAfter = 3 * time.Second
 
 // consume takes sessions from the queue until ctx is over.
 func (d *Daemon) consume(ctx context.Context, replica *Replica) {
-	trouble := &throttle{log: d.log}
+	trouble, newer := &throttle{log: d.log}, &throttle{log: d.log}
 	pause := replica.backoff()
 	for ctx.Err() == nil {
 		began := time.Now()
@@ -327,6 +327,10 @@ func (d *Daemon) consume(ctx context.Context, replica *Replica) {
 			d.ready.set(condSessions, "")
 			replica.take(s)
 		}, func(err error) {
+			if errors.Is(err, bus.ErrNewer) { // the bus works
+				newer.failed("A session is left to a newer replica", err)
+				return
+			}
 			replica.noteStorm()
 			trouble.failed("Sessions are not handed over just now", err)
 		})

@@ -365,7 +365,7 @@ func persist[T any](ctx context.Context, r *Replica, operation func(context.Cont
 
 // isPermanent tells the errors of the bus that repeating does not change.
 func isPermanent(err error) bool {
-	return errors.Is(err, bus.ErrConflict) || errors.Is(err, bus.ErrNotFound) ||
+	return errors.Is(err, bus.ErrConflict) || errors.Is(err, bus.ErrNotFound) || errors.Is(err, bus.ErrNewer) ||
 		errors.Is(err, errLost) || errors.Is(err, subjects.ErrOrder) || errors.Is(err, subjects.ErrTerminal)
 }
 

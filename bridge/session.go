@@ -214,6 +214,8 @@ func (s *session) claim(ctx context.Context) error {
 				s.answer(false)
 			}
 			return s.remove(ctx)
+		case known && there.record.Newer(): // what it says may be anything
+			return bus.ErrNewer
 		case known && there.record.Phase == bus.Refused:
 			s.held = there
 			s.answered = there.record.Answered

@@ -3,6 +3,7 @@ package bus
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -36,6 +37,27 @@ type Session struct {
 	// Requeued is set when the queue was lost and the session's follower queued it
 	// again: its order may exist, though nothing else may be known of it.
 	Requeued bool `json:"requeued,omitempty"`
+	// Format is 0 unless a newer version has written it, see Newer.
+	Format int `json:"format,omitempty"`
+
+	rest rest
+}
+
+// Newer reports whether the session is of a format that this version does not
+// know: what was read of it may be anything.
+func (s Session) Newer() bool { return s.Format > format }
+
+// UnmarshalJSON keeps what this version does not know.
+func (s *Session) UnmarshalJSON(data []byte) (err error) {
+	type plain Session
+	s.rest, err = readWithRest(data, (*plain)(s))
+	return err
+}
+
+// MarshalJSON writes what a newer version wrote, too.
+func (s Session) MarshalJSON() ([]byte, error) {
+	type plain Session
+	return writeWithRest(plain(s), s.rest)
 }
 
 // Terminal is the session's key.
@@ -68,6 +90,10 @@ type Delivery struct {
 	Handle      Handle
 }
 
+// newerDelay is how long a session that this version cannot go on with lies in
+// the queue before it is handed out again.
+const newerDelay = time.Second
+
 // stopLimit is how long Consume may take to end.
 const stopLimit = 500 * time.Millisecond
 
@@ -97,6 +123,7 @@ func (b *Bus) Enqueue(ctx context.Context, s Session) (seq uint64, err error) {
 }
 
 // Queued returns the session that locks a terminal, ErrNotFound when it is free.
+// One that is Newer is told as far as it can be read.
 func (b *Bus) Queued(ctx context.Context, terminal string) (Session, uint64, error) {
 	subject, err := b.space.Session(terminal)
 	if err != nil {
@@ -107,7 +134,7 @@ func (b *Bus) Queued(ctx context.Context, terminal string) (Session, uint64, err
 		return Session{}, 0, err
 	}
 	var s Session
-	if err := json.Unmarshal(msg.Data, &s); err != nil {
+	if err := json.Unmarshal(msg.Data, &s); err != nil && !s.Newer() {
 		return Session{}, 0, fmt.Errorf("read session of terminal %s: %w", terminal, err)
 	}
 	return s, msg.Seq, nil
@@ -115,8 +142,9 @@ func (b *Bus) Queued(ctx context.Context, terminal string) (Session, uint64, err
 
 // Consume hands sessions to take, one after the other, until ctx is over. take
 // must return at once: a session that waits here is idle while another replica
-// may be free. report is told of everything that went wrong on the way; it ends
-// only with ctx, or with the error of a consumer that is not there.
+// may be free. report is told of everything that went wrong on the way, and with
+// ErrNewer of a session that is left to a newer replica. It ends only with ctx, or
+// with the error of a consumer that is not there.
 func (b *Bus) Consume(ctx context.Context, take func(Delivery), report func(error)) error {
 	lookCtx, cancel := limit(ctx)
 	consumer, err := b.js.Consumer(lookCtx, b.space.SessionStream(), consumerName)
@@ -128,6 +156,11 @@ func (b *Bus) Consume(ctx context.Context, take func(Delivery), report func(erro
 	consuming, err := consumer.Consume(
 		func(msg jetstream.Msg) {
 			d, err := b.delivery(msg)
+			if errors.Is(err, ErrNewer) { // some replica may be of that version
+				report(err)
+				_ = msg.NakWithDelay(newerDelay)
+				return
+			}
 			if err != nil { // nothing that the bridge wrote: it would come back for ever
 				report(err)
 				_ = msg.Term() // if this is lost it is delivered and reported again
@@ -180,7 +213,11 @@ func (b *Bus) delivery(msg jetstream.Msg) (Delivery, error) {
 		return Delivery{}, fmt.Errorf("read session's metadata: %w", err)
 	}
 	d := Delivery{Seq: meta.Sequence.Stream, Redelivered: meta.NumDelivered > 1, Handle: handle{b.conn, msg}}
-	if err := json.Unmarshal(msg.Data(), &d.Session); err != nil {
+	err = json.Unmarshal(msg.Data(), &d.Session)
+	if d.Session.Newer() {
+		err = ErrNewer
+	}
+	if err != nil {
 		return Delivery{}, fmt.Errorf("read session %d on %s: %w", d.Seq, msg.Subject(), err)
 	}
 	subject, err := b.space.Session(d.Session.Terminal())

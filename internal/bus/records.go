@@ -73,6 +73,27 @@ type Record struct {
 	// SeenAfter is the place in the status stream of the order's last status as the
 	// follower knew it then, 0 when there was none.
 	SeenAfter uint64 `json:"seen_after,omitempty"`
+	// Format is 0 unless a newer version has written it, see Newer.
+	Format int `json:"format,omitempty"`
+
+	rest rest
+}
+
+// Newer reports whether the record is of a format that this version does not
+// know: what was read of it may be anything.
+func (r Record) Newer() bool { return r.Format > format }
+
+// UnmarshalJSON keeps what this version does not know.
+func (r *Record) UnmarshalJSON(data []byte) (err error) {
+	type plain Record
+	r.rest, err = readWithRest(data, (*plain)(r))
+	return err
+}
+
+// MarshalJSON writes what a newer version wrote, too.
+func (r Record) MarshalJSON() ([]byte, error) {
+	type plain Record
+	return writeWithRest(plain(r), r.rest)
 }
 
 // Seen is a status that the event stream showed to a follower.
@@ -98,7 +119,7 @@ type RecordChange struct {
 
 // Record reads a terminal's record from the bucket's leader. ErrNotFound: there
 // is none, or one that no bridge has written; revision is then what PutRecord
-// wants for the first write.
+// wants for the first write. One that is Newer is told as far as it can be read.
 func (b *Bus) Record(ctx context.Context, terminal string) (r Record, revision uint64, err error) {
 	msg, header, err := b.lastOf(ctx, b.bucketStream(), b.recordSubject(terminal))
 	if err != nil {
@@ -107,7 +128,7 @@ func (b *Bus) Record(ctx context.Context, terminal string) (r Record, revision u
 	if header.Get(jetstreamKVOperation) != "" {
 		return Record{}, msg.Seq, ErrNotFound
 	}
-	if err := json.Unmarshal(msg.Data, &r); err != nil {
+	if err := json.Unmarshal(msg.Data, &r); err != nil && !r.Newer() {
 		return Record{}, msg.Seq, fmt.Errorf("read record of terminal %s: %w: %w", terminal, ErrNotFound, err)
 	}
 	return r, msg.Seq, nil
@@ -118,8 +139,12 @@ const jetstreamKVOperation = "KV-Operation"
 
 // PutRecord writes a terminal's record if its revision is still the one given.
 // ErrConflict: it is not, or this very write arrived before. Any other error
-// leaves it unknown whether it was written.
+// leaves it unknown whether it was written; ErrNewer: it is not this version's to
+// change.
 func (b *Bus) PutRecord(ctx context.Context, terminal string, r Record, revision uint64) (uint64, error) {
+	if r.Newer() {
+		return 0, ErrNewer
+	}
 	body, err := json.Marshal(r)
 	if err != nil {
 		return 0, fmt.Errorf("write record: %w", err)
@@ -177,7 +202,7 @@ func (b *Bus) WatchRecords(ctx context.Context, change func(RecordChange), ready
 			c := RecordChange{Terminal: entry.Key(), Revision: entry.Revision()}
 			if entry.Operation() == jetstream.KeyValuePut {
 				var r Record
-				if json.Unmarshal(entry.Value(), &r) == nil { // else not written by a bridge: there is no record
+				if json.Unmarshal(entry.Value(), &r) == nil || r.Newer() { // else not written by a bridge: there is no record
 					c.Record = &r
 				}
 			}
