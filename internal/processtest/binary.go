@@ -42,7 +42,16 @@ func Main(m *testing.M) {
 // its version.
 func Bridge(tb testing.TB, version string) string {
 	tb.Helper()
+	return bridge(tb, "", version)
+}
+
+// bridge builds the sources in a folder, "" for those that are tested.
+func bridge(tb testing.TB, sources, version string) string {
+	tb.Helper()
 	args := []string{"-buildvcs=false"}
+	if sources != "" {
+		args = append([]string{"-C", sources}, args...)
+	}
 	if raceEnabled {
 		args = append(args, "-race")
 	}
@@ -60,34 +69,41 @@ func NATSServer(tb testing.TB) string {
 
 func binary(tb testing.TB, name, pkg string, args ...string) string {
 	tb.Helper()
-	path, err := buildOnce(name, pkg, args)()
+	path, err := makeOnce(name, func(path string) error {
+		return run("go", append(append([]string{"build"}, args...), "-o", path, pkg)...)
+	})
 	if err != nil {
 		tb.Fatalf("build %s: %v", name, err)
 	}
 	return path
 }
 
-func buildOnce(name, pkg string, args []string) func() (string, error) {
+// makeOnce has something made under a name in the folder of what was built, once,
+// and returns its path.
+func makeOnce(name string, create func(path string) error) (string, error) {
 	binaries.mu.Lock()
-	defer binaries.mu.Unlock()
-	if build := binaries.built[name]; build != nil {
-		return build
-	}
 	if binaries.built == nil {
-		binaries.built = map[string]func() (string, error){}
-		var err error
-		if binaries.dir, err = os.MkdirTemp("", "bridge-processtest-"); err != nil {
-			return func() (string, error) { return "", err }
-		}
-	}
-	path := filepath.Join(binaries.dir, name)
-	build := sync.OnceValues(func() (string, error) {
-		out, err := exec.Command("go", append(append([]string{"build", "-o", path}, args...), pkg)...).CombinedOutput()
+		dir, err := os.MkdirTemp("", "bridge-processtest-")
 		if err != nil {
-			return "", fmt.Errorf("go build: %w\n%s", err, out)
+			binaries.mu.Unlock()
+			return "", err
 		}
-		return path, nil
-	})
-	binaries.built[name] = build
-	return build
+		binaries.dir, binaries.built = dir, map[string]func() (string, error){}
+	}
+	build := binaries.built[name]
+	if build == nil {
+		path := filepath.Join(binaries.dir, name)
+		build = sync.OnceValues(func() (string, error) { return path, create(path) })
+		binaries.built[name] = build
+	}
+	binaries.mu.Unlock()
+	return build()
+}
+
+// run runs a program; its error tells what it said.
+func run(name string, args ...string) error {
+	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", name, err, out)
+	}
+	return nil
 }

@@ -2,6 +2,7 @@ package processtest
 
 import (
 	"context"
+	"encoding/json"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -19,7 +20,7 @@ type Fleet struct {
 	*Scene
 	tb       testing.TB
 	replicas map[string]*Replica
-	versions map[string]string
+	versions map[string]Version // of the next process in a place; Present when there is none
 	// Struck counts the faults by name.
 	Struck map[string]int
 }
@@ -27,27 +28,32 @@ type Fleet struct {
 // StartFleet starts replicas of the given names and waits until they serve.
 func (s *Scene) StartFleet(tb testing.TB, ids ...string) *Fleet {
 	tb.Helper()
-	f := &Fleet{Scene: s, tb: tb, replicas: map[string]*Replica{}, versions: map[string]string{}, Struck: map[string]int{}}
+	f := s.NewFleet(tb)
 	for _, id := range ids {
-		f.replicas[id] = s.Serve(tb, id)
+		f.Start(id)
 	}
 	return f
+}
+
+// NewFleet is a fleet without replicas: Start starts them.
+func (s *Scene) NewFleet(tb testing.TB) *Fleet {
+	return &Fleet{Scene: s, tb: tb, replicas: map[string]*Replica{}, versions: map[string]Version{}, Struck: map[string]int{}}
 }
 
 // Replica returns the present replica of a name.
 func (f *Fleet) Replica(id string) *Replica { return f.replicas[id] }
 
-// Upgrade has the next process of a place believe to be a version.
-func (f *Fleet) Upgrade(id, version string) { f.versions[id] = version }
+// Upgrade has the processes of a place be of a version, from the next one on.
+func (f *Fleet) Upgrade(id string, v Version) { f.versions[id] = v }
 
-// Start starts a replica in a place that became empty, and waits until it serves.
+// Start starts a replica in an empty place, and waits until it serves.
 func (f *Fleet) Start(id string) {
 	f.tb.Helper()
-	version := f.versions[id]
-	if version == "" {
-		version = "0.0.0"
+	v, ok := f.versions[id]
+	if !ok {
+		v = Present
 	}
-	f.replicas[id] = f.ServeVersion(f.tb, id, version)
+	f.replicas[id] = f.ServeVersion(f.tb, id, v)
 }
 
 // any draws a replica.
@@ -85,6 +91,40 @@ var ReplicaKilled = Fault{"replica killed", func(ctx context.Context, f *Fleet, 
 	Pass(ctx, dice, 0, 2*time.Second)
 	f.Start(r.ID)
 }}
+
+// ReplicaKilledAtRest is ReplicaKilled at a moment when the replica holds nothing
+// back for the one before. What a version from before records told of it was shown
+// meanwhile dies with it, and it does not go on with what they tell.
+var ReplicaKilledAtRest = Fault{"replica killed at rest", func(ctx context.Context, f *Fleet, dice *rand.Rand) {
+	r := f.any(dice)
+	Until(f.tb, replicaLimit, "replica "+r.ID+" holds nothing back", func() bool { return !holdsBack(r.Output()) })
+	f.Kill(r)
+	Pass(ctx, dice, 0, 2*time.Second)
+	f.Start(r.ID)
+}}
+
+// holdsBack finds out from a replica's log whether there is a session that it
+// holds back of what it is shown.
+func holdsBack(output string) bool {
+	held := map[string]bool{}
+	for line := range strings.Lines(output) {
+		var entry struct {
+			Message string `json:"msg"`
+			Order   string `json:"order_id"`
+		}
+		if json.Unmarshal([]byte(line), &entry) != nil || entry.Order == "" {
+			continue
+		}
+		switch {
+		case strings.HasPrefix(entry.Message, "Holding back"):
+			held[entry.Order] = true
+		case slices.ContainsFunc([]string{"Status changed", "No change", "Another replica follows", "Handed", "Left"},
+			func(done string) bool { return strings.HasPrefix(entry.Message, done) }):
+			delete(held, entry.Order)
+		}
+	}
+	return len(held) > 0
+}
 
 // ReplicaPaused stops a replica for longer than it may be silent.
 var ReplicaPaused = Fault{"replica paused", func(ctx context.Context, f *Fleet, dice *rand.Rand) {

@@ -107,14 +107,13 @@ func (s *Scene) NATSWire(id string) *Wire {
 // Serve starts a replica of the present sources and waits until it serves.
 func (s *Scene) Serve(tb testing.TB, id string) *Replica {
 	tb.Helper()
-	return s.ServeVersion(tb, id, "0.0.0")
+	return s.ServeVersion(tb, id, Present)
 }
 
-// ServeVersion starts a replica that believes to be another version, such as
-// "1.2.3".
-func (s *Scene) ServeVersion(tb testing.TB, id, version string) *Replica {
+// ServeVersion is Serve with another version of the program.
+func (s *Scene) ServeVersion(tb testing.TB, id string, v Version) *Replica {
 	tb.Helper()
-	r := Serve(tb, Bridge(tb, version+"+"+id), id, s.Env(id))
+	r := Serve(tb, bridge(tb, v.sources, v.Name+"+"+id), id, s.Env(id))
 	r.WaitReady(tb)
 	return r
 }
