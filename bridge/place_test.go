@@ -1,7 +1,9 @@
 package bridge
 
 import (
+	"bytes"
 	"testing"
+	"time"
 
 	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/bus/bustest"
@@ -74,4 +76,53 @@ func TestTooLateWithThreeClaims(t *testing.T) {
 	if f.tooLate(there, []bus.Status{{Replica: "z", Epoch: 1}}) {
 		t.Error("z had the session before a")
 	}
+}
+
+// answering sees what the bus looks like when an answer goes out.
+type answering struct {
+	Requesters
+	see func()
+}
+
+func (a answering) Reply(inbox string, header map[string]string, body []byte) error {
+	a.see()
+	return a.Requesters.Reply(inbox, header, body)
+}
+
+// The lock of an open payment is lost, and its follower with it. A till that starts
+// another payment is told that the terminal is busy only once its own start has left
+// the queue: whoever were handed that again could find the terminal free by then, and
+// ring it for a till that has gone.
+func TestBusyIsToldOnceTheStartIsGone(t *testing.T) {
+	t.Parallel()
+	alone(t, &quietProvider{follow: silence}, func(r *Replica, server *bustest.Memory) {
+		record := bus.Record{Seq: 1, Order: "open", Hash: "h", Phase: bus.Open, Replica: "gone", Epoch: 1, StartedAt: r.Clock.Now()}
+		if _, err := r.Records.PutRecord(r.work, "T", record, 0); err != nil {
+			t.Fatal(err)
+		}
+		var queued []string
+		r.Requesters = answering{r.Requesters, func() {
+			if s, _, err := r.Queue.Queued(r.work, "T"); err == nil {
+				queued = append(queued, s.Request.OrderID)
+			} else {
+				queued = append(queued, err.Error())
+			}
+		}}
+		first := oneEuro
+		first.TerminalID = "U" // takes the record's place in the queue
+		r.Start(r.work, first, Requester{Inbox: "u"})
+		time.Sleep(time.Second)
+		queued = nil
+		r.Start(r.work, oneEuro, Requester{Inbox: "i"})
+		time.Sleep(time.Second)
+		if got := server.Replies("i"); len(got) != 1 || !bytes.Contains(got[0].Body, []byte("terminal_busy")) {
+			t.Errorf("answered %+v", got)
+		}
+		if len(queued) == 0 || queued[0] != bus.ErrNotFound.Error() {
+			t.Errorf("when the till was answered there stood in the queue: %q", queued)
+		}
+		if s, _, err := r.Queue.Queued(r.work, "T"); err != nil || s.Request.OrderID != "open" {
+			t.Errorf("the open payment is not queued again: %+v, %v", s.Request, err)
+		}
+	})
 }
