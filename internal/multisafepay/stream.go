@@ -87,6 +87,13 @@ type StreamHandler struct {
 // never returns nil: the error wraps one of the ErrStream sentinels, or what the
 // transport reported, in an *Error. The token is sent to allowed hosts only.
 func (c *Client) Follow(ctx context.Context, s Stream, h StreamHandler) error {
+	return c.attempt(ctx, s, h.Unsettled, func(ctx context.Context, r *streamReader) error {
+		return c.read(ctx, r, s.Token, h)
+	})
+}
+
+// attempt connects to a stream, lets read have its body, and returns what ended it.
+func (c *Client) attempt(ctx context.Context, s Stream, unsettled func(), read func(context.Context, *streamReader) error) error {
 	target, err := c.hosts.check(s.URL)
 	if err != nil {
 		return &Error{Op: OpStream, Kind: KindNonsense, Err: err}
@@ -105,9 +112,9 @@ func (c *Client) Follow(ctx context.Context, s Stream, h StreamHandler) error {
 	if failed := checkStream(resp); failed != nil {
 		return failed
 	}
-	r := newStreamReader(resp.Body, c.idle, func() { cancel(ErrStreamIdle) }, h.Unsettled)
+	r := newStreamReader(resp.Body, c.idle, func() { cancel(ErrStreamIdle) }, unsettled)
 	defer r.stop()
-	return c.read(ctx, r, s.Token, h)
+	return read(ctx, r)
 }
 
 // open sends the request and waits for the header of the answer.
@@ -176,20 +183,32 @@ func (c *Client) read(ctx context.Context, r *streamReader, token Secret, h Stre
 	own := newScrubber(token)
 	hide := func() scrubber { return c.keys.scrubber().and(own) }
 	r.call(ctx, h.Opened)
-	for event, err := range sse.Read(r, &sse.ReadConfig{MaxEventSize: MaxEventSize}) {
-		if err != nil {
-			return streamError(ctx, err, hide())
-		}
+	err := serverEvents(r, func(event sse.Event) error {
 		if h.Event == nil || event.Type != orderEventType {
-			continue
+			return nil
 		}
 		for e := range orderEvents(event.Data, hide) {
 			if !r.call(ctx, func() { h.Event(e) }) {
-				return streamError(ctx, ctx.Err(), hide())
+				return ctx.Err()
 			}
 		}
+		return nil
+	})
+	return streamError(ctx, err, hide())
+}
+
+// serverEvents hands every event, of whatever type, to take until take fails or
+// the stream ends: then the error is io.EOF for an orderly end.
+func serverEvents(r *streamReader, take func(sse.Event) error) error {
+	for event, err := range sse.Read(r, &sse.ReadConfig{MaxEventSize: MaxEventSize}) {
+		if err == nil {
+			err = take(event)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return streamError(ctx, io.EOF, hide())
+	return io.EOF
 }
 
 // streamError says why reading a stream ended. ctx is the connection's: its

@@ -55,8 +55,11 @@ func TestStreamAnswers(t *testing.T) {
 		"stream":                 {200, "text/event-stream", "", ErrStreamEnded, ReasonEnded, KindLost},
 		"with a charset":         {200, "Text/Event-Stream; charset=UTF-8", "identity", ErrStreamEnded, ReasonEnded, KindLost},
 		"with a bogus parameter": {200, "text/event-stream;x bogus", "", ErrStreamEnded, ReasonEnded, KindLost},
+		"with a bare semicolon":  {200, "text/event-stream;", "", ErrStreamEnded, ReasonEnded, KindLost},
 		"JSON":                   {200, "application/json", "", ErrStreamAnswer, ReasonContentType, KindNonsense},
 		"nearly":                 {200, "text/event-stream-x", "", ErrStreamAnswer, ReasonContentType, KindNonsense},
+		"no type at all":         {200, "x bogus", "", ErrStreamAnswer, ReasonContentType, KindNonsense},
+		"other text":             {200, "text/x-bogus", "", ErrStreamAnswer, ReasonContentType, KindNonsense},
 		"two types":              {200, "text/event-stream, text/html", "", ErrStreamAnswer, ReasonContentType, KindNonsense},
 		"with no type":           {200, "", "", ErrStreamEnded, ReasonEnded, KindLost},
 		"with plain text":        {200, "text/plain; charset=utf-8", "", ErrStreamEnded, ReasonEnded, KindLost},
@@ -65,6 +68,8 @@ func TestStreamAnswers(t *testing.T) {
 		"compressed":             {200, "text/event-stream", "gzip", ErrStreamAnswer, ReasonContentType, KindNonsense},
 		"no content":             {204, "", "", ErrStreamEnded, ReasonEnded, KindLost},
 		"other success":          {206, "text/event-stream", "", ErrStreamAnswer, ReasonStatus, KindNonsense},
+		"reset content":          {205, "text/event-stream", "", ErrStreamAnswer, ReasonStatus, KindNonsense},
+		"unheard-of success":     {299, "text/event-stream", "", ErrStreamAnswer, ReasonStatus, KindNonsense},
 		"moved":                  {301, "", "", ErrStreamAnswer, ReasonRedirect, KindNonsense},
 		"redirect":               {307, "text/event-stream", "", ErrStreamAnswer, ReasonRedirect, KindNonsense},
 		"bad request":            {400, "", "", ErrStreamAnswer, ReasonStatus, KindNonsense},
@@ -125,7 +130,7 @@ func TestStreamRequest(t *testing.T) {
 	t.Parallel()
 	for auth, want := range map[string]string{"": testToken, "token": testToken, "bearer": "Bearer " + testToken} {
 		client, server := setup(t, func(w http.ResponseWriter, r *http.Request) {
-			if r.Method != http.MethodGet || r.RequestURI != "/events?x=1" || r.Header.Get("Authorization") != want || r.Header.Get("Accept") != "text/event-stream" {
+			if r.Method != http.MethodGet || r.RequestURI != "/events?x=1" || r.Header.Get("Authorization") != want || r.Header.Get("Accept") != "text/event-stream" || r.Header.Get("Cache-Control") != "no-cache" {
 				t.Errorf("request = %s %s %v", r.Method, r.RequestURI, r.Header)
 			}
 			if r.Header.Get("Accept-Encoding") != "" || len(r.Cookies()) != 0 || len(r.Header) != 4 {
