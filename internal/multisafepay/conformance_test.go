@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tmaxmax/go-sse"
+	"pgregory.net/rapid"
 )
 
 // The parsing cases of the event stream format, as the WHATWG's standard
@@ -53,7 +54,7 @@ import (
 type parsed struct{ typ, id, data string }
 
 // parseAll reads a whole stream, as Follow does.
-func parseAll(t *testing.T, r io.Reader) []parsed {
+func parseAll(t rapid.TB, r io.Reader) []parsed {
 	t.Helper()
 	reader := newStreamReader(r, time.Hour, func() {}, nil)
 	defer reader.stop()
@@ -113,6 +114,8 @@ var conformance = []struct {
 	{"no blank line between, CR", "event:a\rdata:1\r:c\nevent:b\rdata:2\r\r", []parsed{{typ: "a", data: "1"}, {typ: "b", data: "2"}}},
 	{"no blank line and joined and blank line", "event:a\ndata:1\nevent\ndata:2\ndata:3\nid:7\n\nevent:c\ndata:4\nevent:d\ndata:5\n\n", []parsed{{typ: "a", data: "1"}, {id: "7", data: "2\n3"}, {typ: "c", id: "7", data: "4"}, {typ: "d", id: "7", data: "5"}}},
 	{"type behind data, then the next", "data:1\nevent:a\ndata:2\nevent:b\ndata:3\n\n", []parsed{{typ: "a", data: "1\n2"}, {typ: "b", data: "3"}}},
+	{"names that are nearly data", "data:1\nevent:a\ndatas:2\ndata :3\ndata\x00\nevent:b\n\nevent:c\ndata\nevent:d\ndata:4\n\n", []parsed{{typ: "b", data: "1"}, {typ: "c"}, {typ: "d", data: "4"}}},
+	{"type behind data, after another event", "event:a\ndata:1\n\ndata:2\nevent:b\n\n", []parsed{{typ: "a", data: "1"}, {typ: "b", data: "2"}}},
 	{"names that are nearly event", "event:a\ndata:1\neven:b\ne\nevents:c\nevent :d\ndata:2\n\n", []parsed{{typ: "a", data: "1\n2"}}},
 
 	// Ends.
@@ -133,6 +136,7 @@ var conformance = []struct {
 	{"CR", "data: one\r\rdata: two\rdata: three\r\r", []parsed{{data: "one"}, {data: "two\nthree"}}},
 	{"all kinds", "data:a\r\ndata\ndata:b\r\n\rdata:c\n\r\ndata:d\r\n\n", []parsed{{data: "a\n\nb"}, {data: "c"}, {data: "d"}}},
 	{"LF CR is two ends", "data:a\n\rdata:b\n\n", []parsed{{data: "a"}, {data: "b"}}},
+	{"a dropped line between CR and LF", "data:1\r:c\n\ndata:2\rcolor\r\n\ndata:3\r:\n:\n:\n\r\ndata:4\r\r", []parsed{{data: "1"}, {data: "2"}, {data: "3"}, {data: "4"}}},
 	{"blank lines", "\n\n\r\r\r\n\r\ndata: one\n\n\n\n\ndata: two\r\n\r\n\r\n\r\n", []parsed{{data: "one"}, {data: "two"}}},
 	{"empty line at the beginning", "data:\ndata: 2\n\n", []parsed{{data: "\n2"}}},
 	{"empty line in the middle", "data: 1\ndata:\ndata: 3\n\n", []parsed{{data: "1\n\n3"}}},

@@ -144,8 +144,8 @@ type lineFilter struct {
 	inLine bool
 	// drop is true within a line that is a comment or can be no field.
 	drop bool
-	// name counts the bytes of "data" that the line began with so far; -1 when
-	// it began otherwise.
+	// name counts the bytes of "data" that the line consists of so far; -1 when
+	// it began otherwise, or goes on.
 	name int
 	// held counts the bytes of "event" at the start of a line that wait for the
 	// byte behind them: only then is it known whether they are that field's name.
@@ -157,7 +157,7 @@ type lineFilter struct {
 	last byte
 	// pending is true when the event has a line that stays.
 	pending bool
-	// data is true when the event has the beginning of a data line.
+	// data is true when the event has the name of a data line, and what ends it.
 	data bool
 	// began counts data lines; armed is true while the settle timer runs for one
 	// of the present event.
@@ -194,7 +194,12 @@ func (f *lineFilter) filter(out, p []byte) []byte {
 				out = f.eventLine(out)
 			}
 		}
-		if f.keep(c) {
+		if lone := f.after == notAfterCR; f.keep(c) {
+			if c == '\n' && lone && f.last == '\r' {
+				// A blank line behind lines that were taken out: a line feed would
+				// belong to the carriage return before them.
+				c = '\r'
+			}
 			f.last = c
 			out = append(out, c)
 		}
@@ -269,15 +274,23 @@ func (f *lineFilter) keep(c byte) bool {
 	if f.drop {
 		return false
 	}
-	if f.name >= 0 && f.name < len(dataField) {
-		if c != dataField[f.name] {
-			f.name = -1
-		} else if f.name++; f.name == len(dataField) {
-			f.data, f.ripe = true, f.typed
-			f.began++
+	switch {
+	case f.name < 0:
+	case f.name < len(dataField) && c == dataField[f.name]:
+		f.name++
+	default:
+		if f.name == len(dataField) && c == ':' {
+			f.dataLine()
 		}
+		f.name = -1
 	}
 	return true
+}
+
+// dataLine notes that the present line is one of data.
+func (f *lineFilter) dataLine() {
+	f.data, f.ripe = true, f.typed
+	f.began++
 }
 
 // endLine tells whether the line's end stays.
@@ -285,6 +298,9 @@ func (f *lineFilter) endLine() bool {
 	wasLine, dropped := f.inLine, f.drop
 	f.inLine, f.drop = false, false
 	if wasLine {
+		if !dropped && f.name == len(dataField) { // the name alone
+			f.dataLine()
+		}
 		return !dropped
 	}
 	ends := f.pending // a blank line: the event's end, if there is one

@@ -93,7 +93,7 @@ func TestUnsettled(t *testing.T) {
 				f.send(t, string(c))
 				time.Sleep(s / 4)
 			}
-		}, []time.Duration{time.Duration(len("event: session.order\ndat"))*s/4 + s}, 0},
+		}, []time.Duration{time.Duration(len("event: session.order\ndata"))*s/4 + s}, 0},
 		"second event begins behind the first": {func(t *testing.T, f *following) {
 			f.send(t, dataLine+"\n"+dataLine)
 		}, []time.Duration{s}, 1},
