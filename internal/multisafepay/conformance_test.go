@@ -19,9 +19,10 @@ import (
 // defines it, after web-platform-tests' folder eventsource/ and LaunchDarkly's
 // contract tests, every case of theirs. The data is our own. What browsers alone
 // have (constructors, origins, workers) is left out; what needs a connection
-// stands in TestContract, and TestOtherReader asks another parser.
+// stands in the TestContract tests, and TestOtherReader asks another parser.
 //
-// What this reader does differently, and why:
+// What this reader does differently, and why (contractDeviations names the
+// contract tests that it therefore fails):
 //
 //   - An event without a type has the type "" and not "message"; an event without
 //     data is yielded with empty data instead of being swallowed. Neither makes a
@@ -204,10 +205,12 @@ type pieces struct {
 
 func (p pieces) Read(b []byte) (int, error) { return p.Reader.Read(b[:min(p.size, len(b))]) }
 
-// TestConformancePayloadSizes: sizes around the buffers on the way.
+// payloadSizes are around the buffers on the way.
+var payloadSizes = []int{1, 128, 511, 512, 513, 1023, 1024, 1025, 2048, 3999, 4089, 4090, 4094, 4096, 4098, 6144, 8189, 8192, 8195, 12288, 16384, 32768, 65000}
+
 func TestConformancePayloadSizes(t *testing.T) {
 	t.Parallel()
-	for _, size := range []int{1, 128, 511, 512, 513, 1023, 1024, 1025, 2048, 3999, 4089, 4090, 4094, 4096, 4098, 6144, 8189, 8192, 8195, 12288, 16384, 32768, 65000} {
+	for _, size := range payloadSizes {
 		data := strings.Repeat("x", size)
 		got := parseAll(t, strings.NewReader("data: "+data+"\n\ndata: next\n\n"))
 		if want := []parsed{{data: data}, {data: "next"}}; !slices.Equal(got, want) {
