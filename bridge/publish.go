@@ -298,6 +298,7 @@ func (f *follower) update(ctx context.Context) {
 	f.writing, f.outdated = true, false
 	h, state, answered, stream := f.held, f.state, f.answered, f.shown
 	seen, after := f.seen(), f.stored
+	first := h.record.Stream != stream // before the board tells of this very write
 	f.run(ctx, func(ctx context.Context) func() {
 		h, err := persist(ctx, f.Replica, func(ctx context.Context) (held, error) {
 			return f.changeRecord(ctx, f.terminal, h, func(r *bus.Record) {
@@ -312,7 +313,6 @@ func (f *follower) update(ctx context.Context) {
 				f.leave(err)
 				return
 			}
-			first := f.held.record.Stream != stream
 			f.hold(h)
 			f.noteCancel()
 			if first {
