@@ -143,6 +143,8 @@ func (s *session) run(ctx context.Context) {
 // the last status that was published. A session whose payment is over, or that
 // was refused, is only taken out of the queue.
 func (s *session) claim(ctx context.Context) error {
+	var tried held // a claim that met a conflict, perhaps with itself
+	before := ""   // whose the session was then
 	for {
 		// The record is read before the status and the status before the queue,
 		// the other way round than they are written when a session ends: what is
@@ -180,6 +182,12 @@ func (s *session) claim(ctx context.Context) error {
 			s.state, s.stored, s.tried = s.state.Rebase(last.Event), last.Seq, true
 		}
 		claim, known := s.nextClaim(there)
+		if there.record.Replica != s.ReplicaID || !there.sameClaim(tried) { // else it was stored, and only its answer lost
+			before = there.record.Replica
+			if !known {
+				before = s.ReplicaID // nobody's but this one's
+			}
+		}
 		if known {
 			noteSeen(&claim.record, seen, last.Seq)
 		}
@@ -223,6 +231,7 @@ func (s *session) claim(ctx context.Context) error {
 		}
 		claimed, err := await(ctx, s, func(ctx context.Context) (held, error) { return s.claimRecord(ctx, s.terminal, claim) })
 		if errors.Is(err, bus.ErrConflict) {
+			tried = claim
 			continue // somebody wrote in between; look again
 		}
 		if err != nil {
@@ -231,6 +240,7 @@ func (s *session) claim(ctx context.Context) error {
 		s.held = claimed
 		s.atPlace()
 		if known {
+			there.record.Replica = before
 			s.resume(ctx, there.record)
 		} else {
 			s.noteDid("Taken from the queue; the terminal is locked")
