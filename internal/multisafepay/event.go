@@ -102,7 +102,7 @@ func orderEvents(data string, hide func() scrubber) iter.Seq[StreamEvent] {
 }
 
 // parseOrderEvent reads one document. Names are matched exactly; a name that
-// stands twice counts as it stands last. An id that holds a secret counts as none.
+// stands twice counts as it stands last. An id or a status that holds a secret counts as none.
 func parseOrderEvent(doc []byte, hide func() scrubber) (OrderEvent, error) {
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(doc, &fields) != nil || fields == nil {
@@ -112,21 +112,21 @@ func parseOrderEvent(doc []byte, hide func() scrubber) (OrderEvent, error) {
 	if e.OrderID = plainString(fields["order_id"]); subjects.CheckOrder(e.OrderID) != nil {
 		return OrderEvent{}, errEventOrder
 	}
+	secrets := hide()
 	var ok bool
-	if e.Status, ok = normalStatus(plainString(fields["status"])); !ok {
+	if e.Status, ok = secrets.status(plainString(fields["status"])); !ok {
 		return OrderEvent{}, errEventStatus
 	}
 	session, ok := optionalString(fields["session_id"])
 	if !ok {
 		return OrderEvent{}, errEventSession
 	}
-	secrets := hide()
 	e.SessionID = secrets.id(session, maxSessionID)
 	financial, ok := optionalString(fields["financial_status"])
 	if !ok {
 		return OrderEvent{}, errEventFinance
 	}
-	e.FinancialStatus, _ = normalStatus(financial)
+	e.FinancialStatus, _ = secrets.status(financial)
 	transaction, ok := text(fields["transaction_id"])
 	if !ok {
 		return OrderEvent{}, errEventTransact

@@ -46,6 +46,8 @@ func TestOrderEventUnderstood(t *testing.T) {
 		"nulls":                   {`{"order_id":"A1","status":"x","transaction_id":null,"session_id":null,"financial_status":null}`, OrderEvent{OrderID: "A1", Status: "x"}},
 		"odd text is left out":    {`{"order_id":"A1","status":"x","transaction_id":"a\nb","session_id":"é","financial_status":"<b>"}`, OrderEvent{OrderID: "A1", Status: "x"}},
 		"token as an id":          {`{"order_id":"A1","status":"x","transaction_id":"` + shortToken + `","session_id":"of-` + shortToken + `"}`, OrderEvent{OrderID: "A1", Status: "x"}},
+		"token as financial":      {`{"order_id":"A1","status":"x","financial_status":"` + shortToken + `"}`, OrderEvent{OrderID: "A1", Status: "x"}},
+		"card as financial":       {`{"order_id":"A1","status":"x","financial_status":"4111111111111111"}`, OrderEvent{OrderID: "A1", Status: "x"}},
 		"more fields":             {`{"order_id":"A1","status":"x","amount":{"a":[1,2]},"last4":"1111"}`, OrderEvent{OrderID: "A1", Status: "x"}},
 		"other spelling is other": {`{"order_id":"A1","status":"x","STATUS":"y","Order_ID":"A2"}`, OrderEvent{OrderID: "A1", Status: "x"}},
 		"the last of two counts":  {`{"order_id":"A1","status":"x","status":"y"}`, OrderEvent{OrderID: "A1", Status: "y"}},
@@ -98,6 +100,8 @@ func TestOrderEventInvalid(t *testing.T) {
 		"transaction is a bool":          {`{"order_id":"A1","status":"x","transaction_id":true}`, errEventTransact, `{"order_id":"A1","status":"x","transaction_id":true}`},
 		"transaction is a broken number": {`{"order_id":"A1","status":"x","transaction_id":1.5}`, errEventTransact, `{"order_id":"A1","status":"x","transaction_id":1.5}`},
 		"card number":                    {`{"order_id":"A1","card":"4111 1111 1111 1111"}`, errEventStatus, `{"order_id":"A1","card":"[redacted]"}`},
+		"status is a card number":        {`{"order_id":"A1","status":"4111 1111 1111 1111"}`, errEventStatus, `{"order_id":"A1","status":"[redacted]"}`},
+		"status is the stream's token":   {`{"order_id":"A1","status":"` + shortToken + `"}`, errEventStatus, `{"order_id":"A1","status":"[redacted]"}`},
 		"the stream's token":             {`{"x":"` + strings.ReplaceAll(testToken, "\t", `\t`) + `"}`, errEventOrder, `{"x":"[redacted]"}`},
 		"not UTF-8":                      {"a\xffb", errNotJSON, "a�b"},
 	}

@@ -210,10 +210,10 @@ func (a answer) state(r request, orderID string) (OrderState, error) {
 	}
 	s := OrderState{OrderID: orderID}
 	var ok bool
-	if s.Status, ok = normalStatus(plainString(data.Status)); !ok {
+	if s.Status, ok = r.hide.status(plainString(data.Status)); !ok {
 		return OrderState{}, a.unusable(r, KindLost, errNoStatus)
 	}
-	s.FinancialStatus, _ = normalStatus(plainString(data.FinancialStatus))
+	s.FinancialStatus, _ = r.hide.status(plainString(data.FinancialStatus))
 	transaction, _ := text(data.TransactionID)
 	s.TransactionID = r.hide.id(transaction, maxTransactionID)
 	s.Currency = label(plainString(data.Currency), 3)
@@ -256,7 +256,7 @@ func (a answer) cancelled(r request, orderID string) (status string, err error) 
 	if id, _ := text(data.OrderID); id != "" && id != orderID {
 		return "", a.unusable(r, KindNonsense, errOtherOrder)
 	}
-	status, ok := normalStatus(plainString(data.Status))
+	status, ok := r.hide.status(plainString(data.Status))
 	if !ok {
 		return "", a.unusable(r, KindLost, errNoStatus)
 	}

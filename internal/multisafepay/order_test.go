@@ -218,6 +218,8 @@ func TestGet(t *testing.T) {
 		"odd fields dropped": {body: yes(`"order_id":"A1","status":"x","financial_status":7,"transaction_id":[],"currency":"EUROS","amount":1.5,"payment_details":[]`), want: OrderState{OrderID: "A1", Status: "x"}},
 		"odd text dropped":   {body: yes(`"order_id":"A1","status":"x","financial_status":"é","transaction_id":"a b","payment_details":{"terminal_id":"a\nb"}`), want: OrderState{OrderID: "A1", Status: "x"}},
 		"key as transaction": {body: yes(`"order_id":"A1","status":"x","transaction_id":"` + testKey + `"`), want: OrderState{OrderID: "A1", Status: "x"}},
+		"card as financial":  {body: yes(`"order_id":"A1","status":"x","financial_status":"4111 1111 1111 1111"`), want: OrderState{OrderID: "A1", Status: "x"}},
+		"card as status":     {body: yes(`"order_id":"A1","status":"4111111111111111"`), kind: KindLost},
 		"another order":      {body: yes(`"order_id":"A2","status":"x"`), kind: KindNonsense},
 		"no order":           {body: yes(`"status":"x"`), kind: KindLost},
 		"no status":          {body: yes(`"order_id":"A1"`), kind: KindLost},

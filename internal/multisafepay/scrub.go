@@ -71,6 +71,22 @@ func (c scrubber) id(s string, limit int) string {
 	return s
 }
 
+// status is normalStatus of s, unless a known secret or a card number stands in it.
+func (c scrubber) status(s string) (status string, ok bool) {
+	for _, secret := range c.exact {
+		if strings.Contains(s, secret) {
+			return "", false
+		}
+	}
+	if len(cardNumbers(s)) > 0 {
+		return "", false
+	}
+	return normalStatus(s)
+}
+
+// value is what a member or a parameter holds, whole or cut.
+const value = `(?P<v>\\*"(?:\\.|[^"\\])*"?|'[^']*'?|\{[^}]*\}?|\[[^\]]*\]?|[^\s,;&}\])]+)`
+
 // patterns find what looks like a secret. A group named "v" is removed, else
 // the whole match.
 var patterns = []*regexp.Regexp{
@@ -82,7 +98,10 @@ var patterns = []*regexp.Regexp{
 	// ids (39) and UUIDs (36) stay readable.
 	regexp.MustCompile(`[A-Za-z0-9_+/=.:~-]{40,}`),
 	// Members and parameters whose names say that nobody should read them.
-	regexp.MustCompile(`(?i)(?:api[_-]?key|token|authorization|secret|password|signature|card_number|card_expiry_date|card_holder(?:_name)?|last4|last_4|cvv|cvc|emv|pan|track[12]?)\\*["']?\s*[:=]\s*(?P<v>\\*"(?:\\.|[^"\\])*"?|'[^']*'?|\{[^}]*\}?|\[[^\]]*\]?|[^\s,;&}\])]+)`),
+	regexp.MustCompile(`(?i)(?:api[_-]?key|token|authorization|secret|password|signature|card_number|card_expiry_date|card_holder(?:_name)?|last4|last_4|cvv|cvc|emv|pan|track[12]?)\\*["']?\s*[:=]\s*` + value),
+	// Members and parameters about the card's holder. Before a colon such a name
+	// is quoted: "first_name: too long" is for people to read.
+	regexp.MustCompile(`(?i)(?:holder(?:_?name)?|(?:first|middle|last|full|sur)_?name|iban|expir(?:y|ation)(?:_?(?:date|month|year))?)(?:\\*["']\s*[:=]|\s*=)\s*` + value),
 }
 
 // text returns s with everything that looks secret replaced by "[redacted]",

@@ -32,6 +32,7 @@ func TestScrub(t *testing.T) {
 		"too short secret": "abc",
 		"empty":            "",
 		"dotted order":     "INVOICES.20250101.00000007",
+		"name of a field":  "customer.first_name: too long",
 	}
 	for name, text := range keep {
 		if got := s.text(text); got != text {
@@ -54,6 +55,11 @@ func TestScrub(t *testing.T) {
 		"member cut":            {`{"events_token":"abc`, `{"events_token":[redacted]`},
 		"number":                {`{"cvc":123,"last4":1111}`, `{"cvc":[redacted],"last4":[redacted]}`},
 		"object":                {`{"emv":{"a":"b"},"x":1}`, `{"emv":[redacted],"x":1}`},
+		"card holder":           {`{"account_holder_name":"J. DOE","x":1}`, `{"account_holder_name":[redacted],"x":1}`},
+		"card holder as object": {`{"cardholder":{"name":"J. DOE"},"x":1}`, `{"cardholder":[redacted],"x":1}`},
+		"names":                 {`{"first_name":"J.", "last_name" : "DOE"}`, `{"first_name":[redacted], "last_name" : [redacted]}`},
+		"names in escaped JSON": {`{\"last_name\":\"DOE\",\"x\":1}`, `{\"last_name\":[redacted]`},
+		"account and expiry":    {`{"account_iban":"NL91ABNA0417164300","expiry_date":"9912"}`, `{"account_iban":[redacted],"expiry_date":[redacted]}`},
 		"escaped JSON":          {`{\"api_key\":\"abc\",\"x\":1}`, `{\"api_key\":[redacted]`},
 		"card":                  {"pay 4111111111111111 now", "pay [redacted] now"},
 		"card with blanks":      {"pay 4111 1111 1111 1111 now", "pay [redacted] now"},
