@@ -183,7 +183,14 @@ func (e environment) config() (Config, error) {
 		r.bad("STATUS_MAX_AGE", "takes a duration of at least 1s")
 	}
 	if c.BackoffInitial > c.BackoffMax && c.BackoffMax > 0 {
-		r.bad("BACKOFF_INITIAL", "must not be longer than BRIDGE_BACKOFF_MAX")
+		switch { // a default gives way to what was set
+		case env.isDefault("BackoffInitial"):
+			c.BackoffInitial = c.BackoffMax
+		case env.isDefault("BackoffMax"):
+			c.BackoffMax = c.BackoffInitial
+		default:
+			r.bad("BACKOFF_INITIAL", "must not be longer than BRIDGE_BACKOFF_MAX")
+		}
 	}
 	if len(r.problems) > 0 {
 		return Config{}, &ConfigError{Problems: r.problems}
@@ -200,6 +207,13 @@ func (e *environment) fillDefaults() {
 			v.Field(i).SetString(v.Type().Field(i).Tag.Get("default"))
 		}
 	}
+}
+
+// isDefault tells whether a field holds its default.
+func (e *environment) isDefault(field string) bool {
+	v := reflect.ValueOf(e).Elem()
+	f, _ := v.Type().FieldByName(field)
+	return v.FieldByName(field).String() == f.Tag.Get("default")
 }
 
 // reader turns text into values and gathers what is wrong with it.

@@ -107,6 +107,8 @@ func TestConfigVariables(t *testing.T) {
 		{"STATUS_MAX_AGE", "1h", func(c Config) any { return c.StatusMaxAge }, time.Hour},
 		{"BACKOFF_INITIAL", "1ms", func(c Config) any { return c.BackoffInitial }, time.Millisecond},
 		{"BACKOFF_MAX", "10s", func(c Config) any { return c.BackoffMax }, 10 * time.Second},
+		{"BACKOFF_INITIAL", "6s", func(c Config) any { return c.BackoffMax }, 6 * time.Second}, // the other's default gives way
+		{"BACKOFF_MAX", "100ms", func(c Config) any { return c.BackoffInitial }, 100 * time.Millisecond},
 		{"IDLE_TIMEOUT", "1s", func(c Config) any { return c.IdleTimeout }, time.Second},
 		{"RECONCILE_INTERVAL", "1s", func(c Config) any { return c.ReconcileInterval }, time.Second},
 		{"SETTLE_WINDOW", "1s", func(c Config) any { return c.SettleWindow }, time.Second},
@@ -195,7 +197,6 @@ func TestConfigRefusals(t *testing.T) {
 		{"API_KEY", "hush hush", "key"},
 		{"API_KEY", "hüsh", "key"},
 		{"REPLICA_TTL", "1ns", "at least 1ms"},
-		{"BACKOFF_INITIAL", "6s", "BRIDGE_BACKOFF_MAX"}, // longer than the default of the other
 		{"NATS_CERT_FILE", files["cert"], "BRIDGE_NATS_KEY_FILE"},
 		{"NATS_CREDS_FILE", files["secret"], "credentials file"},
 		{"NATS_NKEY_FILE", files["secret"], "nkey seed"},
@@ -225,16 +226,16 @@ func TestConfigRefusals(t *testing.T) {
 		}
 	}
 	for name, variables := range map[string]map[string]string{
-		"no key":              {},
-		"key and file":        {"API_KEY": "hush", "API_KEY_FILE": files["secret"]},
-		"all three":           {"API_KEY": "hush", "API_KEY_FILE": files["secret"], "TERMINAL_GROUPS_FILE": files["secret"]},
-		"empty key file":      {"API_KEY_FILE": files["empty"]},
-		"key file of lines":   {"API_KEY_FILE": files["lines"]},
-		"creds and nkey":      {"API_KEY": "hush", "NATS_CREDS_FILE": files["creds"], "NATS_NKEY_FILE": files["nkey"]},
-		"certificate's key":   {"API_KEY": "hush", "NATS_CERT_FILE": files["cert"], "NATS_KEY_FILE": files["secret"]},
-		"another key's":       {"API_KEY": "hush", "NATS_CERT_FILE": files["cert"], "NATS_KEY_FILE": files["other key"]},
-		"key but no":          {"API_KEY": "hush", "NATS_KEY_FILE": files["key"]},
-		"longer than default": {"API_KEY": "hush", "BACKOFF_MAX": "100ms"},
+		"no key":            {},
+		"key and file":      {"API_KEY": "hush", "API_KEY_FILE": files["secret"]},
+		"all three":         {"API_KEY": "hush", "API_KEY_FILE": files["secret"], "TERMINAL_GROUPS_FILE": files["secret"]},
+		"empty key file":    {"API_KEY_FILE": files["empty"]},
+		"key file of lines": {"API_KEY_FILE": files["lines"]},
+		"creds and nkey":    {"API_KEY": "hush", "NATS_CREDS_FILE": files["creds"], "NATS_NKEY_FILE": files["nkey"]},
+		"certificate's key": {"API_KEY": "hush", "NATS_CERT_FILE": files["cert"], "NATS_KEY_FILE": files["secret"]},
+		"another key's":     {"API_KEY": "hush", "NATS_CERT_FILE": files["cert"], "NATS_KEY_FILE": files["other key"]},
+		"key but no":        {"API_KEY": "hush", "NATS_KEY_FILE": files["key"]},
+		"backoffs crossed":  {"API_KEY": "hush", "BACKOFF_INITIAL": "200ms", "BACKOFF_MAX": "100ms"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := load(t, variables)
