@@ -154,14 +154,15 @@ func (a answer) created(r request, orderID string) (Created, error) {
 	if json.Unmarshal(e.data, &data) != nil {
 		return Created{}, a.unusable(r, KindLost, errNoData)
 	}
-	switch id, _ := text(data.OrderID); id {
-	case orderID:
-	case "":
+	session, _ := text(data.SessionID)
+	switch id, _ := text(data.OrderID); {
+	case id == orderID:
+	case id == "" && session != "" && data.Token != nil: // nothing else is answered so
+	case id == "":
 		return Created{}, a.unusable(r, KindLost, errNoData)
 	default:
 		return Created{}, a.unusable(r, KindLost, errOtherOrder)
 	}
-	session, _ := text(data.SessionID)
 	streamURL := plainString(data.URL)
 	if streamURL == "" {
 		streamURL = plainString(data.OtherURL)

@@ -112,6 +112,8 @@ func TestCreateAnswer(t *testing.T) {
 		"raw tab behind a backslash": {body: yes("{\"order_id\":\"A1\",\"x\":\"\\\t\"}"), kind: KindLost},
 		"raw tab, cut off":           {body: yes("{\"order_id\":\"A1\",\"events_token\":\"\ta"), kind: KindLost},
 		"the other name":             {body: yes(`{"order_id":"A1","session_id":"S","events_token":"T","event_stream_url":"https://h/e"}`), session: "S", url: "https://h/e", token: "T"},
+		"session but no order":       {body: yes(`{"session_id":"S","events_token":"T","events_stream_url":"https://h/e"}`), session: "S", url: "https://h/e", token: "T"},
+		"no order and no token":      {body: yes(`{"session_id":"S","events_stream_url":"https://h/e"}`), kind: KindLost},
 		"no token":                   {body: yes(`{"order_id":"A1","session_id":"S","events_stream_url":"https://h/e"}`), session: "S"},
 		"null token":                 {body: yes(`{"order_id":"A1","session_id":"S","events_token":null,"events_stream_url":"https://h/e"}`), session: "S"},
 		"token of two lines":         {body: yes(`{"order_id":"A1","session_id":"S","events_token":"a\r\nX: y","events_stream_url":"https://h/e"}`), session: "S"},
