@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"bytes"
+	"fmt"
 	"testing"
 	"time"
 
@@ -100,26 +101,22 @@ func TestBusyIsToldOnceTheStartIsGone(t *testing.T) {
 		if _, err := r.Records.PutRecord(r.work, "T", record, 0); err != nil {
 			t.Fatal(err)
 		}
-		var queued []string
+		queued := make(chan string, 10) // what stands there at each answer
 		r.Requesters = answering{r.Requesters, func() {
-			if s, _, err := r.Queue.Queued(r.work, "T"); err == nil {
-				queued = append(queued, s.Request.OrderID)
-			} else {
-				queued = append(queued, err.Error())
-			}
+			s, _, err := r.Queue.Queued(r.work, "T")
+			queued <- fmt.Sprint(s.Request.OrderID, err)
 		}}
 		first := oneEuro
 		first.TerminalID = "U" // takes the record's place in the queue
 		r.Start(r.work, first, Requester{Inbox: "u"})
-		time.Sleep(time.Second)
-		queued = nil
+		<-queued
 		r.Start(r.work, oneEuro, Requester{Inbox: "i"})
+		if got := <-queued; got != bus.ErrNotFound.Error() {
+			t.Errorf("when the till was answered there stood in the queue: %s", got)
+		}
 		time.Sleep(time.Second)
 		if got := server.Replies("i"); len(got) != 1 || !bytes.Contains(got[0].Body, []byte("terminal_busy")) {
 			t.Errorf("answered %+v", got)
-		}
-		if len(queued) == 0 || queued[0] != bus.ErrNotFound.Error() {
-			t.Errorf("when the till was answered there stood in the queue: %q", queued)
 		}
 		if s, _, err := r.Queue.Queued(r.work, "T"); err != nil || s.Request.OrderID != "open" {
 			t.Errorf("the open payment is not queued again: %+v, %v", s.Request, err)
