@@ -23,6 +23,15 @@ type State struct {
 	// Heard counts the stream's events that were folded in by this replica, and
 	// those that it learnt of because another one had published them.
 	Heard uint64
+	// Shown is true when this replica's event stream has shown the status itself: what
+	// it shows again behind it, with nothing between, is a repeat.
+	Shown bool
+	// Ahead are the status that this replica was shown last and, in order, what
+	// another one has published since and this one's event stream has not shown yet:
+	// it may only be about to, having stood still. What can have been shown until
+	// AheadUntil, and is among them, is no news. Empty when nothing is ahead.
+	Ahead      []string
+	AheadUntil time.Time
 }
 
 // Observation is one piece of news of an order.
@@ -41,8 +50,11 @@ type Observation struct {
 	At time.Time
 	// NotBefore is the earliest time at which it can have been shown to this
 	// replica: At, or when the replica was last seen awake, if it stood still
-	// before it learnt of it. Only CatchUp compares it.
+	// before it learnt of it. It is compared with what another replica published.
 	NotBefore time.Time
+	// Opening is true when it may be what a server sends on connecting: the state in
+	// which the order is, and no change of it.
+	Opening bool
 }
 
 // Verdict says what an observation was worth.
@@ -73,6 +85,10 @@ func Fold(s State, o Observation) (next State, change *schema.StatusEvent, verdi
 	stale := o.Source == schema.SourceReconcile && s.Heard > o.AskedAfter
 	if o.Source == schema.SourceStream {
 		s.Heard++
+		if at := s.aheadAt(o); at >= 0 {
+			s.Ahead, s.Shown = s.Ahead[at:], true
+			return s, nil, Repeat
+		}
 	}
 	switch {
 	case s.Status == schema.StatusUnresolved:
@@ -80,6 +96,7 @@ func Fold(s State, o Observation) (next State, change *schema.StatusEvent, verdi
 	case stale:
 		return s, nil, Stale
 	case o.Status == s.Status:
+		s.Shown = s.Shown || o.Source == schema.SourceStream
 		return s, nil, Repeat
 	case s.Final && (takesBack(o.Status) || o.Source == schema.SourceBridge):
 		return s, nil, Late
@@ -92,6 +109,9 @@ func Fold(s State, o Observation) (next State, change *schema.StatusEvent, verdi
 		Sequence:        s.Sequence + 1,
 		Final:           s.Final || finishes(o.Status),
 		Heard:           s.Heard,
+		Shown:           o.Source == schema.SourceStream,
+		Ahead:           s.Ahead,
+		AheadUntil:      s.AheadUntil,
 	}
 	if o.Source == schema.SourceBridge {
 		next.FinancialStatus = s.FinancialStatus
@@ -107,6 +127,14 @@ func Fold(s State, o Observation) (next State, change *schema.StatusEvent, verdi
 		Source:          o.Source,
 		ObservedAt:      o.At.UTC().Round(0), // without the monotonic clock, so that it compares equal to what is read back
 	}, News
+}
+
+// aheadAt is the place of an event of the stream's in Ahead; negative: it has none.
+func (s State) aheadAt(o Observation) int {
+	if o.NotBefore.After(s.AheadUntil) {
+		return -1
+	}
+	return slices.Index(s.Ahead, o.Status)
 }
 
 // Rebase continues from an event that another replica published: the stream
@@ -130,19 +158,24 @@ const sameEvent = 300 * time.Millisecond
 // CatchUp continues from what another replica has published meanwhile (at least
 // one event, in order), and returns which of the pending observations are still
 // to be folded. Both replicas read the same stream: pending events are looked
-// for, in order, in the status from which this replica comes and in what the
-// other has published, and everything up to the last one found is dropped. What
+// for, in order, in the status from which this replica comes (if its stream has
+// shown that, or may have sent it on connecting: else something lies between) and
+// in what the other has published, and everything up to the last one found is dropped. What
 // was surely shown sameEvent or more after the last published one was learnt is
-// newer.
+// newer. What is left of the published ones is ahead: events that are yet to be
+// read are compared with it in the same way.
 // Answers that were asked for before are dropped too, and those that are still
 // on their way count as asked for before: every published event was heard now.
 func (s State) CatchUp(published []schema.StatusEvent, pending []Observation) (next State, rest []Observation) {
 	known := []string{s.Status}
+	if len(s.Ahead) > 0 {
+		known = slices.Clone(s.Ahead)
+	}
 	for _, e := range published {
 		known = append(known, e.Status)
 	}
 	newer := published[len(published)-1].ObservedAt.Add(sameEvent)
-	at, covered := 0, 0
+	at, covered, shown := 0, 0, s.Shown
 	for i, o := range pending {
 		if o.NotBefore.After(newer) {
 			break
@@ -153,14 +186,18 @@ func (s State) CatchUp(published []schema.StatusEvent, pending []Observation) (n
 			}
 			continue
 		}
-		if step := slices.Index(known[at+1:], o.Status); i == covered && o.Status == known[at] {
-			covered = i + 1 // a repeat
+		if step := slices.Index(known[at+1:], o.Status); i == covered && o.Status == known[at] && (shown || o.Opening) {
+			covered, shown = i+1, true // a repeat
 		} else if step >= 0 {
-			at, covered = at+1+step, i+1
+			at, covered, shown = at+1+step, i+1, true
 		}
 	}
 	next = s.Rebase(published[len(published)-1])
 	next.Heard += uint64(len(published))
+	next.Shown = shown
+	if at < len(known)-1 {
+		next.Ahead, next.AheadUntil = known[at:], newer
+	}
 	for i, o := range pending {
 		switch {
 		case o.Source == schema.SourceReconcile:

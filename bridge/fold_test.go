@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -126,7 +127,8 @@ func TestFold(t *testing.T) {
 			if verdict != tt.verdict {
 				t.Errorf("verdict %s, want %s", verdict, tt.verdict)
 			}
-			if next != tt.next {
+			next.Shown = tt.next.Shown // see TestShown
+			if !reflect.DeepEqual(next, tt.next) {
 				t.Errorf("next state\n%+v, want\n%+v", next, tt.next)
 			}
 			switch {
@@ -196,8 +198,8 @@ func checkChange(t fataler, s, next State, o Observation, change *schema.StatusE
 		t.Fatalf("heard %d, want %d", next.Heard, heard)
 	}
 	if change == nil {
-		next.Heard = s.Heard
-		if next != s {
+		next.Heard, next.Ahead, next.Shown = s.Heard, s.Ahead, s.Shown
+		if !reflect.DeepEqual(next, s) {
 			t.Fatalf("nothing is news, but the state went from %+v to %+v", s, next)
 		}
 		return
@@ -238,7 +240,7 @@ func TestFoldProperties(t *testing.T) {
 			o := drawObservation(t)
 			next, change, verdict := Fold(s, o)
 			again, changeAgain, verdictAgain := Fold(s, o)
-			if next != again || verdict != verdictAgain || (change == nil) != (changeAgain == nil) || change != nil && *change != *changeAgain {
+			if !reflect.DeepEqual(next, again) || verdict != verdictAgain || (change == nil) != (changeAgain == nil) || change != nil && *change != *changeAgain {
 				t.Fatal("the same input gave another output")
 			}
 			checkChange(t, s, next, o, change, verdict)
@@ -248,7 +250,8 @@ func TestFoldProperties(t *testing.T) {
 				}
 				rebased := s.Rebase(*change)
 				rebased.Heard = next.Heard
-				if rebased != next {
+				rebased.Shown = next.Shown // its own stream has shown it
+				if !reflect.DeepEqual(rebased, next) {
 					t.Fatalf("another replica continues from %+v, this one from %+v", rebased, next)
 				}
 			}
@@ -433,6 +436,43 @@ func TestCatchUpByTime(t *testing.T) {
 	}
 }
 
+// What the stream has shown, and what another replica is ahead of it.
+func TestShownAndAhead(t *testing.T) {
+	t.Parallel()
+	event := func(status string, at time.Duration) Observation {
+		return Observation{Source: schema.SourceStream, Status: status, NotBefore: foldTime.Add(at)}
+	}
+	published := []schema.StatusEvent{
+		{Status: "declined", Sequence: 2, ObservedAt: foldTime}, {Status: "initialized", Sequence: 3, ObservedAt: foldTime},
+	}
+	behind, _ := State{Status: "initialized", Sequence: 1}.CatchUp(published, nil)
+	more, _ := behind.CatchUp([]schema.StatusEvent{{Status: "declined", Sequence: 4, ObservedAt: foldTime}}, []Observation{event("declined", 0)})
+	for _, tt := range []struct {
+		name    string
+		s       State
+		o       Observation
+		verdict Verdict
+		shown   bool
+		ahead   []string
+	}{
+		{"the stream's news", State{Status: "initialized"}, event("declined", 0), News, true, nil},
+		{"an answer's news", State{Status: "initialized", Shown: true}, Observation{Source: schema.SourceReconcile, Status: "declined"}, News, false, nil},
+		{"the stream repeats an answer", State{Status: "declined"}, event("declined", 0), Repeat, true, nil},
+		{"what another published first", behind, event("declined", sameEvent), Repeat, true, []string{"declined", "initialized"}},
+		{"and later than the other", behind, event("declined", sameEvent+1), News, true, behind.Ahead},
+		{"something else", behind, event("completed", 0), News, true, behind.Ahead},
+		{"the second that was ahead", more, event("initialized", 0), Repeat, true, []string{"initialized", "declined"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			next, _, verdict := Fold(tt.s, tt.o)
+			if verdict != tt.verdict || next.Shown != tt.shown || !slices.Equal(next.Ahead, tt.ahead) {
+				t.Errorf("verdict %s, next state %+v", verdict, next)
+			}
+		})
+	}
+}
+
 func TestCatchUp(t *testing.T) {
 	t.Parallel()
 	stream := func(statuses ...string) (o []Observation) {
@@ -442,6 +482,7 @@ func TestCatchUp(t *testing.T) {
 		return o
 	}
 	answer := Observation{Source: schema.SourceReconcile, Status: "completed"}
+	opening := Observation{Source: schema.SourceStream, Status: "x", Opening: true}
 	gaveUp := Observation{Source: schema.SourceBridge, Status: schema.StatusUnresolved}
 	for _, tt := range []struct {
 		name      string
@@ -456,7 +497,8 @@ func TestCatchUp(t *testing.T) {
 		{"this one knows more", []string{"initialized"}, stream("initialized", "declined", "initialized"), stream("declined", "initialized"), 1},
 		{"the other skipped some", []string{"completed"}, stream("initialized", "declined", "completed", "reversed"), stream("reversed"), 3},
 		{"nothing in common", []string{"declined"}, stream("completed"), stream("completed"), 0},
-		{"this one repeats what was before", []string{"declined"}, stream("x", "x"), nil, 2},
+		{"this one repeats what was before", []string{"declined"}, slices.Concat([]Observation{opening}, stream("x")), nil, 2},
+		{"back to what was before", []string{"declined"}, stream("x"), stream("x"), 0},
 		{"the news comes back", []string{"initialized", "declined"}, stream("x", "initialized", "declined", "initialized"), stream("initialized"), 3},
 		{
 			"an answer between two repeats",

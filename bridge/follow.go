@@ -228,7 +228,7 @@ func (f *follower) onStream(ctx context.Context, n streamNews) {
 		f.pending = append(f.pending, observed{
 			Observation: Observation{
 				Source: schema.SourceStream, Status: e.Status, FinancialStatus: e.FinancialStatus,
-				TransactionID: e.TransactionID, SessionID: e.SessionID, At: n.at, NotBefore: n.notBefore,
+				TransactionID: e.TransactionID, SessionID: e.SessionID, At: n.at, NotBefore: n.notBefore, Opening: n.opening,
 			},
 			read: n.at,
 		})

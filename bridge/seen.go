@@ -21,7 +21,7 @@ func (f *follower) seen() []bus.Seen {
 		if o.Source == schema.SourceStream && len(seen) < maxSeen {
 			seen = append(seen, bus.Seen{
 				Status: o.Status, FinancialStatus: o.FinancialStatus, TransactionID: o.TransactionID, SessionID: o.SessionID,
-				At: o.At.UTC(), NotBefore: o.NotBefore.UTC(),
+				At: o.At.UTC(), NotBefore: o.NotBefore.UTC(), Opening: o.Opening,
 			})
 		}
 	}
@@ -60,7 +60,7 @@ func observations(seen []bus.Seen) []Observation {
 	for i, s := range seen {
 		all[i] = Observation{
 			Source: schema.SourceStream, Status: s.Status, FinancialStatus: s.FinancialStatus,
-			TransactionID: s.TransactionID, SessionID: s.SessionID, At: s.At, NotBefore: s.NotBefore,
+			TransactionID: s.TransactionID, SessionID: s.SessionID, At: s.At, NotBefore: s.NotBefore, Opening: s.Opening,
 		}
 	}
 	return all

@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,7 +26,8 @@ func TestUnpublished(t *testing.T) {
 		"it was published":                  {"initialized", []string{"declined"}, []string{"declined"}, nil},
 		"and more":                          {"initialized", []string{"declined"}, []string{"declined", "initialized"}, nil},
 		"the first of two":                  {"initialized", []string{"declined", "initialized"}, []string{"declined"}, []string{"initialized"}},
-		"a repeat of what stood there":      {"initialized", []string{"initialized"}, []string{"declined"}, nil},
+		"a repeat of what stood there":      {"initialized", []string{"initialized on connecting"}, []string{"declined"}, nil},
+		"what stood there, anew":            {"initialized", []string{"initialized"}, []string{"declined"}, []string{"initialized"}},
 		"back to what stood there":          {"initialized", []string{"declined", "initialized", "completed"}, []string{"declined", "initialized"}, []string{"completed"}},
 		"something else":                    {"", []string{"declined"}, []string{"initialized"}, []string{"declined"}},
 		"the last, the others by an answer": {"", []string{"initialized", "declined", "completed"}, []string{"completed"}, nil},
@@ -34,7 +36,8 @@ func TestUnpublished(t *testing.T) {
 			t.Parallel()
 			var seen []bus.Seen
 			for _, status := range tt.seen {
-				seen = append(seen, bus.Seen{Status: status, At: shown, NotBefore: shown})
+				status, opening := strings.CutSuffix(status, " on connecting")
+				seen = append(seen, bus.Seen{Status: status, At: shown, NotBefore: shown, Opening: opening})
 			}
 			var since []bus.Status
 			previous := tt.before

@@ -22,6 +22,8 @@ type streamNews struct {
 	at, notBefore time.Time
 	// opened: a connection stands.
 	opened bool
+	// opening: the event may be what the server sends on connecting.
+	opening bool
 	// unsettled: something was said that has not become an event yet.
 	unsettled bool
 	event     multisafepay.StreamEvent
@@ -71,14 +73,19 @@ func (r *Replica) superviseStream(ctx context.Context, stream multisafepay.Strea
 	}
 	pause := r.backoff()
 	for {
-		var opened time.Time
+		var opened, untilOpen time.Time
 		err := r.Provider.Follow(ctx, stream, multisafepay.StreamHandler{
 			Opened: func() {
-				opened = time.Now()
+				opened, untilOpen = time.Now(), r.Clock.Now().Add(sameEvent)
 				r.Metrics.AddConnectedStreams(1)
 				tell(streamNews{opened: true})
 			},
-			Event:     func(e multisafepay.StreamEvent) { tell(streamNews{event: e}) },
+			Event: func(e multisafepay.StreamEvent) {
+				tell(streamNews{event: e, opening: r.earliest(aftermath).Before(untilOpen)})
+				if e.Order != nil {
+					untilOpen = time.Time{}
+				}
+			},
 			Unsettled: func() { tell(streamNews{unsettled: true}) },
 		})
 		if !opened.IsZero() {

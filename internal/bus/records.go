@@ -106,6 +106,8 @@ type Seen struct {
 	// been shown, by the bus's clock.
 	At        time.Time `json:"at"`
 	NotBefore time.Time `json:"not_before"`
+	// Opening is true when it may be what the server sent on connecting.
+	Opening bool `json:"opening,omitempty"`
 }
 
 // RecordChange is one step of a terminal's record.
