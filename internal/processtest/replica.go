@@ -2,6 +2,7 @@ package processtest
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"maps"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -174,8 +176,23 @@ func metric(page, name, labels string) float64 {
 	return sum
 }
 
-// Pause stops the process as SIGSTOP does: it is silent, and does not know it.
-func (r *Replica) Pause() { r.Signal(syscall.SIGSTOP) }
+// Pause stops the process as SIGSTOP does: it is silent, and does not know it. It
+// returns when every thread stands still, which takes a moment.
+func (r *Replica) Pause() {
+	r.Signal(syscall.SIGSTOP)
+	Eventually(replicaLimit, r.stopped)
+}
+
+// stopped tells whether no thread of the process runs; true where the system does
+// not say.
+func (r *Replica) stopped() bool {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", r.PID())) // the pattern is right
+	return !slices.ContainsFunc(threads, func(thread string) bool {
+		stat, err := os.ReadFile(thread)
+		_, state, found := bytes.Cut(stat, []byte(") ")) // behind the name, see proc(5)
+		return err == nil && found && state[0] != 'T'
+	})
+}
 
 // Resume lets a paused process go on.
 func (r *Replica) Resume() { r.Signal(syscall.SIGCONT) }
