@@ -130,11 +130,18 @@ func Fold(s State, o Observation) (next State, change *schema.StatusEvent, verdi
 }
 
 // aheadAt is the place of an event of the stream's in Ahead; negative: it has none.
+// The first counts only if it can be a repeat.
 func (s State) aheadAt(o Observation) int {
-	if o.NotBefore.After(s.AheadUntil) {
+	switch {
+	case len(s.Ahead) == 0 || o.NotBefore.After(s.AheadUntil):
 		return -1
+	case o.Status == s.Ahead[0] && (s.Shown || o.Opening):
+		return 0
 	}
-	return slices.Index(s.Ahead, o.Status)
+	if step := slices.Index(s.Ahead[1:], o.Status); step >= 0 {
+		return 1 + step
+	}
+	return -1
 }
 
 // Rebase continues from an event that another replica published: the stream

@@ -446,6 +446,9 @@ func TestShownAndAhead(t *testing.T) {
 		{Status: "declined", Sequence: 2, ObservedAt: foldTime}, {Status: "initialized", Sequence: 3, ObservedAt: foldTime},
 	}
 	behind, _ := State{Status: "initialized", Sequence: 1}.CatchUp(published, nil)
+	once, _ := State{Status: "initialized", Sequence: 1}.CatchUp(published[:1], nil)
+	shown := once
+	shown.Shown = true
 	more, _ := behind.CatchUp([]schema.StatusEvent{{Status: "declined", Sequence: 4, ObservedAt: foldTime}}, []Observation{event("declined", 0)})
 	for _, tt := range []struct {
 		name    string
@@ -461,6 +464,8 @@ func TestShownAndAhead(t *testing.T) {
 		{"what another published first", behind, event("declined", sameEvent), Repeat, true, []string{"declined", "initialized"}},
 		{"and later than the other", behind, event("declined", sameEvent+1), News, true, behind.Ahead},
 		{"something else", behind, event("completed", 0), News, true, behind.Ahead},
+		{"back to what was before", once, event("initialized", 0), News, true, once.Ahead},
+		{"what was before, repeated", shown, event("initialized", 0), Repeat, true, once.Ahead},
 		{"the second that was ahead", more, event("initialized", 0), Repeat, true, []string{"initialized", "declined"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
