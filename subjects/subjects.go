@@ -32,8 +32,11 @@ const (
 	Status Kind = "status"
 	// Invalid carries an event of the provider's that could not be understood.
 	Invalid Kind = "invalid"
-	// Journal is where the bridge publishes a status; the stream stores it as
-	// Status. Nobody else may publish there, and nobody needs to subscribe.
+	// Claim is the bridge's own record of an order: who owns it.
+	Claim Kind = "claim"
+	// Journal is the token before the kind on the subjects that the bridge
+	// publishes on, see Space.Journal. Nobody else may publish there, and nobody
+	// needs to subscribe.
 	Journal Kind = "journal"
 )
 
@@ -55,6 +58,7 @@ var (
 	ErrOrder    = errors.New("order: want 1 to 50 characters of A-Z a-z 0-9 . _ / -")
 	ErrPrefix   = errors.New("prefix: want tokens of A-Z a-z 0-9 _ - separated by single dots, at most 64 characters")
 	ErrSubject  = errors.New("subject: not one of the bridge's")
+	ErrReplica  = errors.New("replica: want 1 to 32 characters of A-Z a-z 0-9 _ -")
 )
 
 // CheckTerminal returns ErrTerminal unless id may be used as a terminal id.
@@ -150,7 +154,7 @@ func (s Space) Parse(subject string) (terminal, order string, kind Kind, err err
 		return "", "", "", ErrSubject
 	}
 	switch kind = Kind(tokens[2]); kind {
-	case Status, Invalid, Journal:
+	case Status, Invalid, Claim, Journal:
 	default:
 		return "", "", "", ErrSubject
 	}
@@ -166,6 +170,32 @@ func (s Space) Parse(subject string) (terminal, order string, kind Kind, err err
 
 // All returns the wildcard subject of every order's messages of a kind.
 func (s Space) All(kind Kind) string { return s.prefix + ".*.*." + string(kind) }
+
+// Journal returns the subject on which the bridge publishes an order's message of
+// a kind. The status stream stores and republishes the message on the subject
+// that Of returns.
+func (s Space) Journal(terminal, order string, kind Kind) (string, error) {
+	return s.Of(terminal, order, Journal+"."+kind)
+}
+
+// AllJournals returns the wildcard subject of everything that Journal returns.
+func (s Space) AllJournals() string { return s.prefix + ".*.*." + string(Journal) + ".*" }
+
+// Log returns the wildcard subject of everything that is stored about one order.
+func (s Space) Log(terminal, order string) (string, error) { return s.Of(terminal, order, "*") }
+
+// AllLogs returns the wildcard subject of everything that is stored about orders.
+func (s Space) AllLogs() string { return s.All("*") }
+
+// Replica returns the subject on which one process of the bridge answers the
+// others. The id is checked like a terminal's and must not be "session", because
+// the queue takes that token.
+func (s Space) Replica(id string) (string, error) {
+	if CheckTerminal(id) != nil || id == "session" {
+		return "", ErrReplica
+	}
+	return s.prefix + "._replica." + id, nil
+}
 
 // OfTerminal returns the wildcard subject of one terminal's messages of a kind.
 func (s Space) OfTerminal(terminal string, kind Kind) (string, error) {

@@ -1,0 +1,128 @@
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// publish stores one message. The error is one of this package, see the package
+// comment; op says in it what was tried. An acknowledgement that is not above the
+// expected sequence means that nothing was stored: the server knew the message id.
+func (b *Bus) publish(ctx context.Context, op string, msg *nats.Msg, expect uint64) (seq uint64, err error) {
+	ctx, cancel := limit(ctx)
+	defer cancel()
+	ctx, done := b.waiting.add(ctx, msg.Subject)
+	defer done()
+	ack, err := b.js.PublishMsg(ctx, msg)
+	if err != nil {
+		if cause := context.Cause(ctx); errors.Is(cause, nats.ErrPermissionViolation) {
+			err = cause
+		}
+		return 0, b.noted(publishError(op, err))
+	}
+	if err := b.checkDomain(ack.Domain); err != nil {
+		return 0, err
+	}
+	if ack.Duplicate || ack.Sequence <= expect {
+		return 0, ErrConflict
+	}
+	return ack.Sequence, nil
+}
+
+// noted remembers trouble with NATS, see Calm.
+func (b *Bus) noted(err error) error {
+	if isTrouble(err) {
+		b.state.trouble()
+	}
+	return err
+}
+
+// checkDomain refuses an answer from another JetStream domain than before: two
+// domains whose streams take the same subjects store everything twice.
+func (b *Bus) checkDomain(got string) error {
+	want := b.domain.Load()
+	if want == nil {
+		if b.domain.CompareAndSwap(nil, &got) {
+			return nil
+		}
+		want = b.domain.Load()
+	}
+	if *want == got {
+		return nil
+	}
+	return &UnfitError{
+		"JetStream", fmt.Sprintf("domain %q acknowledged a message where domain %q should", got, *want),
+		"let only one domain's streams take the subjects of the bridge, and name it in BRIDGE_NATS_JS_DOMAIN",
+	}
+}
+
+// apiSubject is a subject of the JetStream API in the connection's domain.
+func (b *Bus) apiSubject(tokens ...string) string {
+	prefix := jetstream.DefaultAPIPrefix
+	if domain := b.js.Options().Domain; domain != "" {
+		prefix = strings.Replace(prefix, ".", "."+domain+".", 1)
+	}
+	return prefix + strings.Join(tokens, ".")
+}
+
+// ask sends a request to the JetStream API that nats.go has no method for, and
+// reads the answer. ErrNotFound: the server knows no such message.
+func (b *Bus) ask(ctx context.Context, subject string, request, answer any) error {
+	ctx, cancel := limit(ctx)
+	defer cancel()
+	body, err := json.Marshal(request)
+	if err != nil {
+		return fmt.Errorf("write request to %s: %w", subject, err)
+	}
+	msg, err := b.conn.RequestWithContext(ctx, subject, body)
+	if err != nil {
+		return b.noted(fmt.Errorf("ask %s: %w", subject, err))
+	}
+	var failed struct {
+		Error *jetstream.APIError `json:"error"`
+	}
+	if err := errors.Join(json.Unmarshal(msg.Data, &failed), json.Unmarshal(msg.Data, answer)); err != nil {
+		return fmt.Errorf("read answer of %s: %w", subject, err)
+	}
+	switch {
+	case failed.Error == nil:
+		return nil
+	case failed.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound, failed.Error.ErrorCode == codeSequenceNotFound:
+		return ErrNotFound
+	}
+	return b.noted(fmt.Errorf("ask %s: %w", subject, failed.Error))
+}
+
+// askMany sends a request to the JetStream API and passes each message of the
+// answer to take, until take wants no more.
+func (b *Bus) askMany(ctx context.Context, subject string, request any, take func(*nats.Msg) (more bool, err error)) error {
+	ctx, cancel := limit(ctx)
+	defer cancel()
+	body, err := json.Marshal(request)
+	if err != nil {
+		return fmt.Errorf("write request to %s: %w", subject, err)
+	}
+	inbox := b.conn.NewInbox()
+	sub, err := b.conn.SubscribeSync(inbox)
+	if err == nil {
+		defer func() { _ = sub.Unsubscribe() }() // fails only without a connection
+		err = b.conn.PublishRequest(subject, inbox, body)
+	}
+	for err == nil {
+		var msg *nats.Msg
+		if msg, err = sub.NextMsgWithContext(ctx); err != nil {
+			break
+		}
+		var more bool
+		if more, err = take(msg); err == nil && !more {
+			return nil
+		}
+	}
+	return b.noted(fmt.Errorf("ask %s: %w", subject, err))
+}

@@ -1,0 +1,62 @@
+package bus
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// remakeConsumer is the hint for a consumer that cannot be set right.
+const remakeConsumer = "delete it and let the bridge make its own"
+
+// consumerTitle names the consumer in errors.
+func (b *Bus) consumerTitle() string {
+	return "consumer " + consumerName + " of stream " + b.space.SessionStream()
+}
+
+// pushConsumer is what is wrong with a consumer that nobody can ask for sessions.
+func (b *Bus) pushConsumer() *UnfitError {
+	return &UnfitError{b.consumerTitle(), "it pushes its messages to a subject, where replicas ask for theirs", remakeConsumer}
+}
+
+// consumerFits holds an existing consumer to what the bridge does not change in it.
+func (b *Bus) consumerFits(got *jetstream.ConsumerInfo) error {
+	c := got.Config
+	switch {
+	case c.AckPolicy != jetstream.AckExplicitPolicy:
+		return &UnfitError{b.consumerTitle(), "it does not ask for explicit acknowledgements", remakeConsumer}
+	case c.FilterSubject != "" || len(c.FilterSubjects) > 0:
+		return &UnfitError{b.consumerTitle(), "it is filtered", remakeConsumer}
+	case c.MemoryStorage:
+		return &UnfitError{b.consumerTitle(), "it is kept in memory: a restart of the server forgets who has which session", remakeConsumer}
+	case c.ReplayPolicy != jetstream.ReplayInstantPolicy:
+		return &UnfitError{b.consumerTitle(), "it replays sessions at the pace at which they came", remakeConsumer}
+	case got.Paused:
+		return &UnfitError{
+			b.consumerTitle(), fmt.Sprintf("it is paused for another %s: no session is handed to anybody", got.PauseRemaining.Round(time.Second)),
+			fmt.Sprintf("nats consumer resume %s %s", b.space.SessionStream(), consumerName),
+		}
+	}
+	return nil
+}
+
+// wrongSettings lists what keeps a consumer from handing every session to a
+// replica, and again to another one in time. The server lets it be changed, so
+// that the bridge sets it right.
+func wrongSettings(c jetstream.ConsumerConfig) []string {
+	var wrong []string
+	add := func(is bool, format string, args ...any) {
+		if is {
+			wrong = append(wrong, fmt.Sprintf(format, args...))
+		}
+	}
+	add(c.MaxDeliver > 0, "max deliver %d", c.MaxDeliver)
+	add(len(c.BackOff) > 0, "backoff %v", c.BackOff)
+	add(c.HeadersOnly, "headers only")
+	add(c.MaxRequestExpires > 0, "requests expire after %s", c.MaxRequestExpires)
+	add(c.MaxRequestMaxBytes > 0, "requests for %d bytes at most", c.MaxRequestMaxBytes)
+	add(c.InactiveThreshold > 0, "deleted when unused for %s", c.InactiveThreshold)
+	add(c.PriorityPolicy != jetstream.PriorityPolicyNone, "priority groups %v", c.PriorityGroups)
+	return wrong
+}

@@ -1,0 +1,192 @@
+package bus
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// consumerName is the one durable consumer that all replicas share.
+const consumerName = "bridge"
+
+// dedupeWindow is how long the streams know a message id.
+const dedupeWindow = 2 * time.Minute
+
+// maxMessage bounds one message of the bridge's own streams, in bytes.
+const maxMessage = 64 << 10
+
+// firstSeq is where the sequences of a new stream begin. Acknowledgements and
+// expectations know a message by its sequence alone, so those of a stream that was
+// deleted must never fit the one created after it. No stream gets a message per
+// microsecond.
+func firstSeq(now time.Time) uint64 { return uint64(now.UnixMicro()) } //nolint:gosec // not before 1970
+
+// statusStream stores the logs of all orders. It listens on the journal subjects,
+// stores under the orders' subjects, and republishes there what it has stored:
+// nobody ever receives a message that was refused.
+func (b *Bus) statusStream() jetstream.StreamConfig {
+	stored := b.space.Prefix() + ".{{wildcard(1)}}.{{wildcard(2)}}.{{wildcard(3)}}"
+	return jetstream.StreamConfig{
+		Name:             b.space.StatusStream(),
+		Description:      "Statuses and claims of every order, written by the bridge alone",
+		Subjects:         []string{b.space.AllJournals()},
+		SubjectTransform: &jetstream.SubjectTransformConfig{Source: b.space.AllJournals(), Destination: stored},
+		RePublish:        &jetstream.RePublish{Source: b.space.AllLogs(), Destination: stored},
+		Retention:        jetstream.LimitsPolicy,
+		Storage:          jetstream.FileStorage,
+		Replicas:         b.opts.Replicas,
+		MaxAge:           b.opts.StatusMaxAge,
+		MaxMsgSize:       maxMessage,
+		FirstSeq:         firstSeq(b.Now()),
+		Duplicates:       min(dedupeWindow, b.opts.StatusMaxAge),
+		AllowDirect:      true,
+		AllowRollup:      true,
+		AllowMsgTTL:      true,
+	}
+}
+
+// sessionStream is the work queue.
+func (b *Bus) sessionStream() jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name:        b.space.SessionStream(),
+		Description: "Open sessions, one per terminal: the bridge's own work queue",
+		Subjects:    []string{b.space.AllSessions()},
+		Retention:   jetstream.WorkQueuePolicy,
+		Storage:     jetstream.FileStorage,
+		Replicas:    b.opts.Replicas,
+		MaxMsgSize:  maxMessage,
+		FirstSeq:    firstSeq(b.Now()),
+		Duplicates:  dedupeWindow,
+		AllowDirect: true,
+	}
+}
+
+// consumerConfig is the one durable consumer that all replicas share.
+func (b *Bus) consumerConfig() jetstream.ConsumerConfig {
+	return jetstream.ConsumerConfig{
+		Durable:       consumerName,
+		Description:   "Hands each open session to one replica",
+		AckPolicy:     jetstream.AckExplicitPolicy,
+		AckWait:       b.opts.ReplicaTTL,
+		MaxDeliver:    -1,
+		MaxAckPending: -1,
+	}
+}
+
+// fits checks that an existing stream has what the promises need. What is only
+// different is left alone, see differences.
+func (b *Bus) fits(want, got jetstream.StreamConfig) error {
+	unfit := func(problem, hint string) error {
+		return &UnfitError{"stream " + want.Name, problem, hint}
+	}
+	remake := "delete or rename that stream and let the bridge make its own, or set another BRIDGE_SUBJECT_PREFIX"
+	switch {
+	case got.Retention != want.Retention:
+		return unfit(fmt.Sprintf("its retention is %s where %s is needed", got.Retention, want.Retention), remake)
+	case got.Storage != jetstream.FileStorage:
+		return unfit("it is stored in memory where file storage is needed", remake)
+	case !sameSubjects(got.Subjects, want.Subjects):
+		return unfit(fmt.Sprintf("it takes %q where %q is needed", got.Subjects, want.Subjects), remake)
+	case !sameTransform(got.SubjectTransform, want.SubjectTransform):
+		return unfit("it does not store the journal under the orders' subjects (subject transform)", remake)
+	case !sameRePublish(got.RePublish, want.RePublish):
+		return unfit("it does not republish what it stored (republish)", remake)
+	case want.AllowDirect && !got.AllowDirect:
+		return unfit("direct get is off", "nats stream edit "+want.Name+" --allow-direct")
+	case got.Sealed:
+		return unfit("it is sealed", remake)
+	case got.Mirror != nil || len(got.Sources) > 0:
+		return unfit("it mirrors or sources another stream", remake)
+	case got.NoAck:
+		return unfit("it does not acknowledge", "nats stream edit "+want.Name+" --ack")
+	case want.AllowRollup && (!got.AllowRollup || got.DenyPurge):
+		return unfit("it does not let a claim replace the one before it (rollup)", "nats stream edit "+want.Name+" --allow-rollup, without --deny-purge")
+	case want.AllowMsgTTL && !got.AllowMsgTTL:
+		return unfit("claims cannot expire in it (message TTL)", "nats stream edit "+want.Name+" --allow-msg-ttl")
+	case want.AllowMsgTTL && got.MaxAge > 0 && got.MaxAge <= b.opts.ClaimTTL:
+		return unfit(fmt.Sprintf("it forgets after %s, and a claim must be kept for %s", got.MaxAge, b.opts.ClaimTTL),
+			fmt.Sprintf("nats stream edit %s --max-age %s", want.Name, want.MaxAge))
+	case want.AllowRollup && got.MaxConsumers > 0:
+		return unfit(fmt.Sprintf("it allows %d consumers only", got.MaxConsumers), remake)
+	case got.MaxMsgsPerSubject > 0:
+		return unfit(fmt.Sprintf("it keeps only %d messages per subject", got.MaxMsgsPerSubject), remake)
+	case want.MaxAge == 0 && got.MaxAge > 0:
+		return unfit(fmt.Sprintf("it forgets after %s", got.MaxAge), "nats stream edit "+want.Name+" --max-age 0")
+	case want.Retention == jetstream.WorkQueuePolicy && got.Discard == jetstream.DiscardOld && (got.MaxMsgs > 0 || got.MaxBytes > 0):
+		return unfit("it makes room by discarding open sessions", "nats stream edit "+want.Name+" --discard new")
+	}
+	return nil
+}
+
+func sameSubjects(a, b []string) bool {
+	a, b = slices.Clone(a), slices.Clone(b)
+	slices.Sort(a)
+	slices.Sort(b)
+	return slices.Equal(a, b)
+}
+
+func sameTransform(a, b *jetstream.SubjectTransformConfig) bool {
+	return (a == nil) == (b == nil) && (a == nil || *a == *b)
+}
+
+func sameRePublish(a, b *jetstream.RePublish) bool {
+	return (a == nil) == (b == nil) && (a == nil || *a == *b)
+}
+
+// Difference is a setting of an object that weakens something, and what to do.
+type Difference struct{ Problem, Hint string }
+
+// differences lists what of an existing stream weakens a promise without making
+// the stream unfit.
+func differences(want, got jetstream.StreamConfig) []Difference {
+	var list []Difference
+	differs := func(hint, problem string, args ...any) {
+		list = append(list, Difference{fmt.Sprintf(problem, args...), hint})
+	}
+	edit := "nats stream edit " + want.Name
+	if got.Replicas != want.Replicas {
+		differs(fmt.Sprintf("%s --replicas %d, or change the variable", edit, want.Replicas),
+			"%s, BRIDGE_JETSTREAM_REPLICAS asks for %d", copies(got.Replicas), want.Replicas)
+	}
+	if want.MaxAge > 0 && got.MaxAge != want.MaxAge {
+		differs(fmt.Sprintf("%s --max-age %s, or change the variable", edit, want.MaxAge),
+			"keeps events for %s, BRIDGE_STATUS_MAX_AGE asks for %s", got.MaxAge, want.MaxAge)
+	}
+	if got.Duplicates < want.Duplicates {
+		differs(fmt.Sprintf("%s --dupe-window %s", edit, want.Duplicates),
+			"recognises a repeated message for %s only, %s is better", got.Duplicates, want.Duplicates)
+	}
+	if got.MaxMsgSize > 0 && got.MaxMsgSize < want.MaxMsgSize {
+		differs(fmt.Sprintf("%s --max-msg-size %d", edit, want.MaxMsgSize),
+			"takes messages of %d bytes at most, the bridge's can have %d", got.MaxMsgSize, want.MaxMsgSize)
+	}
+	if got.MaxMsgs > 0 || got.MaxBytes > 0 {
+		effect := "drops the oldest events when it is full"
+		if got.Discard == jetstream.DiscardNew {
+			effect = "refuses to store when it is full, and payments stand still"
+		}
+		differs(edit+" --max-msgs=-1 --max-bytes=-1", "is limited to %s: it %s", limits(got), effect)
+	}
+	return list
+}
+
+func copies(n int) string {
+	if n == 1 {
+		return "1 copy"
+	}
+	return fmt.Sprintf("%d copies", n)
+}
+
+func limits(c jetstream.StreamConfig) string {
+	var parts []string
+	if c.MaxMsgs > 0 {
+		parts = append(parts, fmt.Sprintf("%d messages", c.MaxMsgs))
+	}
+	if c.MaxBytes > 0 {
+		parts = append(parts, fmt.Sprintf("%d bytes", c.MaxBytes))
+	}
+	return strings.Join(parts, " and ")
+}

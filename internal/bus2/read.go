@@ -1,0 +1,243 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/posbridge/bridge/subjects"
+)
+
+// Log is what the status stream holds about one order.
+type Log struct {
+	// Claim is the last claim, nil if there is none (any more); ClaimSeq is its
+	// sequence.
+	Claim    *Claim
+	ClaimSeq uint64
+	// Statuses in order, or only the last one, see ReadLog.
+	Statuses []Status
+	// Last is the last sequence in the order's log, of whatever kind: what the next
+	// publish expects. 0: the log is empty.
+	Last uint64
+	// Created is when the stream was created. An order that is older may have had
+	// a log.
+	Created time.Time
+}
+
+// maxLog bounds how many messages of one order are read; an order has a handful.
+const maxLog = 1000
+
+// ReadLog reads an order's log as the leader of the stream has it: the last claim
+// and, with all, every status, otherwise the last one. A message that the bridge
+// cannot have written is skipped, but counts for Log.Last. ErrNewer: a later
+// release owns the order.
+func (b *Bus) ReadLog(ctx context.Context, terminal, order string, all bool) (Log, error) {
+	created, err := b.createdNow(ctx, b.space.StatusStream())
+	if err != nil {
+		return Log{}, err
+	}
+	return b.readLog(ctx, terminal, order, all, created, b.readLeader)
+}
+
+// ReadLogFast reads like ReadLog, in one request that any copy of the stream may
+// answer. A copy may lag: a publish under its Log.Last may get ErrConflict.
+// Log.Created is as of the last Ensure.
+func (b *Bus) ReadLogFast(ctx context.Context, terminal, order string, all bool) (Log, error) {
+	b.mu.Lock()
+	created := b.created[b.space.StatusStream()]
+	b.mu.Unlock()
+	return b.readLog(ctx, terminal, order, all, created, b.readCopy)
+}
+
+// reader returns an order's messages in the order of the stream: all, or the last
+// one of each kind.
+type reader func(ctx context.Context, filter string, all bool) ([]stored, error)
+
+func (b *Bus) readLog(ctx context.Context, terminal, order string, all bool, created time.Time, read reader) (Log, error) {
+	filter, err := b.space.Log(terminal, order)
+	if err != nil {
+		return Log{}, err
+	}
+	messages, err := read(ctx, filter, all)
+	if err != nil {
+		return Log{}, err
+	}
+	log, clean, err := newLog(messages)
+	if err == nil && !clean && !all {
+		// Somebody else wrote on the order's subjects: look behind it.
+		if messages, err = read(ctx, filter, true); err == nil {
+			log, _, err = newLog(messages)
+		}
+	}
+	if err != nil {
+		return Log{}, err
+	}
+	if n := len(log.Statuses); !all && n > 1 {
+		log.Statuses = log.Statuses[n-1:]
+	}
+	log.Created = created
+	return log, nil
+}
+
+// newLog sorts the messages of one order. clean is false if it skipped one.
+func newLog(messages []stored) (log Log, clean bool, err error) {
+	clean = true
+	for _, m := range messages {
+		log.Last = max(log.Last, m.Seq)
+		var err error
+		switch kindOf(m.Subject) {
+		case subjects.Claim:
+			var c Claim
+			if c, err = readVersioned[Claim](m); err == nil {
+				log.Claim, log.ClaimSeq = &c, m.Seq
+			}
+		case subjects.Status:
+			var s Status
+			if s, err = readStatus(m); err == nil {
+				log.Statuses = append(log.Statuses, s)
+			}
+		}
+		if errors.Is(err, ErrNewer) {
+			return Log{}, false, err
+		}
+		clean = clean && err == nil
+	}
+	return log, clean, nil
+}
+
+// kindOf is the last token of a stored message's subject.
+func kindOf(subject string) subjects.Kind {
+	return subjects.Kind(subject[strings.LastIndexByte(subject, '.')+1:])
+}
+
+// readLeader reads what readCopy reads, and makes certain that the leader of the
+// stream has nothing else. A copy applies the leader's messages in their order, so
+// a copy that has the leader's last message of an order has the whole order.
+func (b *Bus) readLeader(ctx context.Context, filter string, all bool) ([]stored, error) {
+	messages, copyErr := b.readCopy(ctx, filter, all)
+	last, err := b.getMessage(ctx, b.space.StatusStream(), messageRequest{LastFor: filter})
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if n := len(messages); copyErr == nil && n > 0 && messages[n-1].Seq == last.Seq {
+		return messages, nil
+	}
+	// The copy lags, or there was a publish between the two. Read one after the
+	// other from the leader itself.
+	messages = messages[:0]
+	for seq := uint64(0); len(messages) < maxLog; {
+		m, err := b.getMessage(ctx, b.space.StatusStream(), messageRequest{NextFor: filter, Seq: seq})
+		if errors.Is(err, ErrNotFound) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		messages, seq = append(messages, m), m.Seq+1
+	}
+	return messages, nil
+}
+
+// messageRequest is a request to the message get and direct get APIs.
+type messageRequest struct {
+	LastFor string   `json:"last_by_subj,omitempty"`
+	NextFor string   `json:"next_by_subj,omitempty"`
+	Seq     uint64   `json:"seq,omitempty"`
+	Multi   []string `json:"multi_last,omitempty"`
+	Batch   int      `json:"batch,omitempty"`
+}
+
+// getMessage reads one message from the leader of a stream, or returns ErrNotFound.
+func (b *Bus) getMessage(ctx context.Context, stream string, r messageRequest) (stored, error) {
+	var answer struct {
+		Message struct {
+			Subject string    `json:"subject"`
+			Seq     uint64    `json:"seq"`
+			Header  []byte    `json:"hdrs"`
+			Data    []byte    `json:"data"`
+			Time    time.Time `json:"time"`
+		} `json:"message"`
+	}
+	if err := b.ask(ctx, b.apiSubject("STREAM.MSG.GET", stream), r, &answer); err != nil {
+		return stored{}, err
+	}
+	got := answer.Message
+	m := stored{Subject: got.Subject, Seq: got.Seq, Data: got.Data, At: got.Time}
+	if len(got.Header) > 0 {
+		var err error
+		if m.Header, err = nats.DecodeHeadersMsg(got.Header); err != nil {
+			return stored{}, fmt.Errorf("read header of message %d on %s: %w", m.Seq, m.Subject, err)
+		}
+	}
+	return m, nil
+}
+
+// readCopy reads an order's messages from any copy of the stream, in the order of
+// the stream: all of them, or the last one of each kind. github.com/synadia-io/orbit.go
+// has these requests too, but does not send them to the right subject in a domain.
+func (b *Bus) readCopy(ctx context.Context, filter string, all bool) ([]stored, error) {
+	request := messageRequest{Multi: []string{filter}}
+	if all {
+		request = messageRequest{NextFor: filter, Batch: maxLog}
+	}
+	var messages []stored
+	err := b.askMany(ctx, b.apiSubject("DIRECT.GET", b.space.StatusStream()), request, func(msg *nats.Msg) (more bool, err error) {
+		switch msg.Header.Get("Status") {
+		case "204", "404": // the end; nothing at all
+			return false, nil
+		case "":
+			m, err := directMessage(msg)
+			messages = append(messages, m)
+			return err == nil, err
+		}
+		return false, fmt.Errorf("%w %s %s", errAnswer, msg.Header.Get("Status"), msg.Header.Get("Description"))
+	})
+	return messages, err
+}
+
+// directMessage reads a message in the form of the direct get API.
+func directMessage(msg *nats.Msg) (stored, error) {
+	m := stored{Subject: msg.Header.Get(jetstream.SubjectHeader), Header: msg.Header, Data: msg.Data}
+	var err error
+	if m.Seq, err = strconv.ParseUint(msg.Header.Get(jetstream.SequenceHeader), 10, 64); err == nil {
+		m.At, err = time.Parse(time.RFC3339Nano, msg.Header.Get(jetstream.TimeStampHeaer))
+	}
+	if err != nil {
+		return m, fmt.Errorf("%w: %w", errAnswer, err)
+	}
+	return m, nil
+}
+
+// errAnswer is an answer of JetStream that does not fit the request.
+var errAnswer = errors.New("unexpected answer of JetStream")
+
+// LastSeq is the sequence of the last message in the status stream.
+func (b *Bus) LastSeq(ctx context.Context) (uint64, error) {
+	ctx, cancel := limit(ctx)
+	defer cancel()
+	s, err := b.js.Stream(ctx, b.space.StatusStream())
+	if err != nil {
+		return 0, b.noted(fmt.Errorf("look at stream %s: %w", b.space.StatusStream(), err))
+	}
+	return s.CachedInfo().State.LastSeq, nil
+}
+
+// createdNow asks when a stream was created.
+func (b *Bus) createdNow(ctx context.Context, stream string) (time.Time, error) {
+	ctx, cancel := limit(ctx)
+	defer cancel()
+	s, err := b.js.Stream(ctx, stream)
+	if err != nil {
+		return time.Time{}, b.noted(fmt.Errorf("look at stream %s: %w", stream, err))
+	}
+	return s.CachedInfo().Created, nil
+}

@@ -1,0 +1,124 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/posbridge/bridge/subjects"
+)
+
+// Right is one thing that the bridge does on the bus.
+type Right struct {
+	// Subscribe is true for listening, false for publishing.
+	Subscribe bool
+	Subject   string
+	// Why says what the bridge needs it for.
+	Why string
+	// Optional is set when only some set-ups need it.
+	Optional bool
+}
+
+// Verb is "subscribe" or "publish".
+func (r Right) Verb() string {
+	if r.Subscribe {
+		return "subscribe"
+	}
+	return "publish"
+}
+
+// nobody is a terminal and an order that do not exist. A probe needs some.
+const nobody = "bridge-check"
+
+// Rights lists what the bridge needs to be allowed; deploy/nats grants just that.
+func (b *Bus) Rights() []Right {
+	var (
+		p      = b.space.Prefix()
+		status = b.space.StatusStream()
+		queue  = b.space.SessionStream()
+		list   []Right
+	)
+	listen := func(why string, names ...string) {
+		for _, s := range names {
+			list = append(list, Right{Subscribe: true, Subject: s, Why: why})
+		}
+	}
+	write := func(why string, names ...string) {
+		for _, s := range names {
+			list = append(list, Right{Subject: s, Why: why})
+		}
+	}
+	for _, c := range []subjects.Command{subjects.Start, subjects.Cancel, subjects.Get, subjects.List} {
+		listen("take commands", b.space.Command(c))
+		if c != subjects.List {
+			listen("take commands", b.space.AllTerminalCommands(c))
+		}
+	}
+	listen("be found as a micro service", "$SRV.PING", "$SRV.INFO", "$SRV.STATS")
+	listen("get answers of JetStream", "_INBOX."+nobody+".*")
+	write("answer requesters", "_INBOX."+nobody)
+	list = append(list, Right{Subject: "_R_." + nobody, Why: "answer requesters of other accounts", Optional: true})
+	write("lock terminals", p+"."+nobody+".session")
+	journal := p + "." + nobody + "." + nobody + "." + string(subjects.Journal) + "."
+	write("publish statuses", journal+string(subjects.Status))
+	write("publish invalid events", journal+string(subjects.Invalid))
+	write("claim orders", journal+string(subjects.Claim))
+	listen("see claims", b.space.All(subjects.Claim))
+	listen("answer other replicas", p+"._replica."+nobody)
+	write("ask other replicas", p+"._replica."+nobody)
+	write("ask for JetStream", b.apiSubject("INFO"))
+	for _, stream := range []string{status, queue} {
+		write("look at its objects", b.apiSubject("STREAM.INFO", stream))
+		write("read from the stream's leader", b.apiSubject("STREAM.MSG.GET", stream))
+		list = append(list, Right{Subject: b.apiSubject("STREAM.CREATE", stream), Why: "make its objects when they are not there", Optional: true})
+	}
+	write("read orders", b.apiSubject("DIRECT.GET", status))
+	write("watch orders", b.apiSubject("CONSUMER.CREATE", status, nobody, b.space.AllLogs()), b.apiSubject("CONSUMER.MSG.NEXT", status, nobody))
+	write("set up its consumer", b.apiSubject("CONSUMER.CREATE", queue, consumerName), b.apiSubject("CONSUMER.INFO", queue, consumerName))
+	write("be handed sessions", b.apiSubject("CONSUMER.MSG.NEXT", queue, consumerName))
+	write("remove sessions", b.apiSubject("STREAM.MSG.DELETE", queue))
+	write("keep, hand over and end sessions", handlePrefix+queue+"."+consumerName+".1.1.1.1.1")
+	return list
+}
+
+// noStream is a name that no stream can have: a publish that expects it is
+// stored by none.
+const noStream = nobody + ".none"
+
+// May asks the server for a right without using it: a subscription is given back
+// at once, and a publish carries a reply subject that clients may not use, upon
+// which the server drops it after having looked at the right. Nothing is
+// delivered to anybody or stored, but the server logs a violation. The error
+// means that it is not known.
+func (b *Bus) May(ctx context.Context, r Right) (bool, error) {
+	before := b.conn.LastError()
+	if r.Subscribe {
+		sub, err := b.conn.Subscribe(r.Subject, func(*nats.Msg) {})
+		if err != nil {
+			return false, fmt.Errorf("subscribe to %s: %w", r.Subject, err)
+		}
+		defer func() { _ = sub.Unsubscribe() }() // one that was refused is gone already
+	} else {
+		probe := nats.NewMsg(r.Subject)
+		probe.Reply = "_R_." + nobody
+		probe.Header.Set(jetstream.ExpectedStreamHeader, noStream)
+		if err := b.conn.PublishMsg(probe); err != nil {
+			return false, fmt.Errorf("publish to %s: %w", r.Subject, err)
+		}
+	}
+	ctx, cancel := limit(ctx)
+	defer cancel()
+	if err := b.conn.FlushWithContext(ctx); err != nil {
+		return false, fmt.Errorf("ask for the right to %s: %w", r.Subject, err)
+	}
+	// The server's word on the probe comes before its answer to the flush.
+	err := b.conn.LastError()
+	if err == nil || err == before || !errors.Is(err, nats.ErrPermissionViolation) { //nolint:errorlint // this very error
+		return true, nil
+	}
+	return strings.Contains(err.Error(), "with Reply of"), nil
+}

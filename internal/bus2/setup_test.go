@@ -1,0 +1,153 @@
+package bus_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/goleak"
+
+	bus "github.com/posbridge/bridge/internal/bus2"
+	"github.com/posbridge/bridge/internal/natsserver/natstest"
+	"github.com/posbridge/bridge/schema"
+	"github.com/posbridge/bridge/subjects"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience is how long a test waits for what must happen; much less is needed.
+const patience = 30 * time.Second
+
+// bundle is a bus on a server of its own, and a client beside it.
+type bundle struct {
+	*bus.Bus
+	t   testing.TB
+	url string
+	nc  *nats.Conn
+	js  jetstream.JetStream
+}
+
+// setup connects to a server at url; "" is one of the test's own.
+func setup(t testing.TB, url string, change ...func(*bus.Options)) *bundle {
+	t.Helper()
+	if url == "" {
+		url = natstest.Run(t).URL()
+	}
+	b := &bundle{t: t, url: url, nc: natstest.Connect(t, url)}
+	var err error
+	if b.js, err = jetstream.New(b.nc); err != nil {
+		t.Fatal(err)
+	}
+	b.Bus = b.another(change...)
+	return b
+}
+
+// ready is setup with the objects made.
+func ready(t testing.TB, url string, change ...func(*bus.Options)) *bundle {
+	t.Helper()
+	b := setup(t, url, change...)
+	b.ensure()
+	return b
+}
+
+// clustered is ready on a cluster of three servers.
+func clustered(t testing.TB, change ...func(*bus.Options)) *bundle {
+	t.Helper()
+	copies := func(o *bus.Options) { o.Replicas = 3 }
+	return ready(t, natstest.RunCluster(t, 3).URL(), append([]func(*bus.Options){copies}, change...)...)
+}
+
+// both runs a test on one server and on a cluster of three.
+func both(t *testing.T, test func(t *testing.T, b *bundle)) {
+	t.Helper()
+	t.Parallel()
+	t.Run("one server", func(t *testing.T) { t.Parallel(); test(t, ready(t, "")) })
+	t.Run("cluster", func(t *testing.T) { t.Parallel(); test(t, clustered(t)) })
+}
+
+// ensure makes the objects. In a cluster that has just begun it may take more
+// than one call.
+func (b *bundle) ensure() {
+	b.t.Helper()
+	var err error
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		if _, err = b.Ensure(b.t.Context()); err == nil {
+			return
+		}
+	}
+	b.t.Fatal(err)
+}
+
+// another makes one more connection, as another replica has it.
+func (b *bundle) another(change ...func(*bus.Options)) *bus.Bus {
+	b.t.Helper()
+	connected := make(chan struct{}, 8)
+	o := bus.Options{
+		URLs: b.url, Name: b.t.Name(), Space: subjects.Default(), Replicas: 1,
+		StatusMaxAge: 4 * time.Hour, ClaimTTL: 2 * time.Hour, ReplicaTTL: 2 * time.Second,
+		Events: bus.ConnectionEvents{Connected: func(string) { connected <- struct{}{} }},
+	}
+	for _, f := range change {
+		f(&o)
+	}
+	c, err := bus.Connect(o)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() { c.Close(context.Background()) })
+	receive(b.t, connected)
+	return c
+}
+
+// receive waits for a value.
+func receive[T any](t testing.TB, c <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(patience):
+		t.Fatal("nothing happened")
+		panic("unreachable")
+	}
+}
+
+// must returns a value, or ends the test with the error.
+func must[T any](v T, err error) func(t testing.TB) T {
+	return func(t testing.TB) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+func status(order, name string, sequence uint64) bus.Status {
+	return bus.Status{
+		Event: schema.StatusEvent{
+			TerminalID: "T1", OrderID: order, Status: name, Sequence: sequence, Source: schema.SourceStream,
+			Amount: 5, Currency: "EUR", ObservedAt: time.Date(2026, 11, 23, 12, 0, 0, 5, time.UTC),
+		},
+		Hash: "hash", Group: "group", Replica: "replica", Epoch: 3,
+		StartedAt: time.Date(2026, 11, 23, 11, 59, 0, 7, time.UTC),
+	}
+}
+
+func session(terminal, order string) bus.Session {
+	return bus.Session{
+		Request: schema.StartRequest{TerminalID: terminal, OrderID: order, Amount: 5, Currency: "EUR"},
+		Hash:    "hash", Nonce: terminal + "/" + order, Group: "group", Reply: "_INBOX.x",
+		Trace: map[string]string{"traceparent": "00-1-2-01"},
+	}
+}
+
+func claim(terminal, order string, epoch uint64) bus.Claim {
+	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	return bus.Claim{
+		Replica: "a", Owner: "ID", Epoch: epoch, Phase: bus.PhaseOpen, Group: "group", SessionID: "session",
+		Sealed: []byte{1, 2}, Request: session(terminal, order).Request, Hash: "hash", Nonce: "nonce", QueueSeq: 7,
+		Amount: 5, Currency: "EUR", StartedAt: at, Deadline: at, UpdatedAt: at,
+	}
+}

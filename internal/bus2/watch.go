@@ -1,0 +1,181 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/posbridge/bridge/subjects"
+)
+
+// Entry is one message of an order's log.
+type Entry struct {
+	Terminal, Order string
+	Kind            subjects.Kind
+	// Seq is its sequence in the status stream, At when it was stored.
+	Seq uint64
+	At  time.Time
+	// Claim or Status, by Kind; both nil for an invalid event, or if the message
+	// cannot be read.
+	Claim  *Claim
+	Status *Status
+}
+
+const (
+	// watchHeartbeat is how often the server reports during silence. After two
+	// missing reports the watch makes a new consumer.
+	watchHeartbeat = 2 * time.Second
+	// watchPause is how long the watch waits before it tries again.
+	watchPause = 250 * time.Millisecond
+	// watchIdle is how long the server keeps a consumer that nobody uses.
+	watchIdle = 30 * time.Second
+)
+
+// Watch passes every message of all orders to entry, from those stored at since
+// (zero: from the first) on, in the order of the stream, until ctx ends. It
+// continues after an outage where it was. ready is called once, when everything
+// that was stored before the call has been passed on, with the last sequence of
+// that. Watch returns early only if it cannot start.
+func (b *Bus) Watch(ctx context.Context, since time.Time, entry func(Entry), ready func(seq uint64)) error {
+	last, err := b.LastSeq(ctx)
+	if err != nil {
+		return err
+	}
+	w := &watch{bus: b, since: since, last: last, entry: entry, ready: ready}
+	consumer, err := w.consumer(ctx)
+	if err != nil {
+		return b.noted(fmt.Errorf("watch statuses: %w", err))
+	}
+	for {
+		if err == nil {
+			err = w.follow(ctx, consumer)
+		}
+		_ = b.noted(err)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(watchPause):
+		}
+		consumer, err = w.consumer(ctx)
+	}
+}
+
+// watch is the state of one call of Watch. Everything happens in its goroutine.
+type watch struct {
+	bus   *Bus
+	since time.Time
+	// seen is the last sequence that was passed on; 0: none.
+	seen uint64
+	// last is the last sequence of the stream when the watch began.
+	last  uint64
+	entry func(Entry)
+	// ready is nil once it was called.
+	ready func(uint64)
+}
+
+// consumer makes an ephemeral consumer for everything that was not seen yet.
+func (w *watch) consumer(ctx context.Context) (jetstream.Consumer, error) {
+	config := jetstream.ConsumerConfig{
+		Description:       "Shows the orders to one replica",
+		FilterSubject:     w.bus.space.AllLogs(),
+		AckPolicy:         jetstream.AckNonePolicy,
+		MemoryStorage:     true,
+		Replicas:          1,
+		InactiveThreshold: watchIdle,
+	}
+	switch {
+	case w.seen > 0:
+		config.DeliverPolicy, config.OptStartSeq = jetstream.DeliverByStartSequencePolicy, w.seen+1
+	case !w.since.IsZero():
+		config.DeliverPolicy, config.OptStartTime = jetstream.DeliverByStartTimePolicy, &w.since
+	}
+	ctx, cancel := limit(ctx)
+	defer cancel()
+	return w.bus.js.CreateConsumer(ctx, w.bus.space.StatusStream(), config) //nolint:wrapcheck // the callers say what they did
+}
+
+// errGap: the connection lost a message of the consumer.
+var errGap = errors.New("a message is missing")
+
+// follow passes on what a consumer delivers, until one is missing or the consumer
+// is gone.
+func (w *watch) follow(ctx context.Context, consumer jetstream.Consumer) error {
+	if consumer.CachedInfo().NumPending == 0 {
+		w.caughtUp()
+	}
+	messages, err := consumer.Messages(jetstream.PullHeartbeat(watchHeartbeat), jetstream.WithMessagesErrOnMissingHeartbeat(true))
+	if err != nil {
+		return fmt.Errorf("pull statuses: %w", err)
+	}
+	defer messages.Stop()
+	for n := uint64(1); ; n++ {
+		msg, err := messages.Next(jetstream.NextContext(ctx))
+		if err != nil {
+			return fmt.Errorf("pull statuses: %w", err)
+		}
+		meta, err := msg.Metadata()
+		if err != nil {
+			return fmt.Errorf("pull statuses: %w", err)
+		}
+		if meta.Sequence.Consumer != n {
+			return errGap
+		}
+		w.seen = meta.Sequence.Stream
+		if e, ok := w.bus.newEntry(stored{msg.Subject(), w.seen, msg.Headers(), msg.Data(), meta.Timestamp}); ok {
+			w.entry(e)
+		}
+		if w.seen >= w.last || meta.NumPending == 0 {
+			w.caughtUp()
+		}
+	}
+}
+
+func (w *watch) caughtUp() {
+	if w.ready != nil {
+		w.ready(w.last)
+		w.ready = nil
+	}
+}
+
+// newEntry reads a message of any order; ok is false if it is not the bridge's.
+func (b *Bus) newEntry(m stored) (e Entry, ok bool) {
+	var err error
+	if e.Terminal, e.Order, e.Kind, err = b.space.Parse(m.Subject); err != nil {
+		return Entry{}, false
+	}
+	e.Seq, e.At = m.Seq, m.At
+	switch e.Kind {
+	case subjects.Claim:
+		if c, err := readVersioned[Claim](m); err == nil {
+			e.Claim = &c
+		}
+	case subjects.Status:
+		if s, err := readStatus(m); err == nil {
+			e.Status = &s
+		}
+	}
+	return e, true
+}
+
+// WatchClaims calls seen with every claim that is published from now on, until
+// stop. It is a hint: claims are missed while the connection is away.
+func (b *Bus) WatchClaims(seen func(terminal, order string, c Claim, seq uint64)) (stop func(), err error) {
+	sub, err := b.conn.Subscribe(b.space.All(subjects.Claim), func(msg *nats.Msg) {
+		seq, err := strconv.ParseUint(msg.Header.Get(jetstream.SequenceHeader), 10, 64)
+		if err != nil {
+			return // not from the stream
+		}
+		if e, ok := b.newEntry(stored{Subject: msg.Subject, Seq: seq, Header: msg.Header, Data: msg.Data}); ok && e.Claim != nil {
+			seen(e.Terminal, e.Order, *e.Claim, seq)
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("watch claims: %w", err)
+	}
+	return func() { _ = sub.Unsubscribe() }, nil // fails only when the connection is closed
+}
