@@ -11,6 +11,7 @@ import (
 
 	"github.com/posbridge/bridge/internal/bus/bustest"
 	"github.com/posbridge/bridge/internal/multisafepay"
+	"github.com/posbridge/bridge/internal/redact"
 	"github.com/posbridge/bridge/internal/telemetry"
 	"github.com/posbridge/bridge/internal/terminalgroups"
 	"github.com/posbridge/bridge/schema"
@@ -28,7 +29,7 @@ type quietProvider struct {
 	asked   []time.Time
 }
 
-func (p *quietProvider) Create(context.Context, multisafepay.Secret, multisafepay.Order) (multisafepay.Created, error) {
+func (p *quietProvider) Create(context.Context, redact.Secret, multisafepay.Order) (multisafepay.Created, error) {
 	p.mu.Lock()
 	p.creates++
 	p.mu.Unlock()
@@ -37,17 +38,17 @@ func (p *quietProvider) Create(context.Context, multisafepay.Secret, multisafepa
 			return multisafepay.Created{}, err
 		}
 	}
-	return multisafepay.Created{SessionID: "s", Stream: multisafepay.Stream{URL: "https://provider.invalid/events", Token: multisafepay.NewSecret("token")}}, nil
+	return multisafepay.Created{SessionID: "s", Stream: multisafepay.Stream{URL: "https://provider.invalid/events", Token: redact.NewSecret("token")}}, nil
 }
 
-func (p *quietProvider) Get(_ context.Context, _ multisafepay.Secret, order string) (multisafepay.OrderState, error) {
+func (p *quietProvider) Get(_ context.Context, _ redact.Secret, order string) (multisafepay.OrderState, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.asked = append(p.asked, time.Now())
 	return multisafepay.OrderState{OrderID: order, Status: "initialized"}, nil
 }
 
-func (p *quietProvider) Cancel(context.Context, multisafepay.Secret, string) (string, error) {
+func (p *quietProvider) Cancel(context.Context, redact.Secret, string) (string, error) {
 	return "", &multisafepay.Error{Op: multisafepay.OpCancel, Kind: multisafepay.KindRejected, Status: 400}
 }
 
@@ -67,7 +68,7 @@ func alone(t *testing.T, p Provider, do func(r *Replica, server *bustest.Memory)
 			SettleWindow: 3 * time.Second, SessionTimeout: 30 * time.Minute, RequestTimeout: 10 * time.Second,
 		}, Ports{
 			Queue: client, Journal: client, Records: client, Requesters: client, Clock: skewed(0),
-			Provider: p, Groups: terminalgroups.Single(multisafepay.NewSecret("key")),
+			Provider: p, Groups: terminalgroups.Single(redact.NewSecret("key")),
 			Space: subjects.Default(), Metrics: telemetry.NewMetrics("", "", ""), Log: zap.NewNop(),
 		})
 		ctx, cancel := context.WithCancel(t.Context())

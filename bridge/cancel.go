@@ -9,6 +9,7 @@ import (
 
 	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/multisafepay"
+	"github.com/posbridge/bridge/internal/redact"
 	"github.com/posbridge/bridge/schema"
 )
 
@@ -102,7 +103,7 @@ func (r *Replica) find(ctx context.Context, request schema.OrderRequest) (found,
 // cancelAtProvider cancels an order and returns the status it has then. When
 // the provider refuses, or the answer is lost, the order is asked for: it may be
 // over already.
-func (r *Replica) cancelAtProvider(ctx context.Context, key multisafepay.Secret, order string) (string, *schema.Error) {
+func (r *Replica) cancelAtProvider(ctx context.Context, key redact.Secret, order string) (string, *schema.Error) {
 	status, err := r.Provider.Cancel(ctx, key, order)
 	if err == nil && status != "" {
 		return status, nil

@@ -17,7 +17,7 @@ import (
 
 	"github.com/kelseyhightower/envconfig"
 
-	"github.com/posbridge/bridge/internal/multisafepay"
+	"github.com/posbridge/bridge/internal/redact"
 	"github.com/posbridge/bridge/subjects"
 )
 
@@ -28,7 +28,7 @@ const EnvPrefix = "BRIDGE"
 type Config struct {
 	// NATSURL is one or more server addresses, comma separated. It may hold a
 	// password and is therefore a secret.
-	NATSURL       multisafepay.Secret
+	NATSURL       redact.Secret
 	NATSCredsFile string
 	NATSNKeyFile  string
 	NATSCAFile    string
@@ -38,7 +38,7 @@ type Config struct {
 	Space  subjects.Space
 	APIURL string
 	// APIKey is the one key of every terminal; zero when TerminalGroupsFile is set.
-	APIKey             multisafepay.Secret
+	APIKey             redact.Secret
 	TerminalGroupsFile string
 	// EventsAuth is "token" or "bearer".
 	EventsAuth         string
@@ -64,7 +64,7 @@ type Config struct {
 	// Console is false when the operator's page is switched off.
 	Console bool
 	// ConsoleToken protects the operator's page; zero when it is open.
-	ConsoleToken multisafepay.Secret
+	ConsoleToken redact.Secret
 }
 
 // environment is what envconfig reads. Everything is text here, because
@@ -260,7 +260,7 @@ func (r *reader) space(prefix string) subjects.Space {
 	return s
 }
 
-func (r *reader) natsURL(value string) multisafepay.Secret {
+func (r *reader) natsURL(value string) redact.Secret {
 	webSockets, plain := false, false
 	for part := range strings.SplitSeq(value, ",") {
 		part = strings.TrimSpace(part)
@@ -278,7 +278,7 @@ func (r *reader) natsURL(value string) multisafepay.Secret {
 	if webSockets && plain {
 		r.bad("NATS_URL", "takes either ws:// and wss:// addresses or others, not both")
 	}
-	return multisafepay.NewSecret(value)
+	return redact.NewSecret(value)
 }
 
 func (r *reader) apiURL(value string) string {
@@ -323,20 +323,20 @@ func (r *reader) read(name, path string) string {
 	return string(content)
 }
 
-func (r *reader) secretFile(name, path string) multisafepay.Secret {
+func (r *reader) secretFile(name, path string) redact.Secret {
 	path = strings.TrimSpace(path)
 	if path == "" {
-		return multisafepay.Secret{}
+		return redact.Secret{}
 	}
 	before := len(r.problems)
 	value := strings.TrimSpace(r.read(name, path))
 	if len(r.problems) == before && !visible(value) {
 		r.bad(name, "takes a file with one line of visible characters")
 	}
-	return multisafepay.NewSecret(value)
+	return redact.NewSecret(value)
 }
 
-func (r *reader) apiKey(env environment) multisafepay.Secret {
+func (r *reader) apiKey(env environment) redact.Secret {
 	var set []string
 	for _, v := range []struct{ name, value string }{
 		{"API_KEY", env.APIKey}, {"API_KEY_FILE", env.APIKeyFile}, {"TERMINAL_GROUPS_FILE", env.TerminalGroupsFile},
@@ -351,10 +351,10 @@ func (r *reader) apiKey(env environment) multisafepay.Secret {
 	switch {
 	case len(set) == 0:
 		r.bad("API_KEY", "is missing: set it, or BRIDGE_API_KEY_FILE, or BRIDGE_TERMINAL_GROUPS_FILE")
-		return multisafepay.Secret{}
+		return redact.Secret{}
 	case len(set) > 1:
 		r.bad(set[0], "and BRIDGE_"+strings.Join(set[1:], " and BRIDGE_")+" exclude each other: set one")
-		return multisafepay.Secret{}
+		return redact.Secret{}
 	case set[0] == "API_KEY_FILE":
 		return r.secretFile("API_KEY_FILE", env.APIKeyFile)
 	case set[0] == "API_KEY":
@@ -362,9 +362,9 @@ func (r *reader) apiKey(env environment) multisafepay.Secret {
 		if !visible(key) {
 			r.bad("API_KEY", "takes a key of visible characters on one line")
 		}
-		return multisafepay.NewSecret(key)
+		return redact.NewSecret(key)
 	}
-	return multisafepay.Secret{}
+	return redact.Secret{}
 }
 
 func visible(s string) bool {
@@ -433,6 +433,6 @@ func newReplicaID() string {
 
 // WithNATS returns the configuration with another NATS address.
 func (c Config) WithNATS(url string) Config {
-	c.NATSURL = multisafepay.NewSecret(url)
+	c.NATSURL = redact.NewSecret(url)
 	return c
 }

@@ -19,7 +19,7 @@ import (
 
 	"github.com/nats-io/nkeys"
 
-	"github.com/posbridge/bridge/internal/multisafepay"
+	"github.com/posbridge/bridge/internal/redact"
 )
 
 // load reads a configuration from these variables and nothing else.
@@ -287,8 +287,8 @@ func TestConfigIsPrintedWithoutSecrets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.NATSURL = multisafepay.NewSecret("nats://hush@a")
-	c.ConsoleToken = multisafepay.NewSecret("hush")
+	c.NATSURL = redact.NewSecret("nats://hush@a")
+	c.ConsoleToken = redact.NewSecret("hush")
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x"} {
 		if got := fmt.Sprintf(verb, c); strings.Contains(got, "hush") || strings.Contains(got, fmt.Sprintf("%x", "hush")) {
 			t.Errorf("%s shows a secret: %s", verb, got)

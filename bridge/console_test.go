@@ -13,7 +13,7 @@ import (
 
 	"github.com/posbridge/bridge/bridge"
 	"github.com/posbridge/bridge/internal/console"
-	"github.com/posbridge/bridge/internal/multisafepay"
+	"github.com/posbridge/bridge/internal/redact"
 	"github.com/posbridge/bridge/internal/simulator"
 )
 
@@ -258,7 +258,7 @@ func TestConsoleOffAndProtected(t *testing.T) {
 	t.Parallel()
 	b := setup(t, options{})
 	off := b.run(func(c *bridge.Config) { c.Console = false })
-	locked := b.run(func(c *bridge.Config) { c.ConsoleToken = multisafepay.NewSecret("open-sesame") })
+	locked := b.run(func(c *bridge.Config) { c.ConsoleToken = redact.NewSecret("open-sesame") })
 	for path, want := range map[string][2]int{
 		"/":               {http.StatusNotFound, http.StatusUnauthorized},
 		"/console/events": {http.StatusNotFound, http.StatusUnauthorized},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/multisafepay"
+	"github.com/posbridge/bridge/internal/redact"
 	"github.com/posbridge/bridge/internal/telemetry"
 	"github.com/posbridge/bridge/internal/terminalgroups"
 	"github.com/posbridge/bridge/schema"
@@ -251,7 +252,7 @@ func (s *session) ensureOrder(ctx context.Context) error {
 }
 
 // ask looks at the provider for an order that may have been created.
-func (s *session) ask(ctx context.Context, key multisafepay.Secret) (finding, *schema.Error) {
+func (s *session) ask(ctx context.Context, key redact.Secret) (finding, *schema.Error) {
 	there, err := during(ctx, s, func(ctx context.Context) (multisafepay.OrderState, error) {
 		return s.Provider.Get(ctx, key, s.order)
 	})

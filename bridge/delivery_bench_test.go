@@ -12,6 +12,7 @@ import (
 	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/multisafepay"
 	"github.com/posbridge/bridge/internal/natsserver/natstest"
+	"github.com/posbridge/bridge/internal/redact"
 	"github.com/posbridge/bridge/internal/telemetry"
 	"github.com/posbridge/bridge/internal/terminalgroups"
 	"github.com/posbridge/bridge/schema"
@@ -67,7 +68,7 @@ func BenchmarkDelivery(b *testing.B) {
 		BackoffInitial: 250 * time.Millisecond, BackoffMax: 5 * time.Second, ReconcileInterval: time.Hour,
 		SettleWindow: time.Second, SessionTimeout: time.Hour, RequestTimeout: 10 * time.Second,
 	}, Ports{
-		Queue: c, Journal: c, Records: c, Requesters: c, Clock: c, Provider: p, Groups: terminalgroups.Single(multisafepay.NewSecret("key")),
+		Queue: c, Journal: c, Records: c, Requesters: c, Clock: c, Provider: p, Groups: terminalgroups.Single(redact.NewSecret("key")),
 		Space: space, Metrics: telemetry.NewMetrics("", "", ""), Log: zap.NewNop(),
 	})
 	ctx, cancel := context.WithCancel(context.Background())

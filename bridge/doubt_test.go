@@ -10,6 +10,7 @@ import (
 	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/bus/bustest"
 	"github.com/posbridge/bridge/internal/multisafepay"
+	"github.com/posbridge/bridge/internal/redact"
 	"github.com/posbridge/bridge/schema"
 )
 
@@ -29,18 +30,18 @@ type scripted struct {
 	cancels atomic.Int32
 }
 
-func (p *scripted) Create(ctx context.Context, key multisafepay.Secret, o multisafepay.Order) (multisafepay.Created, error) {
+func (p *scripted) Create(ctx context.Context, key redact.Secret, o multisafepay.Order) (multisafepay.Created, error) {
 	if err := p.create(); err != nil {
 		return multisafepay.Created{}, err
 	}
 	return p.quietProvider.Create(ctx, key, o)
 }
 
-func (p *scripted) Get(context.Context, multisafepay.Secret, string) (multisafepay.OrderState, error) {
+func (p *scripted) Get(context.Context, redact.Secret, string) (multisafepay.OrderState, error) {
 	return p.get()
 }
 
-func (p *scripted) Cancel(context.Context, multisafepay.Secret, string) (string, error) {
+func (p *scripted) Cancel(context.Context, redact.Secret, string) (string, error) {
 	p.cancels.Add(1)
 	return "cancelled", nil
 }

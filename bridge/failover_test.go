@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/posbridge/bridge/bridge"
-	"github.com/posbridge/bridge/internal/multisafepay"
+	"github.com/posbridge/bridge/internal/redact"
 	"github.com/posbridge/bridge/internal/simulator"
 	"github.com/posbridge/bridge/schema"
 )
@@ -118,7 +118,7 @@ func TestReplicaCutOffFromNATS(t *testing.T) {
 	t.Parallel()
 	b := setup(t, options{simulator: simulator.Options{Manual: true}})
 	line := newLine(t, b.nats.Port())
-	first := b.run(func(c *bridge.Config) { c.NATSURL = multisafepay.NewSecret("nats://" + line.addr) })
+	first := b.run(func(c *bridge.Config) { c.NATSURL = redact.NewSecret("nats://" + line.addr) })
 	b.start(order("a", terminal1))
 	b.start(order("b", terminal2))
 	b.await("a", "initialized")
@@ -157,7 +157,7 @@ func TestSuccessorWithAnotherKey(t *testing.T) {
 	b.await("a", "initialized")
 	eventually(t, "the stream is open", func() bool { return p.called("stream") == 1 })
 	first.kill()
-	b.run(func(c *bridge.Config) { c.APIKey = multisafepay.NewSecret("another-key") })
+	b.run(func(c *bridge.Config) { c.APIKey = redact.NewSecret("another-key") })
 	p.become("completed")
 	b.await("a", "initialized", "completed")
 	if n := p.called("stream"); n != 1 {
@@ -284,7 +284,7 @@ func TestOrderMadeAfterItsStartWasDropped(t *testing.T) {
 	b := setup(t, options{provider: p})
 	line := newLine(t, b.nats.Port())
 	first := b.run(func(c *bridge.Config) {
-		c.NATSURL = multisafepay.NewSecret("nats://" + line.addr)
+		c.NATSURL = redact.NewSecret("nats://" + line.addr)
 		c.StartDeadline, c.RequestTimeout = 500*time.Millisecond, patience
 	})
 	answered := make(chan reply, 1)

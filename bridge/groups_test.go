@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"github.com/posbridge/bridge/bridge"
-	"github.com/posbridge/bridge/internal/multisafepay"
+	"github.com/posbridge/bridge/internal/redact"
 	"github.com/posbridge/bridge/internal/simulator"
 	"github.com/posbridge/bridge/schema"
 )
@@ -37,7 +37,7 @@ func groupsFile(t *testing.T, content string) string {
 
 // withGroups has a replica read the file instead of having one key.
 func withGroups(path string) func(*bridge.Config) {
-	return func(c *bridge.Config) { c.TerminalGroupsFile, c.APIKey = path, multisafepay.Secret{} }
+	return func(c *bridge.Config) { c.TerminalGroupsFile, c.APIKey = path, redact.Secret{} }
 }
 
 // Each terminal goes with the key of its group: those that the file names, and

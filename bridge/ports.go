@@ -6,6 +6,7 @@ import (
 
 	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/multisafepay"
+	"github.com/posbridge/bridge/internal/redact"
 	"github.com/posbridge/bridge/internal/terminalgroups"
 	"github.com/posbridge/bridge/schema"
 )
@@ -53,9 +54,9 @@ type Requesters interface {
 
 // Provider is MultiSafepay.
 type Provider interface {
-	Create(ctx context.Context, key multisafepay.Secret, o multisafepay.Order) (multisafepay.Created, error)
-	Get(ctx context.Context, key multisafepay.Secret, order string) (multisafepay.OrderState, error)
-	Cancel(ctx context.Context, key multisafepay.Secret, order string) (status string, err error)
+	Create(ctx context.Context, key redact.Secret, o multisafepay.Order) (multisafepay.Created, error)
+	Get(ctx context.Context, key redact.Secret, order string) (multisafepay.OrderState, error)
+	Cancel(ctx context.Context, key redact.Secret, order string) (status string, err error)
 	Follow(ctx context.Context, s multisafepay.Stream, h multisafepay.StreamHandler) error
 }
 

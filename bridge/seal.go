@@ -11,6 +11,7 @@ import (
 	"fmt"
 
 	"github.com/posbridge/bridge/internal/multisafepay"
+	"github.com/posbridge/bridge/internal/redact"
 )
 
 // sealInfo binds the derived key to its one use; a change of the format needs
@@ -31,7 +32,7 @@ type sealedStream struct {
 // seal encrypts a stream's address and token with AES-256-GCM under a key that
 // is derived (HKDF-SHA-256) from the terminal group's API key, so that every
 // replica can open it and nobody else. owner binds it to one session.
-func seal(key multisafepay.Secret, owner string, s multisafepay.Stream) ([]byte, error) {
+func seal(key redact.Secret, owner string, s multisafepay.Stream) ([]byte, error) {
 	if s.IsZero() {
 		return nil, nil
 	}
@@ -49,7 +50,7 @@ func seal(key multisafepay.Secret, owner string, s multisafepay.Stream) ([]byte,
 }
 
 // unseal is the inverse of seal. It fails with errUnsealable only.
-func unseal(key multisafepay.Secret, owner string, sealed []byte) (multisafepay.Stream, error) {
+func unseal(key redact.Secret, owner string, sealed []byte) (multisafepay.Stream, error) {
 	aead, err := sealer(key)
 	if err != nil || len(sealed) < aead.NonceSize() {
 		return multisafepay.Stream{}, errUnsealable
@@ -62,10 +63,10 @@ func unseal(key multisafepay.Secret, owner string, sealed []byte) (multisafepay.
 	if json.Unmarshal(plain, &s) != nil {
 		return multisafepay.Stream{}, errUnsealable
 	}
-	return multisafepay.Stream{URL: s.URL, Token: multisafepay.NewSecret(s.Token)}, nil
+	return multisafepay.Stream{URL: s.URL, Token: redact.NewSecret(s.Token)}, nil
 }
 
-func sealer(key multisafepay.Secret) (cipher.AEAD, error) {
+func sealer(key redact.Secret) (cipher.AEAD, error) {
 	derived, err := hkdf.Key(sha256.New, []byte(key.Reveal()), nil, sealInfo, 32)
 	if err != nil {
 		return nil, fmt.Errorf("derive sealing key: %w", err)

@@ -12,12 +12,13 @@ import (
 
 	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/multisafepay"
+	"github.com/posbridge/bridge/internal/redact"
 )
 
 func TestSeal(t *testing.T) {
 	t.Parallel()
-	key := multisafepay.NewSecret("the group's key")
-	stream := multisafepay.Stream{URL: "https://events.example/stream", Token: multisafepay.NewSecret("eyJ-token")}
+	key := redact.NewSecret("the group's key")
+	stream := multisafepay.Stream{URL: "https://events.example/stream", Token: redact.NewSecret("eyJ-token")}
 	sealed, err := seal(key, "T/o/1", stream)
 	if err != nil {
 		t.Fatal(err)
@@ -39,7 +40,7 @@ func TestSeal(t *testing.T) {
 	changed := slices.Clone(sealed)
 	changed[len(changed)-1] ^= 1
 	for name, try := range map[string]func() (multisafepay.Stream, error){
-		"another key":      func() (multisafepay.Stream, error) { return unseal(multisafepay.NewSecret("rotated"), "T/o/1", sealed) },
+		"another key":      func() (multisafepay.Stream, error) { return unseal(redact.NewSecret("rotated"), "T/o/1", sealed) },
 		"another session":  func() (multisafepay.Stream, error) { return unseal(key, "T/o/2", sealed) },
 		"another terminal": func() (multisafepay.Stream, error) { return unseal(key, "U/o/1", sealed) },
 		"one bit changed":  func() (multisafepay.Stream, error) { return unseal(key, "T/o/1", changed) },
@@ -55,7 +56,7 @@ func TestSeal(t *testing.T) {
 
 func TestSealNothing(t *testing.T) {
 	t.Parallel()
-	sealed, err := seal(multisafepay.NewSecret("key"), "T/o/1", multisafepay.Stream{URL: "https://events.example/stream"})
+	sealed, err := seal(redact.NewSecret("key"), "T/o/1", multisafepay.Stream{URL: "https://events.example/stream"})
 	if err != nil || sealed != nil {
 		t.Errorf("got %x, %v, want nothing for a stream without a token", sealed, err)
 	}
@@ -78,7 +79,7 @@ func TestStoredBefore(t *testing.T) {
 			t.Fatal(err)
 		}
 		opener := &session{msg: s, terminal: s.Terminal(), order: s.Order()}
-		got, err := unseal(multisafepay.NewSecret("process-test-key"), opener.sealedFor(), r.Sealed)
+		got, err := unseal(redact.NewSecret("process-test-key"), opener.sealedFor(), r.Sealed)
 		if err != nil || !strings.HasSuffix(got.URL, "/events/stream/") || got.Token.IsZero() {
 			t.Errorf("%s: unsealed %s, %v", file, got.URL, err)
 		}

@@ -19,9 +19,9 @@ import (
 
 	"github.com/posbridge/bridge/bridge"
 	"github.com/posbridge/bridge/internal/bus"
-	"github.com/posbridge/bridge/internal/multisafepay"
 	"github.com/posbridge/bridge/internal/natsserver"
 	"github.com/posbridge/bridge/internal/natsserver/natstest"
+	"github.com/posbridge/bridge/internal/redact"
 	"github.com/posbridge/bridge/internal/simulator"
 	"github.com/posbridge/bridge/internal/simulator/simulatortest"
 	"github.com/posbridge/bridge/internal/telemetry"
@@ -119,7 +119,7 @@ func (b *bundle) config(change ...func(*bridge.Config)) bridge.Config {
 	b.count++
 	c.ReplicaID = fmt.Sprintf("replica-%d", b.count)
 	b.mu.Unlock()
-	c.NATSURL = multisafepay.NewSecret(b.natsURL)
+	c.NATSURL = redact.NewSecret(b.natsURL)
 	c.Space = b.space
 	c.APIURL = b.apiURL
 	c.HTTPAddr = "127.0.0.1:0"

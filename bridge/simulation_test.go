@@ -15,7 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/posbridge/bridge/internal/bus/bustest"
-	"github.com/posbridge/bridge/internal/multisafepay"
+	"github.com/posbridge/bridge/internal/redact"
 	"github.com/posbridge/bridge/internal/telemetry"
 	"github.com/posbridge/bridge/internal/terminalgroups"
 	"github.com/posbridge/bridge/schema"
@@ -130,7 +130,7 @@ func (r *run) begin(f bustest.Faults) {
 	}, Ports{
 		Queue: p.client, Journal: p.client, Records: p.client, Requesters: p.client,
 		Clock:    &p.clock,
-		Provider: p.link, Groups: terminalgroups.Single(multisafepay.NewSecret("key")),
+		Provider: p.link, Groups: terminalgroups.Single(redact.NewSecret("key")),
 		Space: subjects.Default(), Metrics: telemetry.NewMetrics("", "", ""), Log: r.log.Named(name),
 	})
 	ctx, stop := context.WithCancel(context.Background())

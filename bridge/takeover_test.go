@@ -11,6 +11,7 @@ import (
 	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/bus/bustest"
 	"github.com/posbridge/bridge/internal/multisafepay"
+	"github.com/posbridge/bridge/internal/redact"
 	"github.com/posbridge/bridge/schema"
 )
 
@@ -22,7 +23,7 @@ type declining struct {
 	after time.Duration
 }
 
-func (declining) Get(_ context.Context, _ multisafepay.Secret, order string) (multisafepay.OrderState, error) {
+func (declining) Get(_ context.Context, _ redact.Secret, order string) (multisafepay.OrderState, error) {
 	return multisafepay.OrderState{OrderID: order, Status: "declined"}, nil
 }
 
@@ -48,7 +49,7 @@ func inherit(t *testing.T, r *Replica, server *bustest.Memory) *inherited {
 	t.Helper()
 	i := &inherited{t: t, r: r, server: server}
 	i.at = i.publish("initialized", 1, 0)
-	sealed, err := seal(multisafepay.NewSecret("key"), "T/o/n", multisafepay.Stream{URL: "https://provider.invalid/events", Token: multisafepay.NewSecret("token")})
+	sealed, err := seal(redact.NewSecret("key"), "T/o/n", multisafepay.Stream{URL: "https://provider.invalid/events", Token: redact.NewSecret("token")})
 	if err != nil {
 		t.Fatal(err)
 	}

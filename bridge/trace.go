@@ -10,6 +10,7 @@ import (
 
 	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/multisafepay"
+	"github.com/posbridge/bridge/internal/redact"
 	"github.com/posbridge/bridge/internal/telemetry/tracing"
 )
 
@@ -30,14 +31,14 @@ type tracedProvider struct {
 	tracer trace.Tracer
 }
 
-func (p tracedProvider) Create(ctx context.Context, key multisafepay.Secret, o multisafepay.Order) (multisafepay.Created, error) {
+func (p tracedProvider) Create(ctx context.Context, key redact.Secret, o multisafepay.Order) (multisafepay.Created, error) {
 	ctx, span := p.tracer.Start(ctx, "create order", trace.WithSpanKind(trace.SpanKindClient), about(o.TerminalID, o.OrderID))
 	created, err := p.Provider.Create(ctx, key, o)
 	endSpan(span, err)
 	return created, err
 }
 
-func (p tracedProvider) Get(ctx context.Context, key multisafepay.Secret, order string) (multisafepay.OrderState, error) {
+func (p tracedProvider) Get(ctx context.Context, key redact.Secret, order string) (multisafepay.OrderState, error) {
 	ctx, span := p.tracer.Start(ctx, "reconcile order", trace.WithSpanKind(trace.SpanKindClient), about("", order))
 	there, err := p.Provider.Get(ctx, key, order)
 	span.SetAttributes(attribute.String("pos.status", there.Status))
@@ -45,7 +46,7 @@ func (p tracedProvider) Get(ctx context.Context, key multisafepay.Secret, order 
 	return there, err
 }
 
-func (p tracedProvider) Cancel(ctx context.Context, key multisafepay.Secret, order string) (string, error) {
+func (p tracedProvider) Cancel(ctx context.Context, key redact.Secret, order string) (string, error) {
 	ctx, span := p.tracer.Start(ctx, "cancel order", trace.WithSpanKind(trace.SpanKindClient), about("", order))
 	status, err := p.Provider.Cancel(ctx, key, order)
 	endSpan(span, err)

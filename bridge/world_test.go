@@ -12,6 +12,7 @@ import (
 
 	"github.com/posbridge/bridge/internal/bus/bustest"
 	"github.com/posbridge/bridge/internal/multisafepay"
+	"github.com/posbridge/bridge/internal/redact"
 )
 
 // world is a provider in memory and virtual time. It shares no code with the
@@ -235,18 +236,18 @@ func wait(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-func (l *link) Create(ctx context.Context, _ multisafepay.Secret, o multisafepay.Order) (multisafepay.Created, error) {
+func (l *link) Create(ctx context.Context, _ redact.Secret, o multisafepay.Order) (multisafepay.Created, error) {
 	err := l.call(ctx, "create", func() error { return l.create(o) })
 	if err != nil {
 		return multisafepay.Created{}, err
 	}
 	return multisafepay.Created{
 		SessionID: "session-" + o.OrderID,
-		Stream:    multisafepay.Stream{URL: "https://provider.invalid/events", Token: multisafepay.NewSecret(o.OrderID)},
+		Stream:    multisafepay.Stream{URL: "https://provider.invalid/events", Token: redact.NewSecret(o.OrderID)},
 	}, nil
 }
 
-func (l *link) Get(ctx context.Context, _ multisafepay.Secret, id string) (multisafepay.OrderState, error) {
+func (l *link) Get(ctx context.Context, _ redact.Secret, id string) (multisafepay.OrderState, error) {
 	var there multisafepay.OrderState
 	err := l.call(ctx, "get", func() error {
 		l.mu.Lock()
@@ -263,7 +264,7 @@ func (l *link) Get(ctx context.Context, _ multisafepay.Secret, id string) (multi
 	return there, err
 }
 
-func (l *link) Cancel(ctx context.Context, _ multisafepay.Secret, id string) (string, error) {
+func (l *link) Cancel(ctx context.Context, _ redact.Secret, id string) (string, error) {
 	status := ""
 	err := l.call(ctx, "cancel", func() error {
 		l.mu.Lock()

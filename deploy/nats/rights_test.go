@@ -20,9 +20,9 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"github.com/posbridge/bridge/bridge"
-	"github.com/posbridge/bridge/internal/multisafepay"
 	"github.com/posbridge/bridge/internal/natsserver"
 	"github.com/posbridge/bridge/internal/natsserver/natstest"
+	"github.com/posbridge/bridge/internal/redact"
 	"github.com/posbridge/bridge/internal/simulator"
 	"github.com/posbridge/bridge/internal/simulator/simulatortest"
 	"github.com/posbridge/bridge/internal/telemetry"
@@ -280,7 +280,7 @@ func setup(t *testing.T, config string) *fleet {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.NATSURL = multisafepay.NewSecret(f.nats.URL())
+	c.NATSURL = redact.NewSecret(f.nats.URL())
 	c.NATSNKeyFile = seed
 	c.APIURL = sim.APIURL
 	c.HTTPAddr = "127.0.0.1:0"

@@ -23,8 +23,8 @@ import (
 
 	"github.com/posbridge/bridge/bridge"
 	"github.com/posbridge/bridge/internal/check"
-	"github.com/posbridge/bridge/internal/multisafepay"
 	"github.com/posbridge/bridge/internal/natsserver/natstest"
+	"github.com/posbridge/bridge/internal/redact"
 	"github.com/posbridge/bridge/internal/simulator"
 	"github.com/posbridge/bridge/internal/simulator/simulatortest"
 	"github.com/posbridge/bridge/subjects"
@@ -41,7 +41,7 @@ func configure(t *testing.T, natsURL, apiURL string, change ...func(*bridge.Conf
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.NATSURL, c.APIURL, c.HTTPAddr = multisafepay.NewSecret(natsURL), apiURL, "127.0.0.1:0"
+	c.NATSURL, c.APIURL, c.HTTPAddr = redact.NewSecret(natsURL), apiURL, "127.0.0.1:0"
 	for _, f := range change {
 		f(&c)
 	}
@@ -477,7 +477,7 @@ func TestProvider(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conf := configure(t, server.URL(), api, func(c *bridge.Config) { c.APIKey, c.TerminalGroupsFile = multisafepay.Secret{}, file })
+	conf := configure(t, server.URL(), api, func(c *bridge.Config) { c.APIKey, c.TerminalGroupsFile = redact.Secret{}, file })
 	r := run(t, check.Options{Config: conf})
 	want(t, r, "provider", "group one", check.OK, "2 terminals")
 	want(t, r, "provider", "group two", check.Warning, "inactive: T3")

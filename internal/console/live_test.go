@@ -13,8 +13,8 @@ import (
 
 	"github.com/posbridge/bridge/bridge"
 	"github.com/posbridge/bridge/internal/browsertest"
-	"github.com/posbridge/bridge/internal/multisafepay"
 	"github.com/posbridge/bridge/internal/natsserver/natstest"
+	"github.com/posbridge/bridge/internal/redact"
 	"github.com/posbridge/bridge/internal/simulator"
 	"github.com/posbridge/bridge/internal/simulator/simulatortest"
 	"github.com/posbridge/bridge/schema"
@@ -41,7 +41,7 @@ func (s *system) replica(id string) (url string, kill func()) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	c.ReplicaID, c.NATSURL, c.APIURL, c.HTTPAddr = id, multisafepay.NewSecret(s.nats), s.sim.APIURL, "127.0.0.1:0"
+	c.ReplicaID, c.NATSURL, c.APIURL, c.HTTPAddr = id, redact.NewSecret(s.nats), s.sim.APIURL, "127.0.0.1:0"
 	c.ReplicaTTL, c.DrainTimeout = time.Second, 5*time.Second
 	d, err := bridge.New(c, bridge.Build{Version: "v1.2.3"}, zap.NewNop())
 	if err != nil {

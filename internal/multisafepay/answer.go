@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/posbridge/bridge/internal/redact"
 )
 
 // envelope is what every answer of the API is wrapped in. Fields of the wrong
@@ -191,6 +193,24 @@ func label(s string, limit int) string {
 		}
 	}
 	return s
+}
+
+// safeID returns s if it is a plain id of at most limit visible ASCII characters
+// and contains none of the secrets that hide knows, else "".
+func safeID(hide redact.Scrubber, s string, limit int) string {
+	if s = label(s, limit); hide.Holds(s) {
+		return ""
+	}
+	return s
+}
+
+// safeStatus is normalStatus of s; ok is false too when s contains a known
+// secret or what may be a card number.
+func safeStatus(hide redact.Scrubber, s string) (status string, ok bool) {
+	if hide.Holds(s) || redact.HoldsCardNumber(s) {
+		return "", false
+	}
+	return normalStatus(s)
 }
 
 // maxRetryAfter bounds what the provider may ask us to wait.

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/posbridge/bridge/internal/redact"
 )
 
 // The seed's event, as a stream of many.
@@ -33,7 +35,7 @@ func BenchmarkStreamEvents(b *testing.B) {
 	read := func() {
 		n := 0
 		r := newStreamReader(strings.NewReader(stream), time.Hour, func() {}, nil)
-		_ = (&Client{}).read(context.Background(), r, Secret{}, StreamHandler{Event: func(e StreamEvent) {
+		_ = (&Client{}).read(context.Background(), r, redact.Secret{}, StreamHandler{Event: func(e StreamEvent) {
 			if e.Order != nil {
 				n++
 			}
@@ -55,14 +57,4 @@ func BenchmarkStreamEvents(b *testing.B) {
 	b.ReportMetric(float64(readTime)/float64(floorTime), "x-floor")
 	b.ReportMetric(float64(readTime.Nanoseconds())/float64(b.N*benchEvents), "ns/event")
 	b.ReportMetric(0, "ns/op")
-}
-
-// BenchmarkScrub removes what looks secret from an event's worth of text.
-func BenchmarkScrub(b *testing.B) {
-	s := newScrubber(NewSecret(testToken), NewSecret(testKey))
-	text := `{"financial_status":"initialized","order_id":"example_order_id","session_id":"d5MrwfDyPY36t8XAb2aMh5s6nH1XHOwqrOA00Ei","card":"4111 1111 1111 1111"}`
-	b.SetBytes(int64(len(text)))
-	for b.Loop() {
-		_ = s.text(text)
-	}
 }

@@ -65,7 +65,7 @@ func (a answer) failure(r request, kind Kind, e envelope) *Error {
 		Kind:       kind,
 		Status:     a.status,
 		Code:       e.code,
-		Info:       r.hide.line(e.info, maxInfo),
+		Info:       r.hide.Line(e.info, maxInfo),
 		RetryAfter: retryAfter(a.header, time.Now()),
 		Sent:       true,
 	}

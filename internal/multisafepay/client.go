@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/posbridge/bridge/internal/redact"
 )
 
 // Names of the operations, as they stand in Error.Op and are observed.
@@ -86,7 +88,7 @@ type Client struct {
 	api     *http.Transport
 	streams *http.Transport
 
-	keys keyring
+	keys redact.Keyring
 }
 
 // New checks the options and returns a client; it connects to nothing.
@@ -195,17 +197,17 @@ type request struct {
 	// path below the base URL, escaped.
 	path  string
 	query url.Values
-	key   Secret
+	key   redact.Secret
 	// body is JSON, or nil for none.
 	body []byte
 	// hide removes secrets from what the answer says.
-	hide scrubber
+	hide redact.Scrubber
 }
 
 // request begins a request.
-func (c *Client) request(op, method, path string, key Secret) request {
-	c.keys.remember(key)
-	return request{op: op, method: method, path: path, key: key, hide: c.keys.scrubber()}
+func (c *Client) request(op, method, path string, key redact.Secret) request {
+	c.keys.Remember(key)
+	return request{op: op, method: method, path: path, key: key, hide: c.keys.Scrubber()}
 }
 
 // answer is a complete answer; its body is nil when it was longer than maxBody.
@@ -280,7 +282,7 @@ func withSent(ctx context.Context, sent *atomic.Bool) context.Context {
 }
 
 // transportError says what the lack of a complete answer means. ctx is the caller's.
-func transportError(ctx context.Context, op string, err error, sent bool, s scrubber) *Error {
+func transportError(ctx context.Context, op string, err error, sent bool, s redact.Scrubber) *Error {
 	e := &Error{Op: op, Kind: KindLost, Sent: sent, reason: ReasonTransport}
 	var timeout net.Error
 	switch {

@@ -6,6 +6,8 @@ import (
 	"net/http/httptest"
 	"testing"
 	"time"
+
+	"github.com/posbridge/bridge/internal/redact"
 )
 
 // testKey is long and odd enough to be recognised wherever it turns up.
@@ -52,7 +54,7 @@ func TestCreateAndFollow(t *testing.T) {
 			"event: session.order\ndata: {\"order_id\":\"INV/7\",\"session_id\":\"S1\",\"status\":\"completed\",\"financial_status\":\"completed\",\"transaction_id\":\"891\"}\n\n"))
 	})
 	ctx := context.Background()
-	created, err := client.Create(ctx, NewSecret(testKey), Order{OrderID: "INV/7", TerminalID: "T1", Amount: 1, Currency: "EUR"})
+	created, err := client.Create(ctx, redact.NewSecret(testKey), Order{OrderID: "INV/7", TerminalID: "T1", Amount: 1, Currency: "EUR"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/tmaxmax/go-sse"
+
+	"github.com/posbridge/bridge/internal/redact"
 )
 
 // contractService lets a harness drive our reader from outside, by the protocol
@@ -153,7 +155,7 @@ func startContractStream(p contractParams) (*contractStream, error) {
 		return nil, err
 	}
 	s := &contractStream{
-		client: client, stream: Stream{URL: p.StreamURL, Token: NewSecret(testToken)}, callback: p.CallbackURL,
+		client: client, stream: Stream{URL: p.StreamURL, Token: redact.NewSecret(testToken)}, callback: p.CallbackURL,
 		pause: 20 * time.Millisecond, ended: make(chan struct{}), attempt: func() {},
 	}
 	if p.InitialDelayMS != nil {
@@ -176,7 +178,7 @@ func (s *contractStream) run(ctx context.Context) {
 		err := s.client.attempt(attempt, s.stream, nil, func(ctx context.Context, r *streamReader) error {
 			return streamError(ctx, serverEvents(r, func(e sse.Event) error {
 				return s.tell(ctx, contractMessage{Kind: "event", Event: &contractEvent{Type: e.Type, Data: e.Data, ID: e.LastEventID}})
-			}), scrubber{})
+			}), redact.Scrubber{})
 		})
 		restarted := attempt.Err() != nil
 		cancel()

@@ -17,7 +17,7 @@
 //
 // # Secrets
 //
-// API keys and events tokens are of type Secret, which cannot be formatted,
+// API keys and events tokens are of type redact.Secret, which cannot be formatted,
 // marshalled or logged. An events token is sent to the provider's hosts alone
 // (see Options.EventsAllowedHosts); no redirect is ever followed.
 package multisafepay

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/posbridge/bridge/internal/redact"
 )
 
 // Kind says what a failed call means for the order.
@@ -67,6 +69,9 @@ func (k Kind) String() string {
 	}
 	return kindNames[k]
 }
+
+// maxInfo is the longest Error.Info, in characters.
+const maxInfo = 300
 
 // Error is every failure of this package. Its text shows neither URL nor secret.
 type Error struct {
@@ -193,6 +198,6 @@ func (c *cause) Error() string        { return c.text }
 func (c *cause) Is(target error) bool { return errors.Is(c.raw, target) }
 
 // newCause wraps err for printing; secrets are removed from its text.
-func newCause(err error, s scrubber) error {
-	return &cause{text: s.line(err.Error(), maxInfo), raw: err}
+func newCause(err error, s redact.Scrubber) error {
+	return &cause{text: s.Line(err.Error(), maxInfo), raw: err}
 }

@@ -8,10 +8,15 @@ import (
 	"strings"
 
 	"github.com/posbridge/bridge/subjects"
+
+	"github.com/posbridge/bridge/internal/redact"
 )
 
 // orderEventType is the one type of event that is of interest.
 const orderEventType = "session.order"
+
+// maxInvalidData is the longest InvalidEvent.Data, in bytes.
+const maxInvalidData = 4 << 10
 
 // maxDocuments bounds the JSON documents that are read of one event.
 const maxDocuments = 64
@@ -63,12 +68,12 @@ var (
 // orderEvents yields the documents in the data of one event: those that were
 // understood, and what was not. Empty data yields nothing. hide knows what must
 // not be shown.
-func orderEvents(data string, hide func() scrubber) iter.Seq[StreamEvent] {
+func orderEvents(data string, hide func() redact.Scrubber) iter.Seq[StreamEvent] {
 	return func(yield func(StreamEvent) bool) {
 		invalid := func(err error, what string) bool {
 			return yield(StreamEvent{Type: orderEventType, Invalid: &InvalidEvent{
 				Reason: err.Error(),
-				Data:   cut(hide().text(what), maxInvalidData),
+				Data:   redact.Cut(hide().Text(what), maxInvalidData),
 			}})
 		}
 		d := json.NewDecoder(strings.NewReader(data))
@@ -103,7 +108,7 @@ func orderEvents(data string, hide func() scrubber) iter.Seq[StreamEvent] {
 
 // parseOrderEvent reads one document. Names are matched exactly; a name that
 // stands twice counts as it stands last. An id or a status that holds a secret counts as none.
-func parseOrderEvent(doc []byte, hide func() scrubber) (OrderEvent, error) {
+func parseOrderEvent(doc []byte, hide func() redact.Scrubber) (OrderEvent, error) {
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(doc, &fields) != nil || fields == nil {
 		return OrderEvent{}, errNotObject
@@ -114,24 +119,24 @@ func parseOrderEvent(doc []byte, hide func() scrubber) (OrderEvent, error) {
 	}
 	secrets := hide()
 	var ok bool
-	if e.Status, ok = secrets.status(plainString(fields["status"])); !ok {
+	if e.Status, ok = safeStatus(secrets, plainString(fields["status"])); !ok {
 		return OrderEvent{}, errEventStatus
 	}
 	session, ok := optionalString(fields["session_id"])
 	if !ok {
 		return OrderEvent{}, errEventSession
 	}
-	e.SessionID = secrets.id(session, maxSessionID)
+	e.SessionID = safeID(secrets, session, maxSessionID)
 	financial, ok := optionalString(fields["financial_status"])
 	if !ok {
 		return OrderEvent{}, errEventFinance
 	}
-	e.FinancialStatus, _ = secrets.status(financial)
+	e.FinancialStatus, _ = safeStatus(secrets, financial)
 	transaction, ok := text(fields["transaction_id"])
 	if !ok {
 		return OrderEvent{}, errEventTransact
 	}
-	e.TransactionID = secrets.id(transaction, maxTransactionID)
+	e.TransactionID = safeID(secrets, transaction, maxTransactionID)
 	return e, nil
 }
 

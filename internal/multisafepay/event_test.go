@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/posbridge/bridge/subjects"
+
+	"github.com/posbridge/bridge/internal/redact"
 )
 
 // shortToken is one that could be an id.
@@ -15,7 +17,9 @@ const shortToken = "EVTOKEN1"
 
 // documents returns what the data of one event gives.
 func documents(data string) (orders []OrderEvent, invalid []InvalidEvent) {
-	for e := range orderEvents(data, func() scrubber { return newScrubber(NewSecret(testToken), NewSecret(shortToken)) }) {
+	for e := range orderEvents(data, func() redact.Scrubber {
+		return redact.NewScrubber(redact.NewSecret(testToken), redact.NewSecret(shortToken))
+	}) {
 		if e.Order != nil {
 			orders = append(orders, *e.Order)
 		}
@@ -156,7 +160,7 @@ func TestSeveralDocuments(t *testing.T) {
 		t.Parallel()
 		for _, data := range []string{a + b, "1 2", "x", strings.Repeat(a, maxDocuments+1)} {
 			n := 0
-			for range orderEvents(data, func() scrubber { return scrubber{} }) {
+			for range orderEvents(data, func() redact.Scrubber { return redact.Scrubber{} }) {
 				n++
 				break
 			}
@@ -197,7 +201,7 @@ func FuzzStreamEvent(f *testing.F) {
 			}
 		}
 		for _, i := range invalid {
-			if i.Reason == "" || len(i.Data) > maxInvalidData || !utf8.ValidString(i.Data) || strings.Contains(i.Data, testToken) || len(cardNumbers(i.Data)) > 0 {
+			if i.Reason == "" || len(i.Data) > maxInvalidData || !utf8.ValidString(i.Data) || strings.Contains(i.Data, testToken) || redact.HoldsCardNumber(i.Data) {
 				t.Errorf("invalid = %q %q", i.Reason, i.Data)
 			}
 		}

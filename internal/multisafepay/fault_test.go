@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/posbridge/bridge/internal/redact"
 )
 
 // rawServer accepts connections and hands each request, read to its end, to
@@ -87,19 +89,19 @@ func deadURL(t *testing.T) string {
 // calls are all operations but the stream.
 var calls = map[string]func(ctx context.Context, c *Client) error{
 	OpCreate: func(ctx context.Context, c *Client) error {
-		_, err := c.Create(ctx, NewSecret(testKey), Order{OrderID: "A1"})
+		_, err := c.Create(ctx, redact.NewSecret(testKey), Order{OrderID: "A1"})
 		return err
 	},
 	OpGet: func(ctx context.Context, c *Client) error {
-		_, err := c.Get(ctx, NewSecret(testKey), "A1")
+		_, err := c.Get(ctx, redact.NewSecret(testKey), "A1")
 		return err
 	},
 	OpCancel: func(ctx context.Context, c *Client) error {
-		_, err := c.Cancel(ctx, NewSecret(testKey), "A1")
+		_, err := c.Cancel(ctx, redact.NewSecret(testKey), "A1")
 		return err
 	},
 	OpTerminals: func(ctx context.Context, c *Client) error {
-		_, err := c.Terminals(ctx, NewSecret(testKey))
+		_, err := c.Terminals(ctx, redact.NewSecret(testKey))
 		return err
 	},
 }
@@ -395,13 +397,13 @@ func TestObserve(t *testing.T) {
 	for _, call := range calls {
 		_ = call(t.Context(), client)
 	}
-	_ = client.Follow(t.Context(), Stream{URL: server.URL, Token: NewSecret("t")}, StreamHandler{})
-	_ = client.Follow(t.Context(), Stream{URL: "http://elsewhere.invalid", Token: NewSecret("t")}, StreamHandler{}) // not a request
+	_ = client.Follow(t.Context(), Stream{URL: server.URL, Token: redact.NewSecret("t")}, StreamHandler{})
+	_ = client.Follow(t.Context(), Stream{URL: "http://elsewhere.invalid", Token: redact.NewSecret("t")}, StreamHandler{}) // not a request
 	server.Close()
 	for _, call := range calls {
 		_ = call(t.Context(), client)
 	}
-	_ = client.Follow(t.Context(), Stream{URL: server.URL, Token: NewSecret("t")}, StreamHandler{})
+	_ = client.Follow(t.Context(), Stream{URL: server.URL, Token: redact.NewSecret("t")}, StreamHandler{})
 	for _, op := range []string{OpCreate, OpGet, OpCancel, OpTerminals, OpStream} {
 		for _, code := range []string{"418", "error"} {
 			if got[op+" "+code] != 1 {
@@ -427,7 +429,7 @@ func TestTLS(t *testing.T) {
 		server.StartTLS()
 		t.Cleanup(server.Close)
 		client := newClient(t, Options{BaseURL: server.URL, RootCAs: rootsOf(server)})
-		if _, err := client.Get(t.Context(), NewSecret(testKey), "A1"); err != nil {
+		if _, err := client.Get(t.Context(), redact.NewSecret(testKey), "A1"); err != nil {
 			t.Error(err)
 		}
 	}

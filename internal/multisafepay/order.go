@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/posbridge/bridge/schema"
+
+	"github.com/posbridge/bridge/internal/redact"
 )
 
 // Order is a payment to be made on a terminal.
@@ -121,7 +123,7 @@ func (o Order) encode() ([]byte, error) {
 // Create puts a new order to the provider, which makes the terminal ring. It is
 // sent at most once. After KindLost, KindTimeout, KindUnavailable and a
 // KindCancelled that was sent, the order may exist.
-func (c *Client) Create(ctx context.Context, key Secret, o Order) (Created, error) {
+func (c *Client) Create(ctx context.Context, key redact.Secret, o Order) (Created, error) {
 	r := c.request(OpCreate, http.MethodPost, "/orders", key)
 	if o.OrderID == "" {
 		return Created{}, &Error{Op: r.op, Kind: KindNonsense, Err: errNoOrderID}
@@ -169,13 +171,13 @@ func (a answer) created(r request, orderID string) (Created, error) {
 	}
 	token := strings.Trim(plainString(data.Token), around)
 	return Created{
-		SessionID: r.hide.and(newScrubber(NewSecret(token))).id(session, maxSessionID),
+		SessionID: safeID(r.hide.And(redact.NewScrubber(redact.NewSecret(token))), session, maxSessionID),
 		Stream:    newStream(streamURL, token),
 	}, nil
 }
 
 // Get asks for an order.
-func (c *Client) Get(ctx context.Context, key Secret, orderID string) (OrderState, error) {
+func (c *Client) Get(ctx context.Context, key redact.Secret, orderID string) (OrderState, error) {
 	r := c.request(OpGet, http.MethodGet, "/orders/"+segment(orderID), key)
 	a, err := c.aboutOrder(ctx, r, orderID)
 	if err != nil {
@@ -211,12 +213,12 @@ func (a answer) state(r request, orderID string) (OrderState, error) {
 	}
 	s := OrderState{OrderID: orderID}
 	var ok bool
-	if s.Status, ok = r.hide.status(plainString(data.Status)); !ok {
+	if s.Status, ok = safeStatus(r.hide, plainString(data.Status)); !ok {
 		return OrderState{}, a.unusable(r, KindLost, errNoStatus)
 	}
-	s.FinancialStatus, _ = r.hide.status(plainString(data.FinancialStatus))
+	s.FinancialStatus, _ = safeStatus(r.hide, plainString(data.FinancialStatus))
 	transaction, _ := text(data.TransactionID)
-	s.TransactionID = r.hide.id(transaction, maxTransactionID)
+	s.TransactionID = safeID(r.hide, transaction, maxTransactionID)
 	s.Currency = label(plainString(data.Currency), 3)
 	s.Amount, _ = integer(data.Amount)
 	var details struct {
@@ -232,7 +234,7 @@ func (a answer) state(r request, orderID string) (OrderState, error) {
 // Cancel asks the provider to cancel an order and returns the status that it
 // has now, in lower case. After KindLost, KindTimeout, KindUnavailable and a
 // KindCancelled that was sent, it may have been cancelled.
-func (c *Client) Cancel(ctx context.Context, key Secret, orderID string) (status string, err error) {
+func (c *Client) Cancel(ctx context.Context, key redact.Secret, orderID string) (status string, err error) {
 	r := c.request(OpCancel, http.MethodPost, "/orders/"+segment(orderID)+"/cancel", key)
 	a, err := c.aboutOrder(ctx, r, orderID)
 	if err != nil {
@@ -257,7 +259,7 @@ func (a answer) cancelled(r request, orderID string) (status string, err error) 
 	if id, _ := text(data.OrderID); id != "" && id != orderID {
 		return "", a.unusable(r, KindNonsense, errOtherOrder)
 	}
-	status, ok := r.hide.status(plainString(data.Status))
+	status, ok := safeStatus(r.hide, plainString(data.Status))
 	if !ok {
 		return "", a.unusable(r, KindLost, errNoStatus)
 	}

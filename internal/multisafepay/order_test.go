@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/posbridge/bridge/schema"
+
+	"github.com/posbridge/bridge/internal/redact"
 )
 
 // reply answers every request with a status and a body.
@@ -80,7 +82,7 @@ func TestCreateRequest(t *testing.T) {
 				}
 				reply(200, `{"success":true,"data":{"order_id":"`+order.OrderID+`"}}`)(w, r)
 			}, func(o *Options) { o.UserAgent = "till/7" })
-			if _, err := client.Create(t.Context(), NewSecret(testKey), order); err != nil {
+			if _, err := client.Create(t.Context(), redact.NewSecret(testKey), order); err != nil {
 				t.Error(err)
 			}
 		})
@@ -145,7 +147,7 @@ func TestCreateAnswer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			client, _ := setup(t, reply(200, test.body))
-			got, err := client.Create(t.Context(), NewSecret(testKey), Order{OrderID: "A1"})
+			got, err := client.Create(t.Context(), redact.NewSecret(testKey), Order{OrderID: "A1"})
 			if test.kind != 0 {
 				if e := wantKind(t, err, test.kind); !e.Sent || e.Status != 200 || e.Op != OpCreate || !reflect.DeepEqual(got, Created{}) {
 					t.Errorf("created = %+v, error %+v", got, e)
@@ -183,7 +185,7 @@ func TestCreateAnswerOfThePage(t *testing.T) {
 		sent = r.Header.Get("Authorization")
 		eventStream(orderLine("example_order_id", "initialized"))(w, r)
 	})
-	got, err := client.Create(t.Context(), NewSecret(testKey), Order{OrderID: "example_order_id"})
+	got, err := client.Create(t.Context(), redact.NewSecret(testKey), Order{OrderID: "example_order_id"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -240,7 +242,7 @@ func TestGet(t *testing.T) {
 				}
 				reply(200, test.body)(w, r)
 			})
-			got, err := client.Get(t.Context(), NewSecret(testKey), "A1")
+			got, err := client.Get(t.Context(), redact.NewSecret(testKey), "A1")
 			if test.kind != 0 {
 				wantKind(t, err, test.kind)
 			} else if err != nil {
@@ -279,7 +281,7 @@ func TestCancel(t *testing.T) {
 				}
 				reply(test.status, test.body)(w, r)
 			})
-			got, err := client.Cancel(t.Context(), NewSecret(testKey), "A1")
+			got, err := client.Cancel(t.Context(), redact.NewSecret(testKey), "A1")
 			if test.kind != 0 {
 				wantKind(t, err, test.kind)
 			} else if err != nil {
@@ -311,9 +313,9 @@ func TestOrderIDIsOneSegment(t *testing.T) {
 				}
 				reply(404, "")(w, r)
 			})
-			_, err := client.Get(t.Context(), NewSecret("k"), order)
+			_, err := client.Get(t.Context(), redact.NewSecret("k"), order)
 			wantKind(t, err, KindNotFound)
-			_, err = client.Cancel(t.Context(), NewSecret("k"), order)
+			_, err = client.Cancel(t.Context(), redact.NewSecret("k"), order)
 			wantKind(t, err, KindNotFound)
 		})
 	}
@@ -322,11 +324,11 @@ func TestOrderIDIsOneSegment(t *testing.T) {
 func TestEmptyOrderIDIsNotSent(t *testing.T) {
 	t.Parallel()
 	client, _ := setup(t, func(http.ResponseWriter, *http.Request) { t.Error("something was sent") })
-	_, err := client.Create(t.Context(), NewSecret("k"), Order{})
+	_, err := client.Create(t.Context(), redact.NewSecret("k"), Order{})
 	wantKind(t, err, KindNonsense)
-	_, err = client.Get(t.Context(), NewSecret("k"), "")
+	_, err = client.Get(t.Context(), redact.NewSecret("k"), "")
 	wantKind(t, err, KindNonsense)
-	_, err = client.Cancel(t.Context(), NewSecret("k"), "")
+	_, err = client.Cancel(t.Context(), redact.NewSecret("k"), "")
 	if e := wantKind(t, err, KindNonsense); e.Sent {
 		t.Error("error says that it was sent")
 	}
@@ -384,7 +386,7 @@ func FuzzProviderAnswer(f *testing.F) {
 
 // testRequest is a request that hides testKey.
 func testRequest(op string) request {
-	return request{op: op, key: NewSecret(testKey), hide: newScrubber(NewSecret(testKey))}
+	return request{op: op, key: redact.NewSecret(testKey), hide: redact.NewScrubber(redact.NewSecret(testKey))}
 }
 
 // checkError holds an error to the rules.

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/posbridge/bridge/internal/redact"
 )
 
 // TestManyAtOnce: more calls and more streams than one connection of the
@@ -55,7 +57,7 @@ func TestManyAtOnce(t *testing.T) {
 					var err error
 					for i := 0; i < tries && !errors.Is(err, ErrStreamEnded); i++ {
 						got = nil
-						err = client.Follow(t.Context(), Stream{URL: server.URL + "/events", Token: NewSecret(testToken)}, collect(&got))
+						err = client.Follow(t.Context(), Stream{URL: server.URL + "/events", Token: redact.NewSecret(testToken)}, collect(&got))
 					}
 					if !errors.Is(err, ErrStreamEnded) || len(got) != 2 {
 						t.Errorf("Follow = %v with %q", err, got)
@@ -64,7 +66,7 @@ func TestManyAtOnce(t *testing.T) {
 				all.Go(func() {
 					err := errors.New("not asked yet")
 					for i := 0; i < tries && err != nil; i++ {
-						_, err = client.Get(t.Context(), NewSecret(testKey), "A1")
+						_, err = client.Get(t.Context(), redact.NewSecret(testKey), "A1")
 					}
 					if err != nil {
 						t.Errorf("Get = %v", err)
@@ -88,16 +90,16 @@ func TestDeadConnectionIsReplaced(t *testing.T) {
 	client := newClient(t, Options{BaseURL: "https://" + relay.addr, RootCAs: rootsOf(server), RequestTimeout: time.Second})
 	client.api.HTTP2.SendPingTimeout = 100 * time.Millisecond
 	client.api.HTTP2.PingTimeout = 100 * time.Millisecond
-	if _, err := client.Get(t.Context(), NewSecret(testKey), "A1"); err != nil {
+	if _, err := client.Get(t.Context(), redact.NewSecret(testKey), "A1"); err != nil {
 		t.Fatal(err)
 	}
 	relay.freeze()
-	_, err := client.Get(t.Context(), NewSecret(testKey), "A1")
+	_, err := client.Get(t.Context(), redact.NewSecret(testKey), "A1")
 	if e := asError(t, err); e.Kind != KindTimeout && e.Kind != KindLost {
 		t.Errorf("Get over a dead connection = %v", err)
 	}
 	for range 10 {
-		if _, err = client.Get(t.Context(), NewSecret(testKey), "A1"); err == nil {
+		if _, err = client.Get(t.Context(), redact.NewSecret(testKey), "A1"); err == nil {
 			break
 		}
 	}

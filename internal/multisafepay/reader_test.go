@@ -10,6 +10,8 @@ import (
 	"testing/iotest"
 	"testing/synctest"
 	"time"
+
+	"github.com/posbridge/bridge/internal/redact"
 )
 
 // following is a stream that is read in a bubble, with the test as its server.
@@ -37,7 +39,7 @@ func follow(t *testing.T, change ...func(*StreamHandler)) *following {
 			cancel(ErrStreamIdle)
 			body.CloseWithError(context.Canceled)
 		}, h.Unsettled)
-		err := (&Client{}).read(ctx, r, Secret{}, h)
+		err := (&Client{}).read(ctx, r, redact.Secret{}, h)
 		r.stop()
 		cancel(nil)
 		f.ended <- err

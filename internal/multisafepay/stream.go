@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/tmaxmax/go-sse"
+
+	"github.com/posbridge/bridge/internal/redact"
 )
 
 // Bounds of a stream.
@@ -31,7 +33,7 @@ type Stream struct {
 	// URL is the same for every order.
 	URL string
 	// Token says whose events come. It expires.
-	Token Secret
+	Token redact.Secret
 }
 
 // IsZero tells whether there is no stream to follow.
@@ -46,7 +48,7 @@ func newStream(rawURL, token string) Stream {
 	if err != nil || u.Host == "" || len(rawURL) > maxStreamURL || !sendable(token) {
 		return Stream{}
 	}
-	return Stream{URL: rawURL, Token: NewSecret(token)}
+	return Stream{URL: rawURL, Token: redact.NewSecret(token)}
 }
 
 // around is the white space that is taken off a stream's URL and token.
@@ -137,7 +139,7 @@ func (c *Client) open(ctx context.Context, target *url.URL, token string) (*http
 	resp, err := c.streams.RoundTrip(req)
 	if err != nil {
 		c.observe(OpStream, "error", time.Since(start))
-		return nil, transportError(ctx, OpStream, err, sent.Load(), c.keys.scrubber(NewSecret(token)))
+		return nil, transportError(ctx, OpStream, err, sent.Load(), c.keys.Scrubber(redact.NewSecret(token)))
 	}
 	c.observe(OpStream, strconv.Itoa(resp.StatusCode), time.Since(start))
 	return resp, nil
@@ -179,9 +181,9 @@ func checkStream(resp *http.Response) *Error {
 }
 
 // read hands every event to h until the stream ends, one way or another.
-func (c *Client) read(ctx context.Context, r *streamReader, token Secret, h StreamHandler) error {
-	own := newScrubber(token)
-	hide := func() scrubber { return c.keys.scrubber().and(own) }
+func (c *Client) read(ctx context.Context, r *streamReader, token redact.Secret, h StreamHandler) error {
+	own := redact.NewScrubber(token)
+	hide := func() redact.Scrubber { return c.keys.Scrubber().And(own) }
 	r.call(ctx, h.Opened)
 	err := serverEvents(r, func(event sse.Event) error {
 		if h.Event == nil || event.Type != orderEventType {
@@ -213,7 +215,7 @@ func serverEvents(r *streamReader, take func(sse.Event) error) error {
 
 // streamError says why reading a stream ended. ctx is the connection's: its
 // cause tells our own idle limit from the caller's end.
-func streamError(ctx context.Context, err error, s scrubber) *Error {
+func streamError(ctx context.Context, err error, s redact.Scrubber) *Error {
 	e := &Error{Op: OpStream, Kind: KindLost, Status: http.StatusOK, Sent: true}
 	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, ErrStreamIdle):

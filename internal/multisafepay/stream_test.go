@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/posbridge/bridge/internal/redact"
 )
 
 // eventStream answers with an event stream of this content, then ends.
@@ -106,7 +108,7 @@ func TestStreamAnswers(t *testing.T) {
 				w.WriteHeader(test.status)
 			})
 			opened := 0
-			err := client.Follow(t.Context(), Stream{URL: server.URL, Token: NewSecret(testToken)}, StreamHandler{Opened: func() { opened++ }})
+			err := client.Follow(t.Context(), Stream{URL: server.URL, Token: redact.NewSecret(testToken)}, StreamHandler{Opened: func() { opened++ }})
 			e := wantKind(t, err, test.kind)
 			if !errors.Is(err, test.want) || Reason(err) != test.reason || e.Status != test.status || !e.Sent {
 				t.Errorf("error = %v (%s), want %v (%s)", err, Reason(err), test.want, test.reason)
@@ -140,7 +142,7 @@ func TestStreamRequest(t *testing.T) {
 			eventStream("id: 7\nretry: 1\ndata: x\n\n")(w, r) // the id is not sent back
 		}, func(o *Options) { o.EventsAuth = auth })
 		for range 2 {
-			err := client.Follow(t.Context(), Stream{URL: server.URL + "/events?x=1#y", Token: NewSecret(testToken)}, StreamHandler{})
+			err := client.Follow(t.Context(), Stream{URL: server.URL + "/events?x=1#y", Token: redact.NewSecret(testToken)}, StreamHandler{})
 			if Reason(err) != ReasonEnded {
 				t.Errorf("Follow = %v", err)
 			}
@@ -164,13 +166,13 @@ func TestTokenIsNotSentElsewhere(t *testing.T) {
 	client, server := setup(t, func(http.ResponseWriter, *http.Request) { t.Error("something was sent") })
 	port := strings.TrimPrefix(server.URL, "http://127.0.0.1:")
 	for _, url := range []string{other.URL, "http://u@127.0.0.1:" + port, "http://localhost:" + port, "gopher://127.0.0.1:" + port, "", "::"} {
-		err := client.Follow(t.Context(), Stream{URL: url, Token: NewSecret(testToken)}, StreamHandler{Opened: func() { t.Error("opened") }})
+		err := client.Follow(t.Context(), Stream{URL: url, Token: redact.NewSecret(testToken)}, StreamHandler{Opened: func() { t.Error("opened") }})
 		if !errors.Is(err, ErrStreamHost) || Reason(err) != ReasonHost || asError(t, err).Sent {
 			t.Errorf("Follow(%q) = %v, want ErrStreamHost", url, err)
 		}
 	}
 	for _, token := range []string{"", "a\nb", "a\r\nX: y", "a\x00", "ä", strings.Repeat("x", maxToken+1)} {
-		err := client.Follow(t.Context(), Stream{URL: server.URL, Token: NewSecret(token)}, StreamHandler{})
+		err := client.Follow(t.Context(), Stream{URL: server.URL, Token: redact.NewSecret(token)}, StreamHandler{})
 		if !errors.Is(err, ErrStreamRefused) || asError(t, err).Sent {
 			t.Errorf("Follow with token %.10q = %v, want ErrStreamRefused", token, err)
 		}
@@ -180,7 +182,7 @@ func TestTokenIsNotSentElsewhere(t *testing.T) {
 	}
 	// The same host, once it is allowed.
 	allowed := newClient(t, Options{BaseURL: server.URL, EventsAllowedHosts: []string{listener.Addr().String()}})
-	if err := allowed.Follow(t.Context(), Stream{URL: other.URL, Token: NewSecret(testToken)}, StreamHandler{}); Reason(err) != ReasonEnded {
+	if err := allowed.Follow(t.Context(), Stream{URL: other.URL, Token: redact.NewSecret(testToken)}, StreamHandler{}); Reason(err) != ReasonEnded {
 		t.Errorf("Follow = %v, want it to end in order", err)
 	}
 }
@@ -209,13 +211,13 @@ func TestStreamOverTLS(t *testing.T) {
 			client := newClient(t, Options{BaseURL: server.URL, RootCAs: rootsOf(server), IdleTimeout: 100 * time.Millisecond})
 			for path, want := range map[string]error{"/": ErrStreamEnded, "/silent": ErrStreamIdle} {
 				var got []string
-				err := client.Follow(t.Context(), Stream{URL: server.URL + path, Token: NewSecret(testToken)}, collect(&got))
+				err := client.Follow(t.Context(), Stream{URL: server.URL + path, Token: redact.NewSecret(testToken)}, collect(&got))
 				if !errors.Is(err, want) || len(got) != 2 {
 					t.Errorf("Follow = %v with %q, want %v", err, got, want)
 				}
 			}
 			plain := strings.Replace(server.URL, "https", "http", 1)
-			err := client.Follow(t.Context(), Stream{URL: plain, Token: NewSecret(testToken)}, StreamHandler{})
+			err := client.Follow(t.Context(), Stream{URL: plain, Token: redact.NewSecret(testToken)}, StreamHandler{})
 			if !errors.Is(err, ErrStreamHost) {
 				t.Errorf("Follow without TLS = %v, want ErrStreamHost", err)
 			}
@@ -264,7 +266,7 @@ func TestStreamContent(t *testing.T) {
 			t.Parallel()
 			client, server := setup(t, eventStream(test.content))
 			var got []string
-			err := client.Follow(t.Context(), Stream{URL: server.URL, Token: NewSecret(testToken)}, collect(&got))
+			err := client.Follow(t.Context(), Stream{URL: server.URL, Token: redact.NewSecret(testToken)}, collect(&got))
 			if !errors.Is(err, test.end) {
 				t.Errorf("Follow = %v, want %v", err, test.end)
 			}
@@ -315,7 +317,7 @@ func TestStreamTransportFaults(t *testing.T) {
 			url := rawServer(t, test.handle)
 			client := newClient(t, Options{BaseURL: url, RequestTimeout: 200 * time.Millisecond, IdleTimeout: 200 * time.Millisecond})
 			var got []string
-			err := client.Follow(t.Context(), Stream{URL: url, Token: NewSecret(testToken)}, collect(&got))
+			err := client.Follow(t.Context(), Stream{URL: url, Token: redact.NewSecret(testToken)}, collect(&got))
 			if wantKind(t, err, test.kind); Reason(err) != test.reason || len(got) != test.events {
 				t.Errorf("Follow = %v (%s) after %d events, want %s after %d", err, Reason(err), len(got), test.reason, test.events)
 			}
@@ -325,7 +327,7 @@ func TestStreamTransportFaults(t *testing.T) {
 	t.Run("refused", func(t *testing.T) {
 		t.Parallel()
 		url := deadURL(t)
-		err := newClient(t, Options{BaseURL: url}).Follow(t.Context(), Stream{URL: url, Token: NewSecret(testToken)}, StreamHandler{})
+		err := newClient(t, Options{BaseURL: url}).Follow(t.Context(), Stream{URL: url, Token: redact.NewSecret(testToken)}, StreamHandler{})
 		if e := wantKind(t, err, KindUnreachable); Reason(err) != ReasonTransport || e.Sent {
 			t.Errorf("Follow = %v (%s)", err, Reason(err))
 		}
@@ -345,7 +347,7 @@ func TestFollowEndsWithItsContext(t *testing.T) {
 		<-r.Context().Done()
 	}
 	client, server := setup(t, serve)
-	stream := Stream{URL: server.URL, Token: NewSecret(testToken)}
+	stream := Stream{URL: server.URL, Token: redact.NewSecret(testToken)}
 	wantCancelled := func(t *testing.T, err error) {
 		t.Helper()
 		wantKind(t, err, KindCancelled)

@@ -18,6 +18,8 @@ import (
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+
+	"github.com/posbridge/bridge/internal/redact"
 )
 
 const testCard = "4111111111111111"
@@ -138,11 +140,11 @@ func sweep(t *testing.T, server string) {
 				look(op, everyForm(err))
 			}
 		}
-		if state, err := client.Get(ctx, NewSecret(testKey), "A1"); err == nil {
+		if state, err := client.Get(ctx, redact.NewSecret(testKey), "A1"); err == nil {
 			look("state", fmt.Sprintf("%+v %#v", state, state))
 		}
 		for _, at := range []string{server + "/events-secret-path?token=" + url.QueryEscape(testToken), "http://elsewhere.invalid/events-secret-path?" + url.QueryEscape(testToken), "::" + testToken} {
-			stream := Stream{URL: at, Token: NewSecret(testToken)}
+			stream := Stream{URL: at, Token: redact.NewSecret(testToken)}
 			err := client.Follow(ctx, stream, StreamHandler{Event: func(e StreamEvent) {
 				b, _ := json.Marshal(e)
 				look("event", string(b))
@@ -157,5 +159,5 @@ func sweep(t *testing.T, server string) {
 		}
 	}
 	look("observation", strings.Join(observed, " "))
-	look("client", fmt.Sprintf("%v %+v", Created{Stream: Stream{Token: NewSecret(testToken)}}, request{key: NewSecret(testKey)}))
+	look("client", fmt.Sprintf("%v %+v", Created{Stream: Stream{Token: redact.NewSecret(testToken)}}, request{key: redact.NewSecret(testKey)}))
 }

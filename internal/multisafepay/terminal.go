@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+
+	"github.com/posbridge/bridge/internal/redact"
 )
 
 // Terminal is a card terminal of the group that a key belongs to.
@@ -27,7 +29,7 @@ const (
 // Terminals lists the terminals of the key's group, page after page. Each page
 // has Options.RequestTimeout; bound the whole by the context. An error leaves
 // no list at all, for half a list would deny the rest.
-func (c *Client) Terminals(ctx context.Context, key Secret) ([]Terminal, error) {
+func (c *Client) Terminals(ctx context.Context, key redact.Secret) ([]Terminal, error) {
 	var all []Terminal
 	known := make(map[string]bool)
 	seen := 0 // entries so far, usable or not
@@ -91,7 +93,7 @@ func (a answer) page(r request) (terminalPage, error) {
 		name, _ := text(entry.Name)
 		page.terminals = append(page.terminals, Terminal{
 			ID:     id,
-			Name:   r.hide.line(name, maxTerminalName),
+			Name:   r.hide.Line(name, maxTerminalName),
 			Active: string(entry.Active) != "false" && string(entry.Active) != "0",
 		})
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/posbridge/bridge/internal/redact"
 )
 
 // pages serves a list of terminals, size by size, with a pager or without.
@@ -63,7 +65,7 @@ func TestTerminalsFollowsThePager(t *testing.T) {
 				}
 				pages(ids, test.size, test.pager, &requests)(w, r)
 			})
-			got, err := client.Terminals(t.Context(), NewSecret(testKey))
+			got, err := client.Terminals(t.Context(), redact.NewSecret(testKey))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -86,7 +88,7 @@ func TestTerminalsEnds(t *testing.T) {
 			requests.Add(1)
 			reply(200, `{"success":true,"data":[{"id":"T1"},{"id":"T2"}],"pager":{"total_items":1000000}}`)(w, r)
 		})
-		got, err := client.Terminals(t.Context(), NewSecret(testKey))
+		got, err := client.Terminals(t.Context(), redact.NewSecret(testKey))
 		if err != nil || len(got) != 2 || requests.Load() != 2 {
 			t.Errorf("got %v, %v after %d requests; want two terminals after two", got, err, requests.Load())
 		}
@@ -97,7 +99,7 @@ func TestTerminalsEnds(t *testing.T) {
 		client, _ := setup(t, func(w http.ResponseWriter, r *http.Request) {
 			reply(200, fmt.Sprintf(`{"success":true,"data":[{"id":"T%d"}],"pager":{"total_items":1000000}}`, requests.Add(1)))(w, r)
 		})
-		got, err := client.Terminals(t.Context(), NewSecret(testKey))
+		got, err := client.Terminals(t.Context(), redact.NewSecret(testKey))
 		wantKind(t, err, KindNonsense)
 		if got != nil || requests.Load() != maxTerminalPages {
 			t.Errorf("got %d terminals after %d requests, want none after %d", len(got), requests.Load(), maxTerminalPages)
@@ -112,7 +114,7 @@ func TestTerminalsEnds(t *testing.T) {
 			}
 			reply(200, `{"success":true,"data":[{"id":"T1"}],"pager":{"total_items":2}}`)(w, r)
 		})
-		got, err := client.Terminals(t.Context(), NewSecret(testKey))
+		got, err := client.Terminals(t.Context(), redact.NewSecret(testKey))
 		if wantKind(t, err, KindUnavailable); got != nil {
 			t.Errorf("got %v, want no half list", got)
 		}
@@ -143,7 +145,7 @@ func TestTerminalsOddAnswers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			client, _ := setup(t, reply(200, test.body))
-			got, err := client.Terminals(t.Context(), NewSecret(testKey))
+			got, err := client.Terminals(t.Context(), redact.NewSecret(testKey))
 			if test.kind != 0 {
 				wantKind(t, err, test.kind)
 			} else if err != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/posbridge/bridge/internal/multisafepay"
+	"github.com/posbridge/bridge/internal/redact"
 	"github.com/posbridge/bridge/subjects"
 )
 
@@ -23,7 +24,7 @@ var ErrUnknownTerminal = errors.New("no terminal group serves this terminal")
 // Group is a terminal group: its terminals are served by its key.
 type Group struct {
 	ID  string
-	Key multisafepay.Secret
+	Key redact.Secret
 }
 
 // Directory finds the group of a terminal. It is safe for concurrent use.
@@ -69,7 +70,7 @@ type table struct {
 
 // Single returns a directory in which one key serves every terminal. Its group
 // has the id DefaultID.
-func Single(key multisafepay.Secret) *Directory {
+func Single(key redact.Secret) *Directory {
 	g := Group{ID: DefaultID, Key: key}
 	d := newDirectory("", nil)
 	d.now.Store(&table{groups: []Group{g}, all: &g})
@@ -79,7 +80,7 @@ func Single(key multisafepay.Secret) *Directory {
 // Load reads the file at path. list is asked for the terminals of the groups
 // that name none, when they are first needed. The error says what is wrong with
 // the file, never with a key in it.
-func Load(path string, list func(ctx context.Context, key multisafepay.Secret) ([]multisafepay.Terminal, error)) (*Directory, error) {
+func Load(path string, list func(ctx context.Context, key redact.Secret) ([]multisafepay.Terminal, error)) (*Directory, error) {
 	d := newDirectory(path, list)
 	if err := d.load(); err != nil {
 		return nil, err

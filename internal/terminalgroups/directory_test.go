@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/posbridge/bridge/internal/multisafepay"
+	"github.com/posbridge/bridge/internal/redact"
 )
 
 // provider is a fake that lists terminals by key.
@@ -29,7 +30,7 @@ func newProvider(terminals map[string][]string) *provider {
 	return &provider{terminals: terminals, errs: map[string]error{}, took: map[string]time.Duration{}, asked: map[string]int{}}
 }
 
-func (p *provider) list(ctx context.Context, key multisafepay.Secret) ([]multisafepay.Terminal, error) {
+func (p *provider) list(ctx context.Context, key redact.Secret) ([]multisafepay.Terminal, error) {
 	p.mu.Lock()
 	p.asked[key.Reveal()]++
 	took := p.took[key.Reveal()]
@@ -112,7 +113,7 @@ const twoAsked = "groups:\n- {id: a, api_key: key-a}\n- {id: b, api_key: key-b}\
 
 func TestSingle(t *testing.T) {
 	t.Parallel()
-	d := Single(multisafepay.NewSecret("k"))
+	d := Single(redact.NewSecret("k"))
 	defer d.Close()
 	for _, terminal := range []string{"T1", "whatever"} {
 		g, err := d.Lookup(t.Context(), terminal)
@@ -172,7 +173,7 @@ func TestKeep(t *testing.T) {
 			t.Errorf("Keep(T1, %q) = %s, %v, want a", gone, g.ID, err)
 		}
 	}
-	one := Single(multisafepay.NewSecret("k"))
+	one := Single(redact.NewSecret("k"))
 	defer one.Close()
 	if g, err := one.Keep(t.Context(), "T1", "b"); err != nil || g.ID != DefaultID {
 		t.Errorf("Keep = %s, %v, want the only group", g.ID, err)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/posbridge/bridge/internal/multisafepay"
+	"github.com/posbridge/bridge/internal/redact"
 )
 
 // Times of asking the provider for a group's terminals.
@@ -32,7 +33,7 @@ const (
 )
 
 // listFunc asks the provider; (*multisafepay.Client).Terminals is one.
-type listFunc = func(ctx context.Context, key multisafepay.Secret) ([]multisafepay.Terminal, error)
+type listFunc = func(ctx context.Context, key redact.Secret) ([]multisafepay.Terminal, error)
 
 // listing is what the provider says of one group's terminals.
 type listing struct {

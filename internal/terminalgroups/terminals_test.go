@@ -4,7 +4,7 @@ import (
 	"maps"
 	"testing"
 
-	"github.com/posbridge/bridge/internal/multisafepay"
+	"github.com/posbridge/bridge/internal/redact"
 )
 
 func TestTerminals(t *testing.T) {
@@ -22,7 +22,7 @@ func TestTerminals(t *testing.T) {
 	if got := d.Terminals(); got["T1"] != "a" || got["T2"] != "b" || got["T9"] != "c" {
 		t.Errorf("got %v", got)
 	}
-	if got := Single(multisafepay.NewSecret("key")).Terminals(); len(got) != 0 {
+	if got := Single(redact.NewSecret("key")).Terminals(); len(got) != 0 {
 		t.Errorf("of one key for all: %v", got)
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/posbridge/bridge/internal/multisafepay"
+	"github.com/posbridge/bridge/internal/redact"
 )
 
 // watchInterval is how often Run compares the files' content. Content, not
@@ -83,7 +83,7 @@ func (d *Directory) build(entries []entry, f files) (*table, error) {
 				return nil, fmt.Errorf("line %d: group %s: api_key_file: %w", e.line, e.id, err)
 			}
 		}
-		g := Group{ID: e.id, Key: multisafepay.NewSecret(e.key)}
+		g := Group{ID: e.id, Key: redact.NewSecret(e.key)}
 		t.groups = append(t.groups, g)
 		for _, terminal := range e.terminals {
 			t.named[terminal] = g

@@ -1,4 +1,4 @@
-package multisafepay
+package redact
 
 import (
 	"encoding/json"
@@ -9,29 +9,26 @@ import (
 	"unicode/utf8"
 )
 
-// Bounds of text that people may read.
 const (
-	// maxInfo is the longest Error.Info, in characters.
-	maxInfo = 300
-	// maxInvalidData is the longest InvalidEvent.Data, in bytes.
-	maxInvalidData = 4 << 10
-	// maxScrub is how much of a text is looked at, in bytes, for that takes time.
-	// Of a longer text the first half of it is shown at most: a secret that
-	// begins there is seen to its end.
-	maxScrub = 2 * maxToken
+	// maxScrub is how much of a text is examined, in bytes, because that takes
+	// time. Of a longer text at most the first half of this is shown, so that a
+	// secret that begins there is seen to its end.
+	maxScrub = 16 << 10
 	// minExact is the shortest secret that is searched for literally.
 	minExact = 4
 )
 
-// scrubber removes secrets and card numbers from text of the provider's. The
-// zero value knows no secret by heart and removes what looks like one.
-type scrubber struct {
+// Scrubber removes secrets and card numbers from text that comes from outside.
+// The zero value knows no secret and removes what looks like one. A Scrubber is
+// a value that never changes, so it may be used concurrently.
+type Scrubber struct {
 	exact []string
 }
 
-// newScrubber knows the given secrets, also as they look within JSON and URLs.
-func newScrubber(secrets ...Secret) scrubber {
-	var s scrubber
+// NewScrubber removes the given secrets too, also as they are written within
+// JSON and URLs. Secrets shorter than four characters are ignored.
+func NewScrubber(secrets ...Secret) Scrubber {
+	var s Scrubber
 	for _, secret := range secrets {
 		value := secret.Reveal()
 		if len(value) < minExact {
@@ -47,42 +44,25 @@ func newScrubber(secrets ...Secret) scrubber {
 	return s
 }
 
-// and knows the secrets of both.
-func (c scrubber) and(other scrubber) scrubber {
+// And returns a Scrubber that knows the secrets of both.
+func (c Scrubber) And(other Scrubber) Scrubber {
 	switch {
 	case len(c.exact) == 0:
 		return other
 	case len(other.exact) == 0:
 		return c
 	}
-	return scrubber{exact: slices.Concat(c.exact, other.exact)}
+	return Scrubber{exact: slices.Concat(c.exact, other.exact)}
 }
 
-// id returns s if it is a plain id of at most limit visible ASCII characters and
-// none of the known secrets stands in it, else "". What merely looks like a
-// secret may be an id.
-func (c scrubber) id(s string, limit int) string {
-	s = label(s, limit)
-	for _, secret := range c.exact {
-		if strings.Contains(s, secret) {
-			return ""
-		}
-	}
-	return s
+// Holds tells whether one of the known secrets occurs in s. What merely looks
+// like a secret does not count: it may be an id.
+func (c Scrubber) Holds(s string) bool {
+	return slices.ContainsFunc(c.exact, func(secret string) bool { return strings.Contains(s, secret) })
 }
 
-// status is normalStatus of s, unless a known secret or a card number stands in it.
-func (c scrubber) status(s string) (status string, ok bool) {
-	for _, secret := range c.exact {
-		if strings.Contains(s, secret) {
-			return "", false
-		}
-	}
-	if len(cardNumbers(s)) > 0 {
-		return "", false
-	}
-	return normalStatus(s)
-}
+// HoldsCardNumber tells whether something in s may be a card number.
+func HoldsCardNumber(s string) bool { return len(cardNumbers(s)) > 0 }
 
 // value is what a member or a parameter holds, whole or cut.
 const value = `(?P<v>\\*"(?:\\.|[^"\\])*"?|'[^']*'?|\{[^}]*\}?|\[[^\]]*\]?|[^\s,;&}\])]+)`
@@ -104,14 +84,14 @@ var patterns = []*regexp.Regexp{
 	regexp.MustCompile(`(?i)(?:holder(?:_?name)?|(?:first|middle|last|full|sur)_?name|iban|expir(?:y|ation)(?:_?(?:date|month|year))?)(?:\\*["']\s*[:=]|\s*=)\s*` + value),
 }
 
-// text returns s with everything that looks secret replaced by "[redacted]",
+// Text returns s with everything that looks secret replaced by "[redacted]",
 // as valid UTF-8.
-func (c scrubber) text(s string) string {
+func (c Scrubber) Text(s string) string {
 	long := len(s) > maxScrub
-	s = strings.ToValidUTF8(cut(s, maxScrub), "\ufffd")
+	s = strings.ToValidUTF8(Cut(s, maxScrub), "\ufffd")
 	var found spans
 	if long {
-		found = append(found, span{len(cut(s, maxScrub/2)), len(s)})
+		found = append(found, span{len(Cut(s, maxScrub/2)), len(s)})
 	}
 	for _, secret := range c.exact {
 		for at := 0; ; {
@@ -132,9 +112,9 @@ func (c scrubber) text(s string) string {
 	return found.remove(s, cardNumbers(s))
 }
 
-// line is text for one line of at most limit characters.
-func (c scrubber) line(s string, limit int) string {
-	s = c.text(s)
+// Line is Text for one line of at most limit characters.
+func (c Scrubber) Line(s string, limit int) string {
+	s = c.Text(s)
 	s = strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f || r == '\u2028' || r == '\u2029' || (r >= 0x80 && r < 0xa0) {
 			return ' '
@@ -155,8 +135,8 @@ func (c scrubber) line(s string, limit int) string {
 	return s
 }
 
-// cut returns the first limit bytes of s, not splitting a character.
-func cut(s string, limit int) string {
+// Cut returns the first limit bytes of s, not splitting a character.
+func Cut(s string, limit int) string {
 	if len(s) <= limit {
 		return s
 	}

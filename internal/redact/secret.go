@@ -1,4 +1,4 @@
-package multisafepay
+package redact
 
 import (
 	"crypto/subtle"

@@ -1,4 +1,4 @@
-package multisafepay
+package redact
 
 import (
 	"bytes"
@@ -10,9 +10,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/goccy/go-yaml"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+	"go.yaml.in/yaml/v3"
 )
 
 // secretHolder has a secret everywhere a struct can have one.
