@@ -109,7 +109,7 @@ func (r *Replica) cancelAtProvider(ctx context.Context, key redact.Secret, order
 		return status, nil
 	}
 	there, asked := r.Provider.Get(ctx, key, order)
-	if asked == nil && (err == nil || finishes(there.Status)) {
+	if asked == nil && (err == nil || schema.IsFinal(there.Status)) {
 		return there.Status, nil
 	}
 	failure, ok := errors.AsType[*multisafepay.Error](err)

@@ -107,7 +107,7 @@ func Fold(s State, o Observation) (next State, change *schema.StatusEvent, verdi
 		TransactionID:   orElse(o.TransactionID, s.TransactionID),
 		SessionID:       orElse(o.SessionID, s.SessionID),
 		Sequence:        s.Sequence + 1,
-		Final:           s.Final || finishes(o.Status),
+		Final:           s.Final || schema.IsFinal(o.Status),
 		Heard:           s.Heard,
 		Shown:           o.Source == schema.SourceStream,
 		Ahead:           s.Ahead,
@@ -215,19 +215,6 @@ func (s State) CatchUp(published []schema.StatusEvent, pending []Observation) (n
 		}
 	}
 	return next, rest
-}
-
-// finishes tells the statuses after which the payment itself is over and the
-// terminal is free (provider: payment-statuses; unresolved is the bridge's). The
-// second line can only follow a completed payment: when it is the first that is
-// learnt, completed fell into a gap, and the terminal must not stay locked.
-func finishes(status string) bool {
-	switch status {
-	case "completed", "cancelled", "expired", "void", schema.StatusUnresolved,
-		"reversed", "refunded", "partial_refunded", "chargedback":
-		return true
-	}
-	return false
 }
 
 // takesBack tells the statuses that only an open payment can have.

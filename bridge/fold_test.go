@@ -26,7 +26,7 @@ func TestFold(t *testing.T) {
 	at := func(status string, sequence, heard uint64) State {
 		return State{
 			Status: status, FinancialStatus: "f-" + status, TransactionID: "7", SessionID: "s", Sequence: sequence, Heard: heard,
-			Final: finishes(status),
+			Final: schema.IsFinal(status),
 		}
 	}
 	event := func(source, status, financial, previous string, sequence uint64, final bool) *schema.StatusEvent {
@@ -148,8 +148,8 @@ func TestFinishes(t *testing.T) {
 		"reversed": true, "refunded": true, "partial_refunded": true, "chargedback": true,
 		"initialized": false, "declined": false, "reserved": false, "uncleared": false, "shipped": false, "created": false, "": false, "Completed": false,
 	} {
-		if got := finishes(status); got != want {
-			t.Errorf("finishes(%q) = %v", status, got)
+		if got := schema.IsFinal(status); got != want {
+			t.Errorf("schema.IsFinal(%q) = %v", status, got)
 		}
 	}
 }
@@ -221,7 +221,7 @@ func checkChange(t fataler, s, next State, o Observation, change *schema.StatusE
 		t.Fatalf("%q follows a final status", change.Status)
 	case s.Final && change.Source == schema.SourceBridge:
 		t.Fatal("the bridge gave up a payment that was over")
-	case next.Final != change.Final || finishes(o.Status) && !change.Final:
+	case next.Final != change.Final || schema.IsFinal(o.Status) && !change.Final:
 		t.Fatalf("%q: final is %v", o.Status, change.Final)
 	case o.Source == schema.SourceReconcile && s.Heard > o.AskedAfter:
 		t.Fatal("an answer older than the stream's news was news")

@@ -47,7 +47,7 @@ func TestRefusedRequests(t *testing.T) {
 		{"terminal null", "start", `{"order_id":"a","terminal_id":null,"amount":1,"currency":"EUR"}`, "terminal_id"},
 		{"terminal with a dot", "start", `{"order_id":"a","terminal_id":"a.b","amount":1,"currency":"EUR"}`, "terminal_id"},
 		{"terminal with >", "start", `{"order_id":"a","terminal_id":">","amount":1,"currency":"EUR"}`, "terminal_id"},
-		{"terminal of 33", "start", `{"order_id":"a","terminal_id":"` + strings.Repeat("a", 33) + `","amount":1,"currency":"EUR"}`, "terminal_id"},
+		{"terminal of 37", "start", `{"order_id":"a","terminal_id":"` + strings.Repeat("a", 37) + `","amount":1,"currency":"EUR"}`, "terminal_id"},
 		{"amount missing", "start", `{"order_id":"a","terminal_id":"T","currency":"EUR"}`, "amount"},
 		{"amount 0", "start", `{"order_id":"a","terminal_id":"T","amount":0,"currency":"EUR"}`, "amount"},
 		{"amount negative", "start", `{"order_id":"a","terminal_id":"T","amount":-1,"currency":"EUR"}`, "amount"},

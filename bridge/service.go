@@ -262,11 +262,11 @@ func (s *service) bind(req micro.Request, decoded error, terminal *string) *sche
 	bound, scoped, err := s.Space.CommandTerminal(req.Subject())
 	switch {
 	case err != nil:
-		return schema.NewError(schema.InvalidRequest, "subject: the terminal in it is none; want 1 to 32 characters of A-Z a-z 0-9 _ -")
+		return schema.NewError(schema.InvalidRequest, "the terminal in the subject must be 1 to 36 characters of A-Z a-z 0-9 _ -")
 	case scoped && *terminal == "":
 		*terminal = bound
 	case scoped && *terminal != bound:
-		return schema.NewError(schema.InvalidRequest, "terminal_id: another terminal than the subject's; want %s, or leave it out", bound)
+		return schema.NewError(schema.InvalidRequest, "terminal_id must be %s, as in the subject, or left out", bound)
 	}
 	return nil
 }

@@ -285,7 +285,7 @@ func TestProviderIsToldEverything(t *testing.T) {
 	b.run()
 	b.start(order("plain", terminal1))
 	b.start(order("full", terminal2, fields{
-		"amount": 999999999, "currency": "JPY", "description": "«two» coffees & <tea>", "notification_url": "https://example.com/hook?a=1",
+		"amount": 999999999, "currency": "JPY", "description": "«two» coffees & <tea>", "notification_url": "https://example.com/hook/a:1",
 		"customer":    fields{"locale": "nl_NL", "email": "a@example.com", "phone": "+31", "first_name": "A", "last_name": "B"},
 		"custom_info": fields{"custom_1": "1", "custom_2": "2", "custom_3": "3"},
 	}))
@@ -298,7 +298,7 @@ func TestProviderIsToldEverything(t *testing.T) {
 		},
 		"full": {
 			"type": "redirect", "order_id": "full", "gateway": "", "currency": "JPY", "amount": 999999999.0, "description": "«two» coffees & <tea>",
-			"payment_options": map[string]any{"notification_url": "https://example.com/hook?a=1", "notification_method": "POST"},
+			"payment_options": map[string]any{"notification_url": "https://example.com/hook/a:1", "notification_method": "POST"},
 			"customer":        map[string]any{"locale": "nl_NL", "email": "a@example.com", "phone": "+31", "first_name": "A", "last_name": "B"},
 			"custom_info":     map[string]any{"custom_1": "1", "custom_2": "2", "custom_3": "3"},
 			"gateway_info":    map[string]any{"terminal_id": terminal2},

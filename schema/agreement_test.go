@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -122,7 +123,7 @@ var (
 	tokenAlphabet = "ABCXYZabcxyz0189_-"
 	ids           = map[string]*rapid.Generator[any]{
 		"order_id":    formed(tokenAlphabet+"./", 50),
-		"terminal_id": formed(tokenAlphabet, 32),
+		"terminal_id": formed(tokenAlphabet, 36),
 	}
 	amounts = rapid.Custom(func(t *rapid.T) any {
 		if !seldom(t) {
@@ -150,11 +151,11 @@ var (
 	})
 	urls = rapid.Custom(func(t *rapid.T) any {
 		if !seldom(t) {
-			return rapid.StringMatching(`https?://[a-z0-9][!-~]{0,100}`).Draw(t, "URL")
+			return rapid.StringMatching(`https://[a-z0-9][a-zA-Z0-9._-]{0,20}(/[a-zA-Z0-9._:/-]{0,100})?`).Draw(t, "URL")
 		}
-		scheme := rapid.SampledFrom([]string{"https://", "http://", "https://", "HTTP://", "ftp://", "//", ""}).Draw(t, "scheme")
-		host := rapid.SampledFrom([]string{"a", "shop.example.com:8443", "[::1]", "", "/", "user:pw@host", "é.com", "-"}).Draw(t, "host")
-		rest := rapid.SampledFrom([]string{"", "/hook?a=b#c", "/ ", "/\n", "/é", "/%20", "/'\"<>"}).Draw(t, "rest")
+		scheme := rapid.SampledFrom([]string{"https://", "http://", "https://", "HTTPS://", "ftp://", "//", ""}).Draw(t, "scheme")
+		host := rapid.SampledFrom([]string{"a", "shop.example.com:8443", "[::1]", "", "/", "user:pw@host", "é.com", "-", "a_b"}).Draw(t, "host")
+		rest := rapid.SampledFrom([]string{"", "/hook?a=b#c", "/ ", "/\n", "/é", "/%20", "/'\"<>", "/a:b", "//", "#a", "?a"}).Draw(t, "rest")
 		long := strings.Repeat("x", rapid.SampledFrom([]int{0, 0, 130, 142, 143}).Draw(t, "long"))
 		return scheme + host + rest + long
 	})
@@ -185,6 +186,10 @@ func TestCodeAndSchemaAgree(t *testing.T) {
 		{"start-request", starts, checkStart},
 		{"cancel-request", orders, checkOrder},
 		{"get-request", orders, checkOrder},
+		{"receipt-request", orders, func(data []byte) error {
+			r, err := DecodeReceipt(data)
+			return cmp.Or(err, r.Check())
+		}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -168,15 +168,17 @@ func TestAsyncAPIChannelsAreTheSubjects(t *testing.T) {
 		return strings.Replace(of, ".order.", ".{order}.", 1)
 	}
 	want := map[string]string{
-		"start":           s.Command(subjects.Start),
-		"cancel":          s.Command(subjects.Cancel),
-		"get":             s.Command(subjects.Get),
-		"list":            s.Command(subjects.List),
-		"terminal-start":  subject(s.TerminalCommand(terminal, subjects.Start)),
-		"terminal-cancel": subject(s.TerminalCommand(terminal, subjects.Cancel)),
-		"terminal-get":    subject(s.TerminalCommand(terminal, subjects.Get)),
-		"status":          subject(s.Of(terminal, order, subjects.Status)),
-		"invalid":         subject(s.Of(terminal, order, subjects.Invalid)),
+		"start":            s.Command(subjects.Start),
+		"cancel":           s.Command(subjects.Cancel),
+		"get":              s.Command(subjects.Get),
+		"list":             s.Command(subjects.List),
+		"receipt":          s.Command(subjects.Receipt),
+		"terminal-start":   subject(s.TerminalCommand(terminal, subjects.Start)),
+		"terminal-cancel":  subject(s.TerminalCommand(terminal, subjects.Cancel)),
+		"terminal-get":     subject(s.TerminalCommand(terminal, subjects.Get)),
+		"terminal-receipt": subject(s.TerminalCommand(terminal, subjects.Receipt)),
+		"status":           subject(s.Of(terminal, order, subjects.Status)),
+		"invalid":          subject(s.Of(terminal, order, subjects.Invalid)),
 	}
 	got := map[string]string{}
 	for name, c := range d.Channels {
@@ -207,15 +209,17 @@ func TestAsyncAPIOperations(t *testing.T) {
 	d, _ := readAsyncAPI(t)
 	// What goes in and what comes back: the names of the messages.
 	want := map[string]string{
-		"start":           "receive start-request -> start-reply error-reply",
-		"terminal-start":  "receive start-request -> start-reply error-reply",
-		"cancel":          "receive cancel-request -> cancel-reply error-reply",
-		"terminal-cancel": "receive cancel-request -> cancel-reply error-reply",
-		"get":             "receive get-request -> session error-reply",
-		"terminal-get":    "receive get-request -> session error-reply",
-		"list":            "receive list-request -> list-reply error-reply",
-		"status":          "send status-event ->",
-		"invalid":         "send invalid-event ->",
+		"start":            "receive start-request -> start-reply error-reply",
+		"terminal-start":   "receive start-request -> start-reply error-reply",
+		"cancel":           "receive cancel-request -> cancel-reply error-reply",
+		"terminal-cancel":  "receive cancel-request -> cancel-reply error-reply",
+		"get":              "receive get-request -> session error-reply",
+		"terminal-get":     "receive get-request -> session error-reply",
+		"list":             "receive list-request -> list-reply error-reply",
+		"receipt":          "receive receipt-request -> receipt-reply error-reply",
+		"terminal-receipt": "receive receipt-request -> receipt-reply error-reply",
+		"status":           "send status-event ->",
+		"invalid":          "send invalid-event ->",
 	}
 	got := map[string]string{}
 	for name, o := range d.Operations {
@@ -276,7 +280,9 @@ func TestAsyncAPIHeaders(t *testing.T) {
 
 	status := headers("status-event")
 	want := []string{
-		"Nats-Msg-Id", "ce-id", "ce-source", "ce-specversion", "ce-subject", "ce-time", "ce-type", "content-type", "traceparent?", "tracestate?",
+		"Bridge-Epoch?", "Bridge-Group?", "Bridge-Replica?", "Bridge-Request-Hash?", "Bridge-Started-At?",
+		"Nats-Msg-Id", "Nats-Sequence?", "Nats-Stream?",
+		"ce-id", "ce-source", "ce-specversion", "ce-subject", "ce-time", "ce-type", "content-type", "traceparent?", "tracestate?",
 	}
 	if got := status.fields(); !slices.Equal(got, want) {
 		t.Errorf("status event: got %v, want %v", got, want)
@@ -293,7 +299,7 @@ func TestAsyncAPIHeaders(t *testing.T) {
 	if got, want := failure.Properties[HeaderErrorCode].Enum, slices.Compact(numbers); !slices.Equal(got, want) {
 		t.Errorf("numbers of errors: got %v, want %v", got, want)
 	}
-	for _, m := range []string{"start-request", "cancel-request", "get-request", "list-request"} {
+	for _, m := range []string{"start-request", "cancel-request", "get-request", "receipt-request", "list-request"} {
 		if got, want := headers(m).fields(), []string{"traceparent?", "tracestate?"}; !slices.Equal(got, want) {
 			t.Errorf("%s: got %v, want %v", m, got, want)
 		}

@@ -29,13 +29,15 @@ var contract = map[string]struct {
 	"cancel-reply":   {CancelReply{}, "order_id terminal_id status"},
 	"get-request":    {OrderRequest{}, "terminal_id? order_id"},
 	"session": {Session{}, "order_id terminal_id session_id? status financial_status transaction_id final sequence " +
-		"active amount currency replica started_at updated_at"},
+		"active amount amount_charged? currency replica started_at updated_at"},
 	"list-request": {ListRequest{}, ""},
 	"list-reply":   {ListReply{}, "sessions"},
 	"status-event": {StatusEvent{}, "order_id terminal_id session_id? transaction_id status financial_status " +
-		"previous_status final sequence source amount currency observed_at"},
-	"invalid-event": {InvalidEvent{}, "order_id terminal_id session_id? reason event data observed_at"},
-	"error-reply":   {ErrorReply{}, "error"},
+		"previous_status final sequence source amount amount_charged? reason? currency observed_at"},
+	"receipt-request": {OrderRequest{}, "terminal_id? order_id"},
+	"receipt-reply":   {ReceiptReply{}, "order_id terminal_id receipt"},
+	"invalid-event":   {InvalidEvent{}, "order_id terminal_id session_id? reason event data observed_at"},
+	"error-reply":     {ErrorReply{}, "error"},
 }
 
 // parts are the objects inside messages, by the path to them in the schema.
@@ -44,10 +46,16 @@ var parts = map[string]struct {
 	value   any
 	fields  string
 }{
-	"customer":       {"start-request", Customer{}, "locale? email? phone? first_name? last_name?"},
-	"custom_info":    {"start-request", CustomInfo{}, "custom_1? custom_2? custom_3?"},
-	"error":          {"error-reply", Error{}, "code message retryable provider?"},
-	"error/provider": {"error-reply", ProviderAnswer{}, "http_status error_code error_info"},
+	"customer":                     {"start-request", Customer{}, "locale? email? phone? first_name? last_name?"},
+	"custom_info":                  {"start-request", CustomInfo{}, "custom_1? custom_2? custom_3?"},
+	"error":                        {"error-reply", Error{}, "code message retryable provider?"},
+	"error/provider":               {"error-reply", ProviderAnswer{}, "http_status error_code error_info"},
+	"receipt":                      {"receipt-reply", Receipt{}, "merchant order payment related_transactions printed_on?"},
+	"receipt/merchant":             {"receipt-reply", ReceiptMerchant{}, "name? address?"},
+	"receipt/order":                {"receipt-reply", ReceiptOrder{}, "amount amount_refunded currency tip items status? financial_status? transaction_id? created? completed?"},
+	"receipt/order/items":          {"receipt-reply", ReceiptItem{}, "name quantity? unit_price price"},
+	"receipt/payment":              {"receipt-reply", ReceiptPayment{}, "payment_method? last4? card_entry_mode? cardholder_verification_method? application_id? authorization_code? response_code? terminal_id?"},
+	"receipt/related_transactions": {"receipt-reply", ReceiptTransaction{}, "type? amount currency? status? transaction_id? created?"},
 }
 
 // typeFields lists the JSON fields of a Go type as contract does, sorted.
@@ -76,6 +84,8 @@ type object struct {
 	Properties  map[string]object `json:"properties"`
 	Additional  *bool             `json:"additionalProperties"`
 	Items       *object           `json:"items"`
+	Defs        map[string]object `json:"$defs"`
+	AnyOf       []object          `json:"anyOf"`
 	Ref         string            `json:"$ref"`
 	Enum        []string          `json:"enum"`
 	Const       string            `json:"const"`
@@ -189,6 +199,9 @@ func TestTypesAndSchemasHaveTheFieldsOfTheContract(t *testing.T) {
 			o := readSchema(t, part.message)
 			for name := range strings.SplitSeq(path, "/") {
 				o = o.Properties[name]
+				if o.Items != nil {
+					o = *o.Items
+				}
 			}
 			check(t, part.fields, part.value, o)
 		})
@@ -231,6 +244,9 @@ func checkObject(t *testing.T, path string, o object, request bool) {
 	for name, property := range o.Properties {
 		checkObject(t, path+"."+name, property, request)
 	}
+	if o.Items != nil {
+		checkObject(t, path+"[]", *o.Items, request)
+	}
 }
 
 func TestSchemasHaveTheLimitsOfTheCode(t *testing.T) {
@@ -265,6 +281,14 @@ func TestSchemasHaveTheLimitsOfTheCode(t *testing.T) {
 	}
 	if got, want := start["notification_url"].Pattern, notificationURLForm.String(); got != want {
 		t.Errorf("notification_url: got %s, want %s", got, want)
+	}
+	if got, want := readSchema(t, "status-event").Defs["status"].AnyOf[0].Enum, KnownStatuses(); !slices.Equal(got, want) {
+		t.Errorf("statuses: got %v, want %v", got, want)
+	}
+	for _, name := range []string{"start-reply", "cancel-reply", "session", "status-event"} {
+		if got := readSchema(t, name).Properties["status"].Ref; got != "status-event.json#/$defs/status" && got != "#/$defs/status" {
+			t.Errorf("status of %s: got %q, want the known statuses by reference", name, got)
+		}
 	}
 	var codes []string
 	for _, code := range Codes() {

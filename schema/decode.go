@@ -24,6 +24,9 @@ func DecodeStart(data []byte) (StartRequest, error) { return decode[StartRequest
 // DecodeOrder reads a cancel or get request as strictly as DecodeStart.
 func DecodeOrder(data []byte) (OrderRequest, error) { return decode[OrderRequest](data) }
 
+// DecodeReceipt reads a receipt request as strictly as DecodeStart.
+func DecodeReceipt(data []byte) (OrderRequest, error) { return decode[OrderRequest](data) }
+
 // DecodeList reads a list request as strictly as DecodeStart.
 //
 // Nothing at all counts as {}: there is nothing to say in it.
@@ -41,9 +44,9 @@ func decode[T any](data []byte) (T, error) {
 	const want = "one JSON object in UTF-8"
 	switch {
 	case len(data) > MaxRequest:
-		return none, refuse("request", fmt.Sprintf("%d bytes", len(data)), fmt.Sprintf("at most %d", MaxRequest))
+		return none, refuse("request", strconv.Itoa(len(data)), fmt.Sprintf("at most %d bytes", MaxRequest))
 	case len(bytes.TrimSpace(data)) == 0:
-		return none, refuse("request", "nothing", want)
+		return none, refuse("request", missing, want)
 	case !utf8.Valid(data):
 		return none, refuse("request", "bytes that are not UTF-8", want)
 	}
@@ -77,7 +80,7 @@ func decodeValue(dec *json.Decoder, v reflect.Value, field string) error {
 	case reflect.String:
 		text, ok := token.(string)
 		if !ok {
-			return refuse(field, tokenShape(token), "a text")
+			return refuse(field, tokenShape(token), "a string")
 		}
 		v.SetString(text)
 	case reflect.Int64:
@@ -88,13 +91,13 @@ func decodeValue(dec *json.Decoder, v reflect.Value, field string) error {
 		n, err := strconv.ParseInt(number.String(), 10, 64)
 		switch {
 		case errors.Is(err, strconv.ErrRange):
-			return refuse(field, "a number that is far out of range", amountWanted)
+			return refuse(field, "a number that is far too large", amountWanted)
 		case err != nil:
 			return refuse(field, "a number with a fraction or an exponent", amountWanted)
 		}
 		v.SetInt(n)
 	default: // no request has a field of another kind
-		return refuse(field, tokenShape(token), "no such field")
+		return refuse(field, tokenShape(token), "left out")
 	}
 	return nil
 }
@@ -124,7 +127,7 @@ func decodeObject(dec *json.Decoder, v reflect.Value, field string) error {
 			return NewError(InvalidRequest, "%s is not a field of this request", nameShape(path))
 		}
 		if seen[name] {
-			return NewError(InvalidRequest, "%s: stands there twice", path)
+			return NewError(InvalidRequest, "%s appears twice", path)
 		}
 		seen[name] = true
 		if err := decodeValue(dec, target, path); err != nil {
@@ -176,14 +179,14 @@ func tokenShape(token json.Token) string {
 	case nil:
 		return "null"
 	case bool:
-		return "true or false"
+		return "a boolean"
 	case string:
-		return "a text"
+		return "a string"
 	case json.Number:
 		return "a number"
 	case json.Delim:
 		if token == '[' {
-			return "a list"
+			return "an array"
 		}
 		return "an object"
 	}

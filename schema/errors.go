@@ -19,7 +19,7 @@ const (
 	// UnknownTerminal: no terminal group's key serves the terminal, or it is not
 	// clear which one does.
 	UnknownTerminal Code = "unknown_terminal"
-	// NotFound: cancel or get of an order that is not known on the terminal.
+	// NotFound: cancel, get or receipt of an order that is not known on the terminal.
 	NotFound Code = "not_found"
 	// TerminalBusy: another order's payment is open on the terminal.
 	TerminalBusy Code = "terminal_busy"

@@ -1,6 +1,9 @@
 package schema
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Statuses that are the bridge's own. All others are the provider's.
 const (
@@ -11,7 +14,31 @@ const (
 	// became of the payment must be looked up at the provider. Final, and
 	// nothing follows it.
 	StatusUnresolved = "unresolved"
+	// StatusNotCreated is the bridge's own: the requester got OutcomeUnknown, and
+	// then it became certain that the provider has no such order. A new order id
+	// may be charged. Final, and nothing follows it.
+	StatusNotCreated = "not_created"
 )
+
+// finalStatuses are the statuses after which no payment is open. The second line
+// can only follow a completed payment; if it is the first that becomes known,
+// completed was missed.
+var finalStatuses = []string{
+	"completed", "cancelled", "expired", "void", StatusUnresolved, StatusNotCreated,
+	"reversed", "refunded", "partial_refunded", "chargeback", "chargedback",
+}
+
+// IsFinal reports whether a status means that no payment is open: the terminal is
+// free. What follows a final status is final too, whatever its own name.
+func IsFinal(status string) bool { return slices.Contains(finalStatuses, status) }
+
+// KnownStatuses lists every status that this version knows, in the order in which
+// the provider's documents and then the bridge name them. The provider adds
+// new ones, and the bridge passes them on: a reader must expect others.
+func KnownStatuses() []string {
+	open := []string{StatusCreated, "initialized", "declined", "reserved", "uncleared", "shipped"}
+	return append(open, finalStatuses...)
+}
 
 // Where the news of a status came from.
 const (
@@ -20,7 +47,7 @@ const (
 	// SourceReconcile: the order was asked for, after a gap or a silence. The
 	// time before the stream was open is a gap, so the first event often is.
 	SourceReconcile = "reconcile"
-	// SourceBridge: the bridge itself, on giving up.
+	// SourceBridge: the bridge itself, with StatusUnresolved or StatusNotCreated.
 	SourceBridge = "bridge"
 )
 
@@ -42,7 +69,8 @@ type StartRequest struct {
 	Description string `json:"description,omitempty"`
 	// Customer is passed on to the provider.
 	Customer *Customer `json:"customer,omitempty"`
-	// NotificationURL is the provider's webhook target; at most 150 characters.
+	// NotificationURL is where the provider sends its webhook; at most 150
+	// characters, see CheckNotificationURL.
 	NotificationURL string `json:"notification_url,omitempty"`
 	// CustomInfo is passed on to the provider.
 	CustomInfo *CustomInfo `json:"custom_info,omitempty"`
@@ -80,7 +108,7 @@ type StartReply struct {
 	Created bool `json:"created"`
 }
 
-// OrderRequest names one order: the request of cancel and get.
+// OrderRequest names one order: the request of cancel, get and receipt.
 type OrderRequest struct {
 	TerminalID string `json:"terminal_id,omitempty"`
 	OrderID    string `json:"order_id"`
@@ -110,9 +138,12 @@ type Session struct {
 	// Sequence of the last status event; 0 while there is none.
 	Sequence uint64 `json:"sequence"`
 	// Active is true while the session is followed and holds its terminal.
-	Active   bool   `json:"active"`
-	Amount   int64  `json:"amount"`
-	Currency string `json:"currency"`
+	Active bool  `json:"active"`
+	Amount int64 `json:"amount"`
+	// AmountCharged is what the provider reports when it differs from Amount: a
+	// tip, or a partial approval. 0 is absent: not known, or the same.
+	AmountCharged int64  `json:"amount_charged,omitempty"`
+	Currency      string `json:"currency"`
 	// Replica that follows, or last followed, the session.
 	Replica   string    `json:"replica"`
 	StartedAt time.Time `json:"started_at"`
@@ -135,7 +166,8 @@ type StatusEvent struct {
 	SessionID string `json:"session_id,omitempty"`
 	// TransactionID is empty when there is none yet.
 	TransactionID string `json:"transaction_id"`
-	// Status in lower case, as the provider spells it, or StatusUnresolved.
+	// Status in lower case, as the provider spells it, or StatusUnresolved or
+	// StatusNotCreated. See KnownStatuses.
 	Status          string `json:"status"`
 	FinancialStatus string `json:"financial_status"`
 	// PreviousStatus is empty on the first event.
@@ -146,8 +178,15 @@ type StatusEvent struct {
 	// Sequence counts 1, 2, 3… per order, without gaps.
 	Sequence uint64 `json:"sequence"`
 	// Source is SourceStream, SourceReconcile or SourceBridge.
-	Source   string `json:"source"`
-	Amount   int64  `json:"amount"`
+	Source string `json:"source"`
+	// Amount that was requested.
+	Amount int64 `json:"amount"`
+	// AmountCharged is what the provider reports when it differs from Amount: a
+	// tip, or a partial approval. 0 is absent: not known, or the same.
+	AmountCharged int64 `json:"amount_charged,omitempty"`
+	// Reason says in words why the bridge ended the session; only with
+	// StatusUnresolved and StatusNotCreated.
+	Reason   string `json:"reason,omitempty"`
 	Currency string `json:"currency"`
 	// ObservedAt is when the bridge learnt it, by its own clock, in UTC.
 	ObservedAt time.Time `json:"observed_at"`

@@ -21,7 +21,7 @@ func TestCheckAccepts(t *testing.T) {
 	}{
 		{"the least", func(*StartRequest) {}},
 		{"longest ids", func(r *StartRequest) {
-			r.OrderID, r.TerminalID = strings.Repeat("/", 50), strings.Repeat("-", 32)
+			r.OrderID, r.TerminalID = strings.Repeat("/", 50), strings.Repeat("-", 36)
 		}},
 		{"smallest amount", func(r *StartRequest) { r.Amount = 1 }},
 		{"largest amount", func(r *StartRequest) { r.Amount = 999999999 }},
@@ -35,7 +35,8 @@ func TestCheckAccepts(t *testing.T) {
 			}
 		}},
 		{"longest URL", func(r *StartRequest) { r.NotificationURL = "https://" + strings.Repeat("a", 142) }},
-		{"URL with port and IPv6", func(r *StartRequest) { r.NotificationURL = "http://[::1]:8080/hook?a=b" }},
+		{"URL without a path", func(r *StartRequest) { r.NotificationURL = "https://shop.example.com" }},
+		{"URL with every character", func(r *StartRequest) { r.NotificationURL = "https://Shop-1.example_x.com/hook/a:b.c-d_e/0/" }},
 		{"custom info at its limit", func(r *StartRequest) {
 			long := strings.Repeat("x", 500)
 			r.CustomInfo = &CustomInfo{Custom1: long, Custom2: long, Custom3: long}
@@ -53,40 +54,38 @@ func TestCheckAccepts(t *testing.T) {
 
 func TestCheckRefuses(t *testing.T) {
 	t.Parallel()
-	const ids = "1 to 50 characters of A-Z a-z 0-9 . _ / -"
 	tests := []struct {
 		name   string
 		change func(*StartRequest)
 		want   string // the whole message
 	}{
-		{"no order", func(r *StartRequest) { r.OrderID = "" }, "order_id: got nothing; want " + ids},
-		{"order too long", func(r *StartRequest) { r.OrderID = strings.Repeat("a", 51) }, "order_id: got 51 characters; want " + ids},
-		{"order with a wildcard", func(r *StartRequest) { r.OrderID = "*" }, `order_id: got 1 character, of which number 1 is '*'; want ` + ids},
-		{"order with a blank", func(r *StartRequest) { r.OrderID = "a b" }, "order_id: got 3 characters, of which number 2 is a blank; want " + ids},
-		{"order with a line end", func(r *StartRequest) { r.OrderID = "ab\n" }, "order_id: got 3 characters, of which number 3 is a control character; want " + ids},
-		{"order in another script", func(r *StartRequest) { r.OrderID = "aж" }, "order_id: got 2 characters, of which number 2 is not ASCII; want " + ids},
-		{"order not UTF-8", func(r *StartRequest) { r.OrderID = "\xff" }, "order_id: got 1 character, of which number 1 is no character at all; want " + ids},
-		{"no terminal", func(r *StartRequest) { r.TerminalID = "" }, "terminal_id: got nothing; want 1 to 32 characters of A-Z a-z 0-9 _ -"},
-		{"terminal with a dot", func(r *StartRequest) { r.TerminalID = "a.b" }, "terminal_id: got 3 characters, of which number 2 is '.'; want 1 to 32 characters of A-Z a-z 0-9 _ -"},
-		{"no amount", func(r *StartRequest) { r.Amount = 0 }, "amount: got 0, or none; want an integer from 1 to 999999999, in the currency's smallest unit"},
-		{"negative amount", func(r *StartRequest) { r.Amount = -1 }, "amount: got a negative number; want an integer from 1 to 999999999, in the currency's smallest unit"},
-		{"amount too large", func(r *StartRequest) { r.Amount = 1000000000 }, "amount: got a number above 999999999; want an integer from 1 to 999999999, in the currency's smallest unit"},
-		{"no currency", func(r *StartRequest) { r.Currency = "" }, "currency: got nothing; want an active ISO 4217 code in capitals, like EUR"},
-		{"small letters", func(r *StartRequest) { r.Currency = "eur" }, "currency: got 3 characters, of which number 1 is a small letter; want an active ISO 4217 code in capitals, like EUR"},
-		{"withdrawn currency", func(r *StartRequest) { r.Currency = "DEM" }, "currency: got 3 characters; want an active ISO 4217 code in capitals, like EUR"},
-		{"description too long", func(r *StartRequest) { r.Description = strings.Repeat("é", 201) }, "description: got 201 characters; want at most 200"},
-		{"description not UTF-8", func(r *StartRequest) { r.Description = "\xc3" }, "description: got a text that is not UTF-8; want at most 200 characters"},
-		{"locale", func(r *StartRequest) { r.Customer = &Customer{Locale: "nl-NL"} }, "customer.locale: got 5 characters, of which number 3 is '-'; want language and country, like nl_NL"},
-		{"locale in the wrong case", func(r *StartRequest) { r.Customer = &Customer{Locale: "NL_nl"} }, "customer.locale: got 5 characters; want language and country, like nl_NL"},
-		{"email", func(r *StartRequest) { r.Customer = &Customer{Email: strings.Repeat("e", 65)} }, "customer.email: got 65 characters; want at most 64"},
-		{"phone", func(r *StartRequest) { r.Customer = &Customer{Phone: strings.Repeat("1", 26)} }, "customer.phone: got 26 characters; want at most 25"},
-		{"first name", func(r *StartRequest) { r.Customer = &Customer{FirstName: strings.Repeat("f", 101)} }, "customer.first_name: got 101 characters; want at most 100"},
-		{"last name", func(r *StartRequest) { r.Customer = &Customer{LastName: strings.Repeat("l", 101)} }, "customer.last_name: got 101 characters; want at most 100"},
-		{"URL too long", func(r *StartRequest) { r.NotificationURL = "https://" + strings.Repeat("a", 143) }, "notification_url: got 151 characters; want at most 150"},
-		{"URL of another scheme", func(r *StartRequest) { r.NotificationURL = "ftp://a" }, "notification_url: got 7 characters; want an http:// or https:// URL in ASCII"},
-		{"URL without a host", func(r *StartRequest) { r.NotificationURL = "https:///a" }, "notification_url: got 10 characters; want an http:// or https:// URL in ASCII"},
-		{"URL with a blank", func(r *StartRequest) { r.NotificationURL = "https://a /" }, "notification_url: got 11 characters, of which number 10 is a blank; want an http:// or https:// URL in ASCII"},
-		{"custom info", func(r *StartRequest) { r.CustomInfo = &CustomInfo{Custom3: strings.Repeat("x", 501)} }, "custom_info.custom_3: got 501 characters; want at most 500"},
+		{"no order", func(r *StartRequest) { r.OrderID = "" }, "order_id is missing; it must be " + orderWanted},
+		{"order too long", func(r *StartRequest) { r.OrderID = strings.Repeat("a", 51) }, "order_id must be " + orderWanted + "; got a string of 51 characters"},
+		{"order with a wildcard", func(r *StartRequest) { r.OrderID = "*" }, "order_id must be " + orderWanted + "; got a string whose character 1 is '*'"},
+		{"order with a space", func(r *StartRequest) { r.OrderID = "a b" }, "order_id must be " + orderWanted + "; got a string whose character 2 is a space"},
+		{"order with a line end", func(r *StartRequest) { r.OrderID = "ab\n" }, "order_id must be " + orderWanted + "; got a string whose character 3 is a control character"},
+		{"order in another script", func(r *StartRequest) { r.OrderID = "aж" }, "order_id must be " + orderWanted + "; got a string whose character 2 is not ASCII"},
+		{"order not UTF-8", func(r *StartRequest) { r.OrderID = "\xff" }, "order_id must be " + orderWanted + "; got a string whose character 1 is not UTF-8"},
+		{"no terminal", func(r *StartRequest) { r.TerminalID = "" }, "terminal_id is missing; it must be " + terminalWanted},
+		{"terminal too long", func(r *StartRequest) { r.TerminalID = strings.Repeat("a", 37) }, "terminal_id must be " + terminalWanted + "; got a string of 37 characters"},
+		{"terminal with a dot", func(r *StartRequest) { r.TerminalID = "a.b" }, "terminal_id must be " + terminalWanted + "; got a string whose character 2 is '.'"},
+		{"no amount", func(r *StartRequest) { r.Amount = 0 }, "amount must be " + amountWanted + "; got 0, or it is missing"},
+		{"negative amount", func(r *StartRequest) { r.Amount = -1 }, "amount must be " + amountWanted + "; got a negative number"},
+		{"amount too large", func(r *StartRequest) { r.Amount = 1000000000 }, "amount must be " + amountWanted + "; got a number above 999999999"},
+		{"no currency", func(r *StartRequest) { r.Currency = "" }, "currency is missing; it must be " + currencyWanted},
+		{"lower-case letters", func(r *StartRequest) { r.Currency = "eur" }, "currency must be capitals: EUR"},
+		{"unknown lower-case letters", func(r *StartRequest) { r.Currency = "abc" }, "currency must be " + currencyWanted + "; got a string whose character 1 is a lower-case letter"},
+		{"withdrawn currency", func(r *StartRequest) { r.Currency = "DEM" }, "currency must be " + currencyWanted + "; got a string of 3 characters"},
+		{"description too long", func(r *StartRequest) { r.Description = strings.Repeat("é", 201) }, "description must be at most 200 characters; got 201"},
+		{"description not UTF-8", func(r *StartRequest) { r.Description = "\xc3" }, "description must be at most 200 characters; got a string that is not UTF-8"},
+		{"locale", func(r *StartRequest) { r.Customer = &Customer{Locale: "nl-NL"} }, "customer.locale must be " + localeWanted + "; got a string whose character 3 is '-'"},
+		{"locale in the wrong case", func(r *StartRequest) { r.Customer = &Customer{Locale: "NL_nl"} }, "customer.locale must be " + localeWanted + "; got a string of 5 characters"},
+		{"email", func(r *StartRequest) { r.Customer = &Customer{Email: strings.Repeat("e", 65)} }, "customer.email must be at most 64 characters; got 65"},
+		{"phone", func(r *StartRequest) { r.Customer = &Customer{Phone: strings.Repeat("1", 26)} }, "customer.phone must be at most 25 characters; got 26"},
+		{"first name", func(r *StartRequest) { r.Customer = &Customer{FirstName: strings.Repeat("f", 101)} }, "customer.first_name must be at most 100 characters; got 101"},
+		{"last name", func(r *StartRequest) { r.Customer = &Customer{LastName: strings.Repeat("l", 101)} }, "customer.last_name must be at most 100 characters; got 101"},
+		{"URL too long", func(r *StartRequest) { r.NotificationURL = "https://" + strings.Repeat("a", 143) }, "notification_url must be at most 150 characters; got 151"},
+		{"custom info", func(r *StartRequest) { r.CustomInfo = &CustomInfo{Custom3: strings.Repeat("x", 501)} }, "custom_info.custom_3 must be at most 500 characters; got 501"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -102,6 +101,48 @@ func TestCheckRefuses(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", e.Message, tt.want)
 			}
 		})
+	}
+}
+
+// A webhook address that the provider would never call is refused with the reason.
+func TestNotificationURL(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ name, url, got string }{
+		{"plain http", "http://a", "http://"},
+		{"http in capitals", "HTTP://a", "http://"},
+		{"another scheme", "ftp://a", "a string that does not begin with https://"},
+		{"no scheme", "shop.example.com", "a string that does not begin with https://"},
+		{"a port", "https://a:8443/hook", "a port"},
+		{"an IPv6 address", "https://[::1]/hook", "a port"},
+		{"a user name", "https://user:secret@a/hook", "a user name"},
+		{"a query", "https://a/hook?till=3", "a query"},
+		{"a query right after the host", "https://a?till=3", "a query"},
+		{"no host", "https:///hook", "no host name"},
+		{"nothing behind the scheme", "https://", "no host name"},
+		{"a space", "https://a /", "a string whose character 10 is a space"},
+		{"a percent sign", "https://a/%41", "a string whose character 11 is '%'"},
+		{"a fragment", "https://a/b#c", "a string whose character 12 is '#'"},
+		{"another script", "https://a/é", "a string whose character 11 is not ASCII"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			want := "must be " + notificationURLWanted + "; got " + tt.got
+			if err := CheckNotificationURL(tt.url); err == nil || err.Error() != want {
+				t.Errorf("CheckNotificationURL:\ngot  %v\nwant %s", err, want)
+			}
+			e, ok := errors.AsType[*Error](request(func(r *StartRequest) { r.NotificationURL = tt.url }).Check())
+			if !ok || e.Message != "notification_url "+want {
+				t.Errorf("Check:\ngot  %v\nwant notification_url %s", e, want)
+			}
+		})
+	}
+	if err := CheckNotificationURL("https://" + strings.Repeat("a", 143)); err == nil || err.Error() != "must be at most 150 characters; got 151" {
+		t.Errorf("too long: got %v", err)
+	}
+	for _, url := range []string{"", "https://shop.example.com/hook"} {
+		if err := CheckNotificationURL(url); err != nil {
+			t.Errorf("%q: got %v", url, err)
+		}
 	}
 }
 
@@ -136,19 +177,19 @@ func TestCheckNeverShowsTheValue(t *testing.T) {
 
 func TestDecodeRefuses(t *testing.T) {
 	t.Parallel()
-	const object = "one JSON object in UTF-8"
+	const object = "request must be one JSON object in UTF-8; got "
 	tests := []struct{ name, in, want string }{
-		{"nothing", "", "request: got nothing; want " + object},
-		{"blanks", " \n", "request: got nothing; want " + object},
-		{"no JSON", "hello", "request: got malformed JSON at byte 1; want " + object},
-		{"cut short", `{"order_id":"A"`, "request: got malformed JSON at byte 15; want " + object},
-		{"two objects", `{}{}`, "request: got malformed JSON at byte 3; want " + object},
-		{"trailing comma", `{"order_id":"A",}`, "request: got malformed JSON at byte 17; want " + object},
-		{"not UTF-8", "{\"order_id\":\"\xff\"}", "request: got bytes that are not UTF-8; want " + object},
-		{"a list", `[]`, "request: got a list; want a JSON object"},
-		{"a number", `1`, "request: got a number; want a JSON object"},
-		{"null", `null`, "request: got null; want a JSON object"},
-		{"too long", `"` + strings.Repeat("a", MaxRequest) + `"`, "request: got 65538 bytes; want at most 65536"},
+		{"nothing", "", "request is missing; it must be one JSON object in UTF-8"},
+		{"white space", " \n", "request is missing; it must be one JSON object in UTF-8"},
+		{"no JSON", "hello", object + "malformed JSON at byte 1"},
+		{"cut short", `{"order_id":"A"`, object + "malformed JSON at byte 15"},
+		{"two objects", `{}{}`, object + "malformed JSON at byte 3"},
+		{"trailing comma", `{"order_id":"A",}`, object + "malformed JSON at byte 17"},
+		{"not UTF-8", "{\"order_id\":\"\xff\"}", object + "bytes that are not UTF-8"},
+		{"an array", `[]`, "request must be a JSON object; got an array"},
+		{"a number", `1`, "request must be a JSON object; got a number"},
+		{"null", `null`, "request must be a JSON object; got null"},
+		{"too long", `"` + strings.Repeat("a", MaxRequest) + `"`, "request must be at most 65536 bytes; got 65538"},
 		{"unknown field", `{"tip":1}`, "tip is not a field of this request"},
 		{"unknown field inside", `{"customer":{"iban":"1"}}`, "customer.iban is not a field of this request"},
 		{"a strange name", `{"a b":1}`, "a name of 3 characters is not a field of this request"},
@@ -157,19 +198,19 @@ func TestDecodeRefuses(t *testing.T) {
 		{"a card number for a name inside", `{"customer":{"5413330089009917":1}}`, "a name of 25 characters is not a field of this request"},
 		{"a long name", `{"` + strings.Repeat("a", 41) + `":1}`, "a name of 41 characters is not a field of this request"},
 		{"wrong case", `{"Order_ID":"A"}`, "Order_ID is not a field of this request"},
-		{"twice", `{"order_id":"A","order_id":"B"}`, "order_id: stands there twice"},
-		{"twice by escape", `{"order_id":"A","order\u005fid":"B"}`, "order_id: stands there twice"},
-		{"order a number", `{"order_id":7}`, "order_id: got a number; want a text"},
-		{"order null", `{"order_id":null}`, "order_id: got null; want a text"},
-		{"order an object", `{"order_id":{}}`, "order_id: got an object; want a text"},
-		{"order true", `{"order_id":true}`, "order_id: got true or false; want a text"},
-		{"terminal empty", `{"terminal_id":""}`, "terminal_id: got nothing; want 1 to 32 characters of A-Z a-z 0-9 _ -"},
-		{"amount a text", `{"amount":"250"}`, "amount: got a text; want " + amountWanted},
-		{"amount with a fraction", `{"amount":2.5}`, "amount: got a number with a fraction or an exponent; want " + amountWanted},
-		{"amount with an exponent", `{"amount":1e3}`, "amount: got a number with a fraction or an exponent; want " + amountWanted},
-		{"amount far too large", `{"amount":99999999999999999999}`, "amount: got a number that is far out of range; want " + amountWanted},
-		{"customer a text", `{"customer":"Anna"}`, "customer: got a text; want a JSON object"},
-		{"customer null", `{"customer":null}`, "customer: got null; want a JSON object"},
+		{"twice", `{"order_id":"A","order_id":"B"}`, "order_id appears twice"},
+		{"twice by escape", `{"order_id":"A","order\u005fid":"B"}`, "order_id appears twice"},
+		{"order a number", `{"order_id":7}`, "order_id must be a string; got a number"},
+		{"order null", `{"order_id":null}`, "order_id must be a string; got null"},
+		{"order an object", `{"order_id":{}}`, "order_id must be a string; got an object"},
+		{"order true", `{"order_id":true}`, "order_id must be a string; got a boolean"},
+		{"terminal empty", `{"terminal_id":""}`, "terminal_id is missing; it must be " + terminalWanted},
+		{"amount a string", `{"amount":"250"}`, "amount must be " + amountWanted + "; got a string"},
+		{"amount with a fraction", `{"amount":2.5}`, "amount must be " + amountWanted + "; got a number with a fraction or an exponent"},
+		{"amount with an exponent", `{"amount":1e3}`, "amount must be " + amountWanted + "; got a number with a fraction or an exponent"},
+		{"amount far too large", `{"amount":99999999999999999999}`, "amount must be " + amountWanted + "; got a number that is far too large"},
+		{"customer a string", `{"customer":"Anna"}`, "customer must be a JSON object; got a string"},
+		{"customer null", `{"customer":null}`, "customer must be a JSON object; got null"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -205,7 +246,7 @@ func TestDecode(t *testing.T) {
 	got.Customer, got.CustomInfo = nil, nil
 	want := StartRequest{
 		OrderID: "shop/2026.11-0007", TerminalID: "SIM_0001-a", Amount: 999999999, Currency: "KWD",
-		Description: "Café, 2 × crème brûlée", NotificationURL: "https://shop.example.com/hook?till=3",
+		Description: "Café, 2 × crème brûlée", NotificationURL: "https://shop.example.com/hook/till:3",
 	}
 	if got != want {
 		t.Errorf("got %+v, want %+v", got, want)
@@ -220,6 +261,9 @@ func TestDecode(t *testing.T) {
 	order, err := DecodeOrder([]byte(`{"order_id":"A","terminal_id":"T"}`))
 	if want := (OrderRequest{TerminalID: "T", OrderID: "A"}); err != nil || order != want || order.Check() != nil {
 		t.Errorf("got %+v, %v, want %+v", order, err, want)
+	}
+	if got, err := DecodeReceipt([]byte(`{"order_id":"A","terminal_id":"T"}`)); err != nil || got != order {
+		t.Errorf("receipt: got %+v, %v, want %+v", got, err, order)
 	}
 	if _, err := DecodeOrder([]byte(`{"order_id":"A","amount":1}`)); err == nil {
 		t.Error("an order request with an amount: got no error")

@@ -21,7 +21,7 @@ func FuzzRoundTrip(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for _, kind := range []Kind{Status, Invalid, Journal} {
+		for _, kind := range []Kind{Status, Invalid, Claim} {
 			subject, err := s.Of(terminal, order, kind)
 			if accepted := CheckTerminal(terminal) == nil && CheckOrder(order) == nil; accepted != (err == nil) {
 				t.Fatalf("got %v, want accepted: %v", err, accepted)
@@ -59,7 +59,7 @@ func FuzzRoundTrip(f *testing.F) {
 // FuzzParse: whatever subject is understood is one that Of builds.
 func FuzzParse(f *testing.F) {
 	for _, subject := range []string{
-		"pos.T.A.status", "pos.T.a%2Eb%2Fc.journal", "pos.T.%2e.status", "pos.*.>.status", "pos.T.A.B.status", "pos..A.status",
+		"pos.T.A.status", "pos.T.a%2Eb%2Fc.claim", "pos.T.A.journal.claim", "pos.T.%2e.status", "pos.*.>.status", "pos.T.A.B.status", "pos..A.status",
 		"pos.T.payment.start", "pos.payment.start", "", ".", "....", "pos.T.\xff.status", "pos.T.%2E%2.invalid",
 	} {
 		f.Add(subject)

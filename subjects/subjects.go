@@ -4,6 +4,25 @@
 // are checked first, and an order is written as one token. Everything here is
 // pure and uses the standard library only, so that any Go user of the bus can
 // import it.
+//
+// # Ids that look like words of a subject
+//
+// A terminal may be called "payment" or "_replica", and an order may be called
+// "payment" or "journal". No two subjects meet for that reason, because they
+// differ in their number of tokens or in their last one:
+//
+//	pos.payment.start           a command; its last token is one of Commands
+//	pos.payment.session         the queued session of terminal "payment"
+//	pos._replica.f81d4fae       a process of the bridge; none is called "session"
+//	pos._replica.session        the queued session of terminal "_replica"
+//	pos.T1.payment.start        a command of terminal T1
+//	pos.T1.payment.status       a status of order "payment"; no command is called so
+//	pos.T1.A.journal.status     what the bridge publishes; five tokens
+//
+// NATS permissions must therefore name the last token. A client that may publish
+// on pos.payment.* may write the session of terminal "payment", and one that may
+// publish on pos.T1.payment.* may forge a status of order "payment". The users in
+// deploy/nats name each command.
 package subjects
 
 import (
@@ -17,9 +36,9 @@ import (
 const DefaultPrefix = "pos"
 
 // Longest ids that are accepted, in characters. The order's limit is the
-// provider's; the terminal's is the bridge's own.
+// provider's. The terminal's is the bridge's own: long enough for a UUID.
 const (
-	MaxTerminalLength = 32
+	MaxTerminalLength = 36
 	MaxOrderLength    = 50
 )
 
@@ -32,7 +51,7 @@ const (
 	Status Kind = "status"
 	// Invalid carries an event of the provider's that could not be understood.
 	Invalid Kind = "invalid"
-	// Claim is the bridge's own record of an order: who owns it.
+	// Claim is the bridge's own record of an order: which replica owns it.
 	Claim Kind = "claim"
 	// Journal is the token before the kind on the subjects that the bridge
 	// publishes on, see Space.Journal. Nobody else may publish there, and nobody
@@ -48,17 +67,23 @@ const (
 	Start  Command = "start"
 	Cancel Command = "cancel"
 	Get    Command = "get"
-	List   Command = "list"
+	// List has no subject that is bound to a terminal.
+	List Command = "list"
+	// Receipt asks for what the provider has for a printed receipt.
+	Receipt Command = "receipt"
 )
+
+// Commands lists every command.
+func Commands() []Command { return []Command{Start, Cancel, Get, List, Receipt} }
 
 // Errors of this package. They never show the refused value, for it may be
 // anything; some are wrapped with its length.
 var (
-	ErrTerminal = errors.New("terminal: want 1 to 32 characters of A-Z a-z 0-9 _ -")
-	ErrOrder    = errors.New("order: want 1 to 50 characters of A-Z a-z 0-9 . _ / -")
-	ErrPrefix   = errors.New("prefix: want tokens of A-Z a-z 0-9 _ - separated by single dots, at most 64 characters")
-	ErrSubject  = errors.New("subject: not one of the bridge's")
-	ErrReplica  = errors.New("replica: want 1 to 32 characters of A-Z a-z 0-9 _ -")
+	ErrTerminal = errors.New("terminal must be 1 to 36 characters of A-Z a-z 0-9 _ -")
+	ErrOrder    = errors.New("order must be 1 to 50 characters of A-Z a-z 0-9 . _ / -")
+	ErrPrefix   = errors.New("prefix must be tokens of A-Z a-z 0-9 _ - separated by single dots, at most 64 characters")
+	ErrSubject  = errors.New("not a subject of the bridge")
+	ErrReplica  = errors.New("replica must be 1 to 36 characters of A-Z a-z 0-9 _ -, and not \"session\"")
 )
 
 // CheckTerminal returns ErrTerminal unless id may be used as a terminal id.

@@ -80,6 +80,16 @@ func TestHostileIDsAreRefusedEverywhere(t *testing.T) {
 			refuse("OfTerminal", err, ErrTerminal)
 			_, err = s.TerminalCommand(h.id, Start)
 			refuse("TerminalCommand", err, ErrTerminal)
+			_, err = s.Journal(h.id, "A", Claim)
+			refuse("Journal, terminal", err, ErrTerminal)
+			_, err = s.Journal("T", h.id, Claim)
+			refuse("Journal, order", err, ErrOrder)
+			_, err = s.Log(h.id, "A")
+			refuse("Log, terminal", err, ErrTerminal)
+			_, err = s.Log("T", h.id)
+			refuse("Log, order", err, ErrOrder)
+			_, err = s.Replica(h.id)
+			refuse("Replica", err, ErrReplica)
 			_, err = s.Session(h.id)
 			refuse("Session", err, ErrTerminal)
 			if _, _, _, err := s.Parse("pos." + h.id + ".A.status"); err == nil {
@@ -110,11 +120,12 @@ func TestCheckTerminal(t *testing.T) {
 		{"letters", "00000ABC", true},
 		{"underscore", "_", true},
 		{"hyphen", "-", true},
-		{"longest", strings.Repeat("a", 32), true},
-		{"too long", strings.Repeat("a", 33), false},
+		{"longest", strings.Repeat("a", 36), true},
+		{"too long", strings.Repeat("a", 37), false},
 		{"dot", "a.b", false},
 		{"slash", "a/b", false},
 		{"the word of a subject", "payment", true},
+		{"the token of replicas", "_replica", true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -212,14 +223,20 @@ func TestSubjectsOfTheContract(t *testing.T) {
 	tests := []struct{ got, want string }{
 		{must(s.Of("00000ABC", "INV.2026/7", Status)), "pos.00000ABC.INV%2E2026%2F7.status"},
 		{must(s.Of("T", "A", Invalid)), "pos.T.A.invalid"},
-		{must(s.Of("T", "A", Journal)), "pos.T.A.journal"},
+		{must(s.Of("T", "A", Claim)), "pos.T.A.claim"},
+		{must(s.Journal("T", "a/b", Status)), "pos.T.a%2Fb.journal.status"},
+		{must(s.Journal("T", "A", Claim)), "pos.T.A.journal.claim"},
+		{s.AllJournals(), "pos.*.*.journal.*"},
+		{must(s.Log("T", "a/b")), "pos.T.a%2Fb.*"},
+		{s.AllLogs(), "pos.*.*.*"},
+		{must(s.Replica("f81d4fae-7dec-11d0-a765-00a0c91e6bf6")), "pos._replica.f81d4fae-7dec-11d0-a765-00a0c91e6bf6"},
 		{s.All(Status), "pos.*.*.status"},
-		{s.All(Journal), "pos.*.*.journal"},
 		{must(s.OfTerminal("T", Status)), "pos.T.*.status"},
 		{s.Command(Start), "pos.payment.start"},
 		{s.Command(Cancel), "pos.payment.cancel"},
 		{s.Command(Get), "pos.payment.get"},
 		{s.Command(List), "pos.payment.list"},
+		{s.Command(Receipt), "pos.payment.receipt"},
 		{must(s.TerminalCommand("T", Start)), "pos.T.payment.start"},
 		{s.AllTerminalCommands(Get), "pos.*.payment.get"},
 		{must(s.Session("T")), "pos.T.session"},
@@ -312,12 +329,12 @@ func TestCommandTerminal(t *testing.T) {
 	}
 }
 
-// Subjects that mean different things never meet: an order or a terminal with
-// the name of a command is an order or a terminal all the same.
+// Subjects that mean different things never meet: an order, a terminal or a
+// replica that has the name of a word in a subject is what it is all the same.
 func TestSubjectsDoNotCollide(t *testing.T) {
 	t.Parallel()
 	s := Default()
-	ids := []string{"payment", "start", "cancel", "get", "list", "status", "invalid", "journal", "session", "pos"}
+	ids := []string{"payment", "_replica", "start", "cancel", "get", "list", "receipt", "status", "invalid", "claim", "journal", "session", "pos"}
 	seen := map[string]string{}
 	add := func(what, subject string, err error) {
 		t.Helper()
@@ -329,7 +346,7 @@ func TestSubjectsDoNotCollide(t *testing.T) {
 		}
 		seen[subject] = what
 	}
-	for _, c := range []Command{Start, Cancel, Get, List} {
+	for _, c := range Commands() {
 		add("command "+string(c), s.Command(c), nil)
 		for _, terminal := range ids {
 			subject, err := s.TerminalCommand(terminal, c)
@@ -339,11 +356,20 @@ func TestSubjectsDoNotCollide(t *testing.T) {
 	for _, terminal := range ids {
 		subject, err := s.Session(terminal)
 		add("session of "+terminal, subject, err)
+		if terminal != "session" {
+			subject, err = s.Replica(terminal)
+			add("replica "+terminal, subject, err)
+		}
 		for _, order := range ids {
-			for _, kind := range []Kind{Status, Invalid, Journal} {
+			for _, kind := range []Kind{Status, Invalid, Claim} {
 				subject, err := s.Of(terminal, order, kind)
 				add(string(kind)+" of "+terminal+" "+order, subject, err)
+				subject, err = s.Journal(terminal, order, kind)
+				add("journal "+string(kind)+" of "+terminal+" "+order, subject, err)
 			}
 		}
+	}
+	if _, err := s.Replica("session"); !errors.Is(err, ErrReplica) {
+		t.Errorf("a replica called session: got %v, want %v: the queue would take what is sent to it", err, ErrReplica)
 	}
 }

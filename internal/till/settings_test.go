@@ -119,7 +119,7 @@ func TestSettingsThatCannotBeUsed(t *testing.T) {
 		env     env
 		want    string // begins the error
 	}{
-		"prefix":                  {"", env{till.EnvPrefix: "a b"}, "BRIDGE_SUBJECT_PREFIX: prefix: want tokens"},
+		"prefix":                  {"", env{till.EnvPrefix: "a b"}, "BRIDGE_SUBJECT_PREFIX: prefix must be tokens"},
 		"URL":                     {"", env{till.EnvURL: "nats://me:secret@"}, "BRIDGE_NATS_URL: want NATS servers such as"},
 		"URL that does not parse": {"", env{till.EnvURL: "nats://me:secret@h:port"}, "BRIDGE_NATS_URL: want NATS servers such as"},
 		"other scheme":            {"", env{till.EnvURL: "http://me:secret@h"}, "BRIDGE_NATS_URL: want servers that begin with"},
