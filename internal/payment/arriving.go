@@ -1,0 +1,105 @@
+package payment
+
+import (
+	"github.com/posbridge/bridge/schema"
+)
+
+// arrive begins with a session from the queue. The first delivery of a young
+// session claims an empty log without reading it: the fence tells if it is not.
+func (t *turn) arrive(place Place) {
+	p := t.p
+	p.Place = place
+	if p.Session.Reply != "" {
+		p.Timers[TimerAnswer] = p.Session.Deadline.Add(answerGrace)
+	}
+	t.note(NoteTaken, "taken from the queue; the terminal is locked")
+	if place.Delivered == 1 && t.young() && !t.logLost() {
+		t.become(Arriving{})
+		t.claimOver(Log{}, GoalCreate)
+		return
+	}
+	t.find()
+}
+
+// find begins with the log.
+func (t *turn) find() {
+	t.become(Arriving{})
+	t.do(ReadLog{})
+}
+
+// young reports whether the session cannot have been worked on by a replica
+// that has gone since (R4).
+func (t *turn) young() bool { return t.at.Sub(t.p.Place.StoredAt) < t.p.Rules.ReplicaTTL }
+
+// logLost reports whether the log was made after the session was stored, or may
+// have forgotten its claim: then it does not prove that nothing was sent (R4).
+func (t *turn) logLost() bool {
+	place := t.p.Place
+	return place.LogCreated.After(place.StoredAt) || t.at.Sub(place.StoredAt) > t.p.Rules.ClaimTTL
+}
+
+// decide is what the log means for an order that this replica comes upon.
+func (t *turn) decide(log Log) {
+	p := t.p
+	if !log.Created.IsZero() {
+		p.Place.LogCreated = log.Created
+	}
+	claim, newest := log.Claim, log.Newest()
+	fromQueue := p.Place.Delivered > 0
+	switch {
+	case fromQueue && t.otherContent(log):
+		t.finish(AnswerStart{Failure: conflictError(p.Session.Order())})
+	case fromQueue && log.Over():
+		t.finish(AnswerStart{
+			SessionID: newest.Event.SessionID, Status: newest.Event.Status,
+			Created: claim != nil && claim.QueueSeq == p.Place.Seq,
+		})
+	case fromQueue && claim == nil && newest == nil && t.young() && p.Place.Delivered == 1:
+		t.claimOver(log, GoalCreate)
+	case fromQueue && claim == nil && newest == nil:
+		t.claimOver(log, GoalFindOut)
+	case fromQueue && claim != nil && claim.Phase == ClaimClosed && claim.QueueSeq >= p.Place.Seq:
+		t.finish(AnswerStart{Failure: claim.Answer})
+	case fromQueue && claim != nil && claim.Phase == ClaimClosed && t.young() && p.Place.Delivered == 1:
+		t.claimOver(log, GoalCreate) // the session before ended for certain (R1)
+	case fromQueue && claim != nil && claim.Phase == ClaimClosed:
+		t.claimOver(log, GoalFindOut)
+	case claim == nil && newest == nil, claim != nil && claim.Phase == ClaimClosed:
+		t.leave(LeaveUnknown)
+	case claim != nil && claim.Owner != p.Rules.Self:
+		t.inquire(log)
+	default:
+		t.takeOver(log)
+	}
+}
+
+// otherContent reports whether the order exists with other content than the
+// session's. A closed session was about nothing that exists (R1).
+func (t *turn) otherContent(log Log) bool {
+	if claim := log.Claim; claim != nil {
+		return claim.Phase != ClaimClosed && claim.Session.Hash != t.p.Session.Hash
+	}
+	newest := log.Newest()
+	return newest != nil && newest.Hash != t.p.Session.Hash
+}
+
+// finish ends a session of which nothing is left to do: it unlocks the
+// terminal, then answers.
+func (t *turn) finish(answer AnswerStart) {
+	if answer.Failure != nil && answer.Failure.Code != schema.OrderConflict {
+		t.note(NoteRefused, string(answer.Failure.Code))
+	}
+	t.become(Unlocking{Answer: answer})
+	t.unlock()
+	if t.p.Place.Gone {
+		t.finished()
+	}
+}
+
+// finished answers once the session has left the queue.
+func (t *turn) finished() {
+	if phase, ok := t.p.Phase.(Unlocking); ok {
+		t.answer(phase.Answer)
+		t.leave(LeaveDone)
+	}
+}

@@ -1,0 +1,181 @@
+package payment
+
+import (
+	"time"
+
+	"github.com/posbridge/bridge/schema"
+)
+
+// create makes sure that the order exists, or that it does not.
+func (t *turn) create(belief Belief) {
+	phase := Creating{Belief: belief, AskOnly: t.logLost(), Since: t.at}
+	if belief == Nothing {
+		t.post(phase, 0)
+		return
+	}
+	t.become(phase)
+	t.askNow()
+}
+
+// post sends the create after a pause.
+func (t *turn) post(phase Creating, after time.Duration) {
+	phase.Posting = true
+	phase.Tries++
+	t.become(phase)
+	t.do(Create{After: after, NotAfter: t.p.Session.Deadline})
+}
+
+// posted takes what a create came to. A definite refusal is believed only while
+// no other create can have reached the provider (R2).
+func (t *turn) posted(phase Creating, e Posted) {
+	phase.Posting = false
+	switch {
+	case e.Outcome == Done:
+		t.p.State.SessionID, t.p.Stream.Sealed = orElse(e.SessionID, t.p.State.SessionID), e.Sealed
+		t.open()
+		return
+	case e.Outcome == Used && phase.Belief == Nothing:
+		phase.Belief, phase.Failure = Claimed, e
+	case e.Outcome == Used && phase.Belief == Doubt:
+		phase.Belief = Proven
+	case e.Outcome == Doubtful:
+		phase.Belief, phase.Failure = max(phase.Belief, Doubt), e
+		t.note(NoteTrouble, "the provider gave no usable answer to the order")
+	case e.Outcome.refuses() && phase.Belief == Nothing:
+		t.become(phase)
+		t.fail(e.failure())
+		return
+	default:
+		phase.Failure = e
+	}
+	if phase.Belief == Nothing {
+		t.postAgain(phase, e.RetryAfter)
+		return
+	}
+	t.become(phase)
+	if e.RetryAfter > 0 || e.Outcome == NotSent || e.Outcome == Limited {
+		t.askAfter(max(e.RetryAfter, t.pause(phase.Tries)))
+		return
+	}
+	t.askNow()
+}
+
+// postAgain repeats a create of which nothing reached the provider, if there is
+// time: as long as the provider says when to come back, else for some seconds.
+func (t *turn) postAgain(phase Creating, told time.Duration) {
+	wait, limit := max(told, t.pause(phase.Tries-1)), t.p.Session.Deadline
+	if told == 0 && phase.Since.Add(failurePatience).Before(limit) {
+		limit = phase.Since.Add(failurePatience)
+	}
+	if !t.at.Add(wait).Before(limit) {
+		t.become(phase)
+		t.fail(phase.Failure.failure())
+		return
+	}
+	t.post(phase, wait)
+}
+
+// found takes the provider's answer while it is not known whether the order exists.
+func (t *turn) found(phase Creating, e Answered) {
+	p := t.p
+	switch {
+	case phase.Posting: // the create tells
+	case e.Exists && phase.Belief == Claimed && !isOurs(p.Session, e):
+		t.fail(elsewhereError(p.Session.Order()))
+	case e.Exists:
+		p.Pending = append(p.Pending, e.observation(t.at))
+		t.open()
+	default:
+		t.missing(phase, e)
+	}
+}
+
+// missing takes the answer that the provider does not know the order. It proves
+// that nothing exists only when no create can still be carried out (R3).
+func (t *turn) missing(phase Creating, e Answered) {
+	p := t.p
+	patient := t.at.Sub(phase.Since) < failurePatience
+	phase.Tries++
+	wait := t.pause(phase.Tries - 1)
+	certain := p.Session.Deadline.Add(p.Rules.RequestTimeout + arrivalLimit)
+	switch {
+	case phase.Belief == Claimed && !patient:
+		t.fail(phase.Failure.failure())
+	case phase.Belief == Proven && !patient:
+		t.become(phase)
+		t.answer(AnswerStart{Failure: unknownError()})
+		t.askAfter(wait)
+	case phase.Belief == Doubt && !phase.AskOnly && t.at.Add(wait).Before(p.Session.Deadline):
+		t.post(phase, wait)
+	case phase.Belief == Doubt && !e.SentAt.Before(certain):
+		t.become(phase)
+		t.fail(phase.Failure.failure())
+	default:
+		t.become(phase)
+		t.askAfter(wait)
+	}
+}
+
+// fail ends a session of which nothing exists at the provider. A requester that
+// was told, or may have been told, that the outcome is unknown learns it from a
+// status; every other one is answered.
+func (t *turn) fail(failure *schema.Error) {
+	t.note(NoteRefused, string(failure.Code))
+	t.refuseCancels()
+	if t.p.Answered || !t.at.Before(t.p.Session.Deadline) {
+		t.conclude(schema.StatusNotCreated, failure.Message)
+		return
+	}
+	t.become(Closing{Answer: failure})
+	t.storeClaim(ClaimClosed, failure)
+}
+
+// closed goes on once the negative answer is stored (R1).
+func (t *turn) closed(phase Closing) {
+	if t.p.Answered { // at the deadline, while the answer was being stored
+		t.conclude(schema.StatusNotCreated, phase.Answer.Message)
+		return
+	}
+	t.become(Unlocking{Answer: AnswerStart{Failure: phase.Answer}})
+	t.unlock()
+}
+
+// refuseCancels answers those who want to cancel an order that will not exist.
+func (t *turn) refuseCancels() {
+	for _, w := range t.p.Cancel.Waiters {
+		t.do(Respond{Waiter: w, Failure: schema.NewError(schema.NotFound, "order %s was not created", t.p.Session.Order())})
+	}
+	t.p.Cancel.Waiters = nil
+}
+
+// conclude stores a final status of the bridge's own.
+func (t *turn) conclude(status, reason string) {
+	t.become(Ending{})
+	t.stop(TimerLife)
+	t.stop(TimerPhase)
+	t.stop(TimerQuestion)
+	t.p.Pending = append(t.p.Pending, Observation{Source: schema.SourceBridge, Status: status, Reason: reason, At: t.at})
+	t.flush()
+}
+
+// open stores that the order exists, and what another replica needs to follow it.
+func (t *turn) open() {
+	t.become(Opening{})
+	t.storeClaim(ClaimOpen, nil)
+}
+
+// opened answers the requester: from here on the session survives this replica.
+func (t *turn) opened() {
+	p := t.p
+	t.note(NoteCreated, "the order exists at the provider; the terminal shows it")
+	t.answer(AnswerStart{SessionID: p.State.SessionID, Status: p.State.Status, Created: true})
+	t.follow()
+}
+
+// withdraw cancels an order that came to be after its session had been closed:
+// no terminal rings for a till that was told that nothing was created.
+func (t *turn) withdraw() {
+	t.become(Withdrawing{})
+	t.note(NoteWithdrawn, "the order was created after its session had ended; it is cancelled")
+	t.do(Cancel{})
+}

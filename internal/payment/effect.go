@@ -1,0 +1,143 @@
+package payment
+
+import (
+	"time"
+
+	"github.com/posbridge/bridge/schema"
+)
+
+// Effect is something to do. Whoever executes it repeats what may be repeated
+// until there is a definite outcome, and reports that as an input. Effects of
+// one kind never overlap: the next comes after the input that ended the last.
+type Effect interface{ effect() }
+
+// What a payment can ask for.
+type (
+	// ReadLog reads all of the order's log from the stream's leader. → LogRead.
+	ReadLog struct{}
+	// StoreClaim, StoreStatus and StoreInvalid publish to the order's log,
+	// expecting Expect as the last sequence of the order. → Stored or Refused.
+	StoreClaim struct {
+		Claim  Claim
+		Expect uint64
+	}
+	StoreStatus struct {
+		Entry  Entry
+		Expect uint64
+	}
+	StoreInvalid struct {
+		Event  schema.InvalidEvent
+		Expect uint64
+	}
+	// Create puts the order to the provider after a pause, unless NotAfter has
+	// passed by then. It is sent once. → Posted.
+	Create struct {
+		After    time.Duration
+		NotAfter time.Time
+	}
+	// Ask asks the provider for the order. → Answered.
+	Ask struct {
+		// Routine questions are about healthy, silent streams and have a budget.
+		Routine bool
+		// After is a pause before the question.
+		After time.Duration
+	}
+	// Cancel asks the provider to cancel the order. It is sent once. → Cancelled.
+	Cancel struct{}
+	// OpenStream keeps a connection to the event stream until CloseStream.
+	// → StreamOpened, StreamEvent, StreamInvalid, StreamUnsettled, StreamEnded.
+	OpenStream struct {
+		Sealed []byte
+		// LastID is the id of the last event that is known.
+		LastID string
+	}
+	// CloseStream ends the connection. Nothing of it is reported afterwards.
+	CloseStream struct{}
+	// AnswerStart answers the requester of the start: with Failure if it is set.
+	AnswerStart struct {
+		SessionID string
+		Status    string
+		Created   bool
+		Failure   *schema.Error
+	}
+	// Respond answers somebody who asked this payment something. Status is that
+	// of the order, for a cancel.
+	Respond struct {
+		Waiter  uint64
+		Status  string
+		Failure *schema.Error
+		// Elsewhere is set when this replica does not follow the payment (any
+		// more): another one may.
+		Elsewhere bool
+	}
+	// AskOwner asks the owner of the session whether it follows it, after a
+	// pause. → OwnerSaid.
+	AskOwner struct {
+		Owner    string
+		Epoch    uint64
+		Handle   string
+		QueueSeq uint64
+		After    time.Duration
+	}
+	// Unlock takes the session out of the queue, confirmed. → Unlocked.
+	Unlock struct{ Place Place }
+	// GiveBack has the queue hand the session to another replica at once.
+	GiveBack struct{ Handle string }
+	// Leave ends the payment on this replica: it gets no more input.
+	Leave struct{ Why LeaveReason }
+	// Note is for people who look: logs, metrics and the console.
+	Note struct {
+		Kind NoteKind
+		Text string
+		// Event is set with NoteStatus, with the time at which its observation
+		// was learnt.
+		Event *schema.StatusEvent
+	}
+)
+
+// LeaveReason says why a payment is left.
+type LeaveReason string
+
+// Why a payment is left.
+const (
+	LeaveDone       LeaveReason = "done"
+	LeaveFollowed   LeaveReason = "followed by another replica"
+	LeaveOutranked  LeaveReason = "taken over by another replica"
+	LeaveHandedOver LeaveReason = "handed over"
+	LeaveUnknown    LeaveReason = "nothing is known of the order"
+)
+
+// NoteKind is what a note is about.
+type NoteKind string
+
+// What notes are about.
+const (
+	NoteTaken     NoteKind = "taken"     // from the queue
+	NoteTookOver  NoteKind = "took over" // from another replica
+	NoteCreated   NoteKind = "created"   // the order exists
+	NoteStatus    NoteKind = "status"    // a status is stored
+	NoteInvalid   NoteKind = "invalid"   // an event was not understood
+	NoteStream    NoteKind = "stream"    // the stream opened or ended
+	NoteAnswer    NoteKind = "answer"    // the provider answered a question
+	NoteTrouble   NoteKind = "trouble"   // something went wrong on the way
+	NoteRefused   NoteKind = "refused"   // the start was refused
+	NoteUnlocked  NoteKind = "unlocked"  // the terminal is free
+	NoteWithdrawn NoteKind = "withdrawn" // an order that nobody waits for was cancelled
+)
+
+func (ReadLog) effect()      {}
+func (StoreClaim) effect()   {}
+func (StoreStatus) effect()  {}
+func (StoreInvalid) effect() {}
+func (Create) effect()       {}
+func (Ask) effect()          {}
+func (Cancel) effect()       {}
+func (OpenStream) effect()   {}
+func (CloseStream) effect()  {}
+func (AnswerStart) effect()  {}
+func (Respond) effect()      {}
+func (AskOwner) effect()     {}
+func (Unlock) effect()       {}
+func (GiveBack) effect()     {}
+func (Leave) effect()        {}
+func (Note) effect()         {}

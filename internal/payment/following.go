@@ -1,0 +1,229 @@
+package payment
+
+import (
+	"github.com/posbridge/bridge/schema"
+)
+
+// openStream keeps a connection to the event stream from now on.
+func (t *turn) openStream() {
+	s := &t.p.Stream
+	s.Wanted = true
+	t.do(OpenStream{Sealed: s.Sealed, LastID: s.LastID})
+}
+
+// follow reads the stream of an order that exists, and asks for what the stream
+// does not tell.
+func (t *turn) follow() {
+	p := t.p
+	t.become(Following{})
+	switch {
+	case p.Stream.Wanted: // since before the claim
+		t.replayEarly()
+		t.askNow()
+	case len(p.Stream.Sealed) > 0:
+		t.openStream()
+		t.wake(TimerQuestion, min(p.Rules.ReconcileInterval, streamPatience))
+	default:
+		t.note(NoteStream, "there is no event stream; the provider is asked again and again")
+		t.askNow()
+	}
+	if len(p.Cancel.Waiters) > 0 {
+		t.cancel()
+	}
+	t.flush()
+	t.handOver()
+}
+
+// replayEarly takes what the stream showed before the claim, now that the
+// stored statuses are certain.
+func (t *turn) replayEarly() {
+	s := &t.p.Stream
+	for _, e := range s.Early {
+		if e.event == nil {
+			s.Connection = Connection{}
+			continue
+		}
+		t.show(*e.event)
+	}
+	s.Early = nil
+}
+
+// streamOpened begins a new connection. What happened before it was open is
+// gone unless asked for.
+func (t *turn) streamOpened() {
+	p := t.p
+	p.Stream.Connected = true
+	p.Question.Polls = 0
+	t.note(NoteStream, "event stream connected")
+	if !t.writes() {
+		p.Stream.Early = append(p.Stream.Early, early{})
+		t.connected()
+		return
+	}
+	t.resolveRun()
+	p.Stream.Connection = Connection{}
+	t.askNow()
+	t.flush()
+}
+
+// streamEvent takes a status from the stream.
+func (t *turn) streamEvent(o Observation) {
+	p := t.p
+	p.Stream.LastEvent = t.at
+	p.Stream.LastID = orElse(o.EventID, p.Stream.LastID)
+	if !t.writes() {
+		p.Stream.Early = append(p.Stream.Early, early{event: &o})
+		return
+	}
+	t.show(o)
+	p.Question.Interval = 0
+	if h := p.Question.Held; h != nil {
+		p.Question.Held = nil
+		if h.Status != o.Status {
+			t.askNow() // the answer was about something later, or earlier
+		}
+	}
+	if _, following := p.Phase.(Following); following && !p.Question.Asking {
+		t.wake(TimerQuestion, p.Rules.ReconcileInterval)
+	}
+	t.flush()
+}
+
+// show adds what is certainly new. Events that may be repeats are held until
+// the provider has been asked.
+func (t *turn) show(o Observation) {
+	p := t.p
+	var news []Observation
+	p.Stream.Connection, news = p.Stream.Connection.show(p.known(), o)
+	p.Pending = append(p.Pending, news...)
+	if len(news) == 0 && !p.Stream.Connection.Live && len(p.Stream.Connection.Run) > 0 {
+		t.askNow()
+		if p.Timers[TimerHold].IsZero() {
+			t.wake(TimerHold, streamPatience)
+		}
+	}
+}
+
+// streamInvalid keeps what was not understood for the log, and asks instead.
+func (t *turn) streamInvalid(e StreamInvalid) {
+	p := t.p
+	p.Invalids++
+	t.note(NoteInvalid, e.Reason)
+	if p.Invalids <= maxInvalid {
+		p.Invalid = append(p.Invalid, schema.InvalidEvent{
+			OrderID: p.Session.Order(), TerminalID: p.Session.Terminal(), SessionID: p.State.SessionID,
+			Reason: e.Reason, Event: e.Type, Data: e.Data, ObservedAt: t.at.UTC().Round(0),
+		})
+	}
+	if t.writes() {
+		t.askNow()
+	}
+	t.flush()
+}
+
+// streamEnded goes on by asking until the stream is back, if it comes back.
+func (t *turn) streamEnded(e StreamEnded) {
+	p := t.p
+	p.Stream.Connected = false
+	if e.Lost {
+		p.Stream.Wanted = false
+	}
+	switch p.Phase.(type) {
+	case Connecting:
+		t.note(NoteTrouble, e.Reason)
+		t.connected()
+	case Settling:
+		if p.Stream.Wanted { // providers end the stream when the payment is over
+			t.closeStream()
+		}
+	case Following, HandingOver:
+		t.note(NoteTrouble, e.Reason)
+		if !p.Question.Asking || p.Question.Routine {
+			t.askAfter(t.pause(p.Question.Polls))
+			p.Question.Polls++
+		}
+	}
+}
+
+// cancel puts a cancel to the provider.
+func (t *turn) cancel() {
+	if !t.p.Cancel.Sent {
+		t.p.Cancel.Sent = true
+		t.do(Cancel{})
+	}
+}
+
+// cancelled takes what the cancel came to. The waiters are answered with the
+// status that is stored for it, so that answer and event say the same.
+func (t *turn) cancelled(e Cancelled) {
+	p := t.p
+	p.Cancel.Sent = false
+	switch {
+	case e.Outcome == Done && schema.IsFinal(e.Status):
+		o := Observation{Source: schema.SourceReconcile, Status: e.Status, At: t.at}
+		if p.Stream.Connected {
+			t.hold(o)
+		} else {
+			p.Pending = append(p.Pending, o)
+		}
+		p.Cancel.Failure = nil
+	case e.Outcome == Done:
+		t.respondCancels(e.Status, nil)
+		t.askNow()
+	default:
+		p.Cancel.Failure = e.failure()
+		t.askNow() // it may be over already
+	}
+	t.flush()
+}
+
+// respondCancels answers everybody who wants the order cancelled.
+func (t *turn) respondCancels(status string, failure *schema.Error) {
+	for _, w := range t.p.Cancel.Waiters {
+		t.do(Respond{Waiter: w, Status: status, Failure: failure})
+	}
+	t.p.Cancel.Waiters, t.p.Cancel.Failure = nil, nil
+}
+
+// handOver gives the session back while this replica stops, once nothing of it
+// is on its way to the log.
+func (t *turn) handOver() {
+	p := t.p
+	if _, following := p.Phase.(Following); !following || !p.Draining || p.Ledger.Writing != nil || len(p.Pending) > 0 {
+		return
+	}
+	t.become(HandingOver{})
+	t.wake(TimerPhase, handOverLimit)
+	if p.Place.Handle != "" && !p.Place.Gone {
+		t.do(GiveBack{Handle: p.Place.Handle})
+	}
+}
+
+// giveUp begins to end a session that has taken too long: it asks once more.
+func (t *turn) giveUp() {
+	_, creating := t.p.Phase.(Creating)
+	t.become(GivingUp{Unproven: creating})
+	t.stop(TimerQuestion)
+	t.wake(TimerPhase, t.p.Rules.RequestTimeout)
+	t.askNow()
+	t.note(NoteTrouble, "the session is given up: BRIDGE_SESSION_TIMEOUT has passed")
+}
+
+// giveUpNext takes the next step of giving up: the cancel, then the end.
+func (t *turn) giveUpNext(phase GivingUp, missing bool) {
+	p := t.p
+	certain := p.Session.Deadline.Add(p.Rules.RequestTimeout + arrivalLimit)
+	switch {
+	case p.Ledger.Writing != nil || len(p.Pending) > 0: // it may be the end
+		t.wake(TimerPhase, p.Rules.RequestTimeout)
+	case phase.Unproven && missing && !t.at.Before(certain):
+		t.conclude(schema.StatusNotCreated, "the provider does not know the order; nothing was created")
+	case !phase.Cancelling:
+		phase.Cancelling = true
+		t.become(phase)
+		t.wake(TimerPhase, 2*p.Rules.RequestTimeout)
+		t.cancel()
+	default:
+		t.conclude(schema.StatusUnresolved, "BRIDGE_SESSION_TIMEOUT has passed without a final status; look the order up at the provider")
+	}
+}

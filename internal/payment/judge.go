@@ -1,0 +1,112 @@
+package payment
+
+import (
+	"strings"
+	"time"
+
+	"github.com/posbridge/bridge/schema"
+)
+
+// Outcome says what a request to the provider that would change something came to.
+type Outcome int
+
+// The outcomes. The zero Outcome is none.
+const (
+	_ Outcome = iota
+	// Done: the provider has carried it out.
+	Done
+	// NotSent: it is certain that no request left.
+	NotSent
+	// TooLate: it was not sent because the start deadline had passed.
+	TooLate
+	// Limited: the provider wants us to wait; nothing was carried out.
+	Limited
+	// Rejected: a definite refusal of the request.
+	Rejected
+	// KeyRefused: a definite refusal of the key.
+	KeyRefused
+	// Nonsense: an error answer that makes no sense; nothing was carried out.
+	Nonsense
+	// Used: the order id is known to the provider already (code 1006).
+	Used
+	// Doubtful: no usable answer; it may have been carried out, also later.
+	Doubtful
+)
+
+// refuses reports whether the outcome is a definite refusal.
+func (o Outcome) refuses() bool { return o == Rejected || o == KeyRefused || o == Nonsense }
+
+// failure is what the requester is told when a start ends with the outcome and
+// nothing was created.
+func (p Posted) failure() *schema.Error {
+	var e *schema.Error
+	switch p.Outcome {
+	case Rejected, Used:
+		e = schema.NewError(schema.ProviderRejected, "the provider refused the order; nothing is left open")
+	case KeyRefused:
+		e = schema.NewError(schema.ProviderError, "the provider refuses the key of this terminal's group; nothing was created")
+	case Nonsense:
+		e = schema.NewError(schema.ProviderError, "the provider's error makes no sense; nothing was created")
+	case TooLate:
+		e = schema.NewError(schema.ProviderUnavailable, "the order could not be put to the provider before BRIDGE_START_DEADLINE; nothing was created")
+	default:
+		e = schema.NewError(schema.ProviderUnavailable, "the provider cannot be reached or fails; nothing was created")
+	}
+	e.Provider = p.Provider
+	return e
+}
+
+// failure is what the requester of a cancel is told when the order was not
+// cancelled by it.
+func (c Cancelled) failure() *schema.Error {
+	var e *schema.Error
+	switch c.Outcome {
+	case Rejected, Used:
+		e = schema.NewError(schema.ProviderRejected, "the provider refused to cancel the order; the payment is still open")
+	case KeyRefused:
+		e = schema.NewError(schema.ProviderError, "the provider refuses the key of this terminal's group; nothing was cancelled")
+	case Nonsense:
+		e = schema.NewError(schema.ProviderError, "the provider's error makes no sense; nothing was cancelled")
+	case NotSent, Limited:
+		e = schema.NewError(schema.ProviderUnavailable, "the provider cannot be reached; nothing was cancelled")
+	default:
+		e = schema.NewError(schema.OutcomeUnknown, "the provider's answer to the cancel was lost; cancel again")
+	}
+	e.Provider = c.Provider
+	return e
+}
+
+// clockTolerance is how far the provider's clock may be behind that of NATS.
+const clockTolerance = 2 * time.Second
+
+// isOurs reports whether an order that the provider knows, although this
+// session is not known to have created it, is what the session asked for and
+// still open. A proxy may have repeated our request.
+func isOurs(s Session, a Answered) bool {
+	return (a.Amount == 0 || a.Amount == s.Request.Amount) &&
+		(a.Currency == "" || strings.EqualFold(a.Currency, s.Request.Currency)) &&
+		(a.Terminal == "" || strings.EqualFold(a.Terminal, s.Request.TerminalID)) &&
+		(a.Created.IsZero() || !a.Created.Before(s.StartedAt.Add(-clockTolerance))) &&
+		!schema.IsFinal(a.Status)
+}
+
+// observation is what an answer of the provider says about the order.
+func (a Answered) observation(at time.Time) Observation {
+	return Observation{
+		Source: schema.SourceReconcile, Status: a.Status, Financial: a.Financial,
+		Transaction: a.Transaction, Charged: a.Amount, At: at,
+	}
+}
+
+// Errors that end a start without asking the provider.
+func conflictError(order string) *schema.Error {
+	return schema.NewError(schema.OrderConflict, "order %s exists with other content", order)
+}
+
+func elsewhereError(order string) *schema.Error {
+	return schema.NewError(schema.ProviderRejected, "the provider knows order %s from elsewhere; nothing was created", order)
+}
+
+func unknownError() *schema.Error {
+	return schema.NewError(schema.OutcomeUnknown, "it is not known yet whether the order exists at the provider; the session is followed, its status events will tell")
+}

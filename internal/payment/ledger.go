@@ -1,0 +1,121 @@
+package payment
+
+import (
+	"slices"
+
+	"github.com/posbridge/bridge/schema"
+)
+
+// storeClaim publishes a claim of this replica in its present epoch.
+func (t *turn) storeClaim(phase ClaimPhase, answer *schema.Error) {
+	p := t.p
+	p.Ledger.Claim = Claim{
+		Owner: p.Rules.Self, Replica: p.Rules.Replica, Epoch: p.Ledger.Epoch, Phase: phase,
+		Session: p.Session, SessionID: p.State.SessionID, Sealed: p.Stream.Sealed,
+		Handle: p.Place.Handle, QueueSeq: p.Place.Seq, Answer: answer, UpdatedAt: t.at,
+	}
+	p.Ledger.Writing = claimWrite{}
+	t.do(StoreClaim{Claim: p.Ledger.Claim, Expect: p.Ledger.Last})
+}
+
+// claimOver makes this replica the owner, over whatever the log shows.
+func (t *turn) claimOver(log Log, goal Goal) {
+	p := t.p
+	t.know(log)
+	p.Ledger.Epoch = 1
+	if newest := log.Newest(); newest != nil {
+		p.Ledger.Epoch = newest.Epoch + 1
+	}
+	if log.Claim != nil {
+		p.Ledger.Epoch = max(p.Ledger.Epoch, log.Claim.Epoch+1)
+	}
+	phase := ClaimOpen
+	if goal == GoalCreate || goal == GoalFindOut {
+		phase = ClaimCreating
+	}
+	t.become(Claiming{Goal: goal})
+	t.stop(TimerPhase)
+	t.storeClaim(phase, nil)
+}
+
+// know takes over what the log says.
+func (t *turn) know(log Log) {
+	p := t.p
+	p.Ledger.Last, p.Ledger.Seen = log.Last, seenOf(log)
+	p.State = stateOf(log)
+	if n := log.Newest(); n != nil {
+		p.Stream.LastID = orElse(p.Stream.LastID, n.EventID)
+	}
+}
+
+// adopt takes over from a claim what this replica does not know by itself.
+func (t *turn) adopt(log Log) {
+	p := t.p
+	if c := log.Claim; c != nil {
+		if p.Session.Hash == "" {
+			p.Session = c.Session
+		}
+		if p.Place.Seq == 0 {
+			p.Place.Seq, p.Place.Handle = c.QueueSeq, c.Handle
+		}
+		p.Stream.Sealed = c.Sealed
+		return
+	}
+	if n := log.Newest(); n != nil && p.Session.Hash == "" {
+		p.Session.Hash, p.Session.Group, p.Session.StartedAt = n.Hash, n.Group, n.StartedAt
+		p.Session.Deadline = n.StartedAt
+		p.Session.Request.Amount, p.Session.Request.Currency = n.Event.Amount, n.Event.Currency
+	}
+}
+
+func seenOf(log Log) []Seen {
+	seen := make([]Seen, 0, len(log.Entries))
+	for _, e := range log.Entries {
+		seen = append(seen, Seen{e.Event.Status, e.Event.TransactionID, e.EventID})
+	}
+	return seen
+}
+
+// known are all statuses that are stored or will be, oldest first.
+func (p *Payment) known() []Seen {
+	known := slices.Clip(p.Ledger.Seen)
+	for _, o := range p.Pending {
+		known = append(known, o.seen())
+	}
+	return known
+}
+
+// flush folds what is pending and stores the first news. One message of an
+// order is in flight at a time.
+func (t *turn) flush() {
+	p := t.p
+	for p.Ledger.Writing == nil && t.writes() && len(p.Pending) > 0 {
+		o := p.Pending[0]
+		next, change := Fold(p.State, p.Session.Request.Amount, o)
+		if change == nil {
+			p.State, p.Pending = next, p.Pending[1:]
+			continue
+		}
+		change.OrderID, change.TerminalID = p.Session.Order(), p.Session.Terminal()
+		change.Currency = p.Session.Request.Currency
+		entry := Entry{
+			Event: *change, Hash: p.Session.Hash, Group: p.Session.Group, Replica: p.Rules.Replica,
+			Epoch: p.Ledger.Epoch, EventID: o.EventID, StartedAt: p.Session.StartedAt,
+		}
+		p.Ledger.Writing = statusWrite{entry: entry, next: next}
+		t.do(StoreStatus{Entry: entry, Expect: p.Ledger.Last})
+	}
+	if p.Ledger.Writing == nil && t.writes() && len(p.Invalid) > 0 {
+		p.Ledger.Writing = invalidWrite{}
+		t.do(StoreInvalid{Event: p.Invalid[0], Expect: p.Ledger.Last})
+	}
+}
+
+// writes reports whether the phase is one in which this replica stores news.
+func (t *turn) writes() bool {
+	switch t.p.Phase.(type) {
+	case Following, HandingOver, GivingUp, Ending, Settling, Watching:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,136 @@
+package payment
+
+import "github.com/posbridge/bridge/schema"
+
+// asked answers another replica that considers taking the session over (R11).
+func (t *turn) asked(e Asked) {
+	p := t.p
+	switch {
+	case e.Epoch > p.Ledger.Epoch && !t.knowsMore():
+		t.do(Respond{Waiter: e.Waiter, Elsewhere: true})
+		t.leave(LeaveOutranked)
+	case e.Epoch != p.Ledger.Epoch, p.Draining, !t.isOwner():
+		t.do(Respond{Waiter: e.Waiter, Elsewhere: true})
+	default:
+		if e.Handle != "" && e.QueueSeq >= p.Place.Seq && !p.Place.Gone {
+			p.Place.Handle, p.Place.Seq = e.Handle, e.QueueSeq
+			p.Place.Delivered = max(p.Place.Delivered, 1)
+		}
+		t.do(Respond{Waiter: e.Waiter})
+	}
+}
+
+// outranked leaves when another replica has claimed the session.
+func (t *turn) outranked(e Outranked) {
+	if e.Epoch <= t.p.Ledger.Epoch || !t.isOwner() || t.knowsMore() || e.Phase == ClaimCreating && t.writes() {
+		return
+	}
+	if _, handing := t.p.Phase.(HandingOver); handing {
+		t.leave(LeaveHandedOver)
+		return
+	}
+	t.leave(LeaveOutranked)
+}
+
+// isOwner reports whether this replica has claimed the session, or is about to
+// hear whether it has.
+func (t *turn) isOwner() bool {
+	switch t.p.Phase.(type) {
+	case Arriving, Inquiring, Connecting, Unlocking, Withdrawing:
+		return false
+	}
+	return t.p.Phase != nil
+}
+
+// knowsMore reports whether only this replica can tell whether the order
+// exists: it keeps the session until it has stored that (R7).
+func (t *turn) knowsMore() bool {
+	switch phase := t.p.Phase.(type) {
+	case Creating:
+		return phase.Posting
+	case Opening:
+		return true
+	}
+	return false
+}
+
+// dispute goes on after the fence refused a message, with the log as it is.
+func (t *turn) dispute(log Log) {
+	p := t.p
+	verdict := judgeRefusal(p.Ledger, log)
+	if verdict == refusedAfterAll {
+		t.stored(log.Last)
+		return
+	}
+	if _, claiming := p.Phase.(Claiming); claiming {
+		p.Ledger.Writing, p.Ledger.Disputed, p.Ledger.Epoch = nil, false, 0
+		t.become(Arriving{})
+		t.decide(log)
+		return
+	}
+	switch verdict {
+	case refusedByOwner:
+		t.yield(log)
+	case refusedByLoss:
+		t.claimAgain(log)
+	default:
+		t.tryAgain(log)
+	}
+}
+
+// yield leaves the session to the owner with the higher claim, unless that one
+// does not know that the order exists (R7).
+func (t *turn) yield(log Log) {
+	p := t.p
+	_, opening := p.Phase.(Opening)
+	_, closing := p.Phase.(Closing)
+	claim, newest := log.Claim, log.Newest()
+	switch {
+	case opening && (claim != nil && claim.Phase == ClaimClosed || newest != nil && newest.Event.Status == schema.StatusNotCreated):
+		t.withdraw()
+	case claim != nil && claim.Phase == ClaimCreating && !log.Over() && !closing:
+		t.claimAgain(log)
+	default:
+		t.leave(LeaveOutranked)
+	}
+}
+
+// claimAgain claims above whatever the log shows, from memory.
+func (t *turn) claimAgain(log Log) {
+	p := t.p
+	t.catchUp(log)
+	if log.Claim != nil {
+		p.Ledger.Epoch = max(p.Ledger.Epoch, log.Claim.Epoch)
+	}
+	if newest := log.Newest(); newest != nil {
+		p.Ledger.Epoch = max(p.Ledger.Epoch, newest.Epoch)
+	}
+	p.Ledger.Epoch++
+	if phase, closing := p.Phase.(Closing); closing {
+		t.storeClaim(ClaimClosed, phase.Answer)
+		return
+	}
+	t.storeClaim(ClaimOpen, nil)
+}
+
+// tryAgain repeats the refused message behind what the log shows.
+func (t *turn) tryAgain(log Log) {
+	claim := t.p.Ledger.Claim
+	_, wasClaim := t.p.Ledger.Writing.(claimWrite)
+	t.catchUp(log)
+	if wasClaim {
+		t.storeClaim(claim.Phase, claim.Answer)
+		return
+	}
+	t.flush()
+}
+
+// catchUp takes over what the log has more than memory. Memory goes on when the
+// log has lost something.
+func (t *turn) catchUp(log Log) {
+	p := t.p
+	p.Ledger.Writing, p.Ledger.Disputed, p.Ledger.Last = nil, false, log.Last
+	if newest := log.Newest(); newest != nil && newest.Event.Sequence >= p.State.Sequence {
+		p.State, p.Ledger.Seen = stateOf(log), seenOf(log)
+	}
+}

@@ -1,0 +1,248 @@
+package payment
+
+import (
+	"slices"
+	"time"
+
+	"github.com/posbridge/bridge/schema"
+)
+
+// Payment is everything that this replica knows of one payment. It is a value:
+// Step returns the next one.
+type Payment struct {
+	Rules   *Rules
+	Session Session
+	Place   Place
+	Ledger  Ledger
+	// State is what the last stored status says.
+	State State
+	Phase Phase
+	// Pending are observations that wait to be stored, oldest first.
+	Pending  []Observation
+	Stream   Stream
+	Question Question
+	Cancel   CancelRequest
+	// Lookers wait until the provider has been asked and the news is stored.
+	Lookers []uint64
+	// Answered is set once the requester of the start has got an answer.
+	Answered bool
+	// Draining is set while this replica stops.
+	Draining bool
+	// Invalid are events that were not understood and wait to be stored;
+	// Invalids counts all of them.
+	Invalid  []schema.InvalidEvent
+	Invalids int
+	Timers   [timerCount]time.Time
+}
+
+// Ledger is the order's log as this replica knows it.
+type Ledger struct {
+	// Last is the sequence of the last message of the order.
+	Last uint64
+	// Epoch of this replica's claim, or of the one that it stores; 0 before that.
+	Epoch uint64
+	// Claim is the one that this replica stored, or stores.
+	Claim Claim
+	// Seen are the stored statuses, oldest first.
+	Seen []Seen
+	// Writing is the message in flight, nil when there is none.
+	Writing Write
+	// Disputed is set when it was refused and the log is being read.
+	Disputed bool
+}
+
+// Write is a message in flight to the log.
+type Write interface{ write() }
+
+type (
+	claimWrite  struct{}
+	statusWrite struct {
+		entry Entry
+		next  State
+	}
+	invalidWrite struct{}
+)
+
+func (claimWrite) write()   {}
+func (statusWrite) write()  {}
+func (invalidWrite) write() {}
+
+// Stream is the order's event stream.
+type Stream struct {
+	// Sealed is its address and token, encrypted; empty when there is none.
+	Sealed []byte
+	// Wanted is set while a connection is kept, Connected while it is open.
+	Wanted, Connected bool
+	Connection        Connection
+	// Early are openings and events from before the claim, in order.
+	Early []early
+	// LastEvent is when the last event came, LastID its id.
+	LastEvent time.Time
+	LastID    string
+}
+
+// early is an opening of the stream (nil) or an event from before the claim.
+type early struct{ event *Observation }
+
+// Question is what the provider is being asked about the order.
+type Question struct {
+	// Asking is set while a question is on its way, Routine while it may wait.
+	Asking, Routine bool
+	// Since is the time of the newest reason to ask: an answer to an older
+	// question is not enough.
+	Since time.Time
+	// Interval is the time to the next routine question.
+	Interval time.Duration
+	// Polls counts questions without a stream.
+	Polls int
+	// Held is an answer with news, while the stream may still show how it came
+	// to that; nil when there is none.
+	Held *Observation
+}
+
+// CancelRequest is a cancel that somebody wants.
+type CancelRequest struct {
+	Waiters []uint64
+	// Sent is set while the cancel is on its way.
+	Sent bool
+	// Failure is what the waiters are told unless the order turns out to be over.
+	Failure *schema.Error
+}
+
+// Timer is one of the times at which a payment wants a Tick.
+type Timer int
+
+// The timers of a payment.
+const (
+	// TimerAnswer: the requester is told that the outcome is not known.
+	TimerAnswer Timer = iota
+	// TimerLife: the session is given up.
+	TimerLife
+	// TimerPhase: what the phase waits for has taken long enough.
+	TimerPhase
+	// TimerQuestion: the next question is due.
+	TimerQuestion
+	// TimerHold: an answer or a run of events was held long enough.
+	TimerHold
+	timerCount
+)
+
+// Due is when the payment wants the next Tick; zero when it wants none.
+func (p Payment) Due() time.Time {
+	var due time.Time
+	for _, at := range p.Timers {
+		if !at.IsZero() && (due.IsZero() || at.Before(due)) {
+			due = at
+		}
+	}
+	return due
+}
+
+// New returns the payment of a session. It does nothing before its first Step.
+func New(rules *Rules, session Session, place Place) Payment {
+	return Payment{Rules: rules, Session: session, Place: place}
+}
+
+// Active reports whether this replica owns the session and keeps it alive.
+func (p Payment) Active() bool {
+	switch p.Phase.(type) {
+	case Creating, Opening, Following, GivingUp, Ending, Closing:
+		return true
+	case Settling, Unlocking:
+		return !p.Place.Gone
+	}
+	return false
+}
+
+// Times that are no settings.
+const (
+	// answerGrace is how long after the start deadline a definite answer may
+	// still come before the requester is told that the outcome is unknown.
+	answerGrace = 100 * time.Millisecond
+	// failurePatience is how long a create is repeated at a provider that fails
+	// without saying for how long: a till should know within seconds.
+	failurePatience = 3 * time.Second
+	// arrivalLimit is how long after its deadline a create may still be carried
+	// out, beyond BRIDGE_REQUEST_TIMEOUT: a gateway or proxy may hold it (R3).
+	arrivalLimit = time.Minute
+	// connectLimit is how long a successor waits for the stream before it claims.
+	connectLimit = 2 * time.Second
+	// askOwnerPause is the time between two questions to a silent owner.
+	askOwnerPause = 250 * time.Millisecond
+	// streamFirst is how long an answer waits while the stream is open: the
+	// answer says where things went, the stream shows how.
+	streamFirst = 150 * time.Millisecond
+	// streamPatience is how long a new stream may take to open before the order
+	// is asked for, and how long events that may be repeats are held.
+	streamPatience = 2 * time.Second
+	// handOverLimit is how long a replica that stops follows on for its successor.
+	handOverLimit = 2 * time.Second
+	// routineFactor is how much rarer routine questions become.
+	routineFactor = 8
+	// maxInvalid is how many events of one session are stored as invalid.
+	maxInvalid = 100
+)
+
+// turn is one step of a payment under way.
+type turn struct {
+	p       *Payment
+	at      time.Time
+	effects []Effect
+}
+
+func (t *turn) do(effects ...Effect) { t.effects = append(t.effects, effects...) }
+
+func (t *turn) note(kind NoteKind, text string) { t.do(Note{Kind: kind, Text: text}) }
+
+func (t *turn) wake(timer Timer, after time.Duration) { t.p.Timers[timer] = t.at.Add(after) }
+
+func (t *turn) stop(timer Timer) { t.p.Timers[timer] = time.Time{} }
+
+// pause is the time before the next try of what has failed n times.
+func (t *turn) pause(n int) time.Duration {
+	d := t.p.Rules.BackoffInitial
+	for range min(n, 20) {
+		if d = d * 17 / 10; d >= t.p.Rules.BackoffMax {
+			return t.p.Rules.BackoffMax
+		}
+	}
+	return d
+}
+
+// leave ends the payment here. Whoever waits is told to ask another replica.
+func (t *turn) leave(why LeaveReason) {
+	if t.p.Stream.Wanted {
+		t.closeStream()
+	}
+	for _, w := range slices.Concat(t.p.Cancel.Waiters, t.p.Lookers) {
+		t.do(Respond{Waiter: w, Elsewhere: true})
+	}
+	t.p.Cancel.Waiters, t.p.Lookers = nil, nil
+	t.p.Timers = [timerCount]time.Time{}
+	t.become(Left{})
+	t.do(Leave{Why: why})
+}
+
+// answer answers the requester of the start, once.
+func (t *turn) answer(a AnswerStart) {
+	if !t.p.Answered {
+		t.do(a)
+	}
+	t.p.Answered = true
+	t.stop(TimerAnswer)
+}
+
+// unlock takes the session out of the queue.
+func (t *turn) unlock() {
+	if t.p.Place.Seq != 0 && !t.p.Place.Gone {
+		t.do(Unlock{Place: t.p.Place})
+		return
+	}
+	t.p.Place.Gone = true
+}
+
+// closeStream ends the connection to the event stream.
+func (t *turn) closeStream() {
+	t.p.Stream.Wanted, t.p.Stream.Connected = false, false
+	t.do(CloseStream{})
+}

@@ -1,0 +1,94 @@
+package payment
+
+import "github.com/posbridge/bridge/schema"
+
+// settle begins when the first final status is stored: the terminal is free,
+// and the stream is read on for a while.
+func (t *turn) settle() {
+	p := t.p
+	t.become(Settling{})
+	for _, timer := range []Timer{TimerLife, TimerQuestion, TimerAnswer} {
+		t.stop(timer)
+	}
+	t.unlock()
+	if p.State.Status == schema.StatusUnresolved || p.State.Status == schema.StatusNotCreated {
+		t.become(Settling{Over: true}) // nothing follows
+		if p.Stream.Wanted {
+			t.closeStream()
+		}
+		return
+	}
+	t.wake(TimerPhase, p.Rules.SettleWindow)
+	if p.State.Status == "completed" && p.State.Charged == 0 {
+		t.askNow() // for the amount that was charged
+	}
+}
+
+// settleOver ends the settle window. Without a stream one last answer is awaited.
+func (t *turn) settleOver(phase Settling) {
+	p := t.p
+	if phase.Over {
+		p.Question.Asking = false // it has taken too long
+		return
+	}
+	t.become(Settling{Over: true})
+	if !p.Stream.Connected {
+		t.askNow()
+		t.wake(TimerPhase, p.Rules.RequestTimeout)
+	}
+}
+
+// settled leaves a payment of which nothing more is expected, or watches it.
+func (t *turn) settled() {
+	p := t.p
+	if phase, settling := p.Phase.(Settling); !settling || !phase.Over || !p.Place.Gone || t.busy() {
+		return
+	}
+	if p.Stream.Wanted {
+		t.closeStream()
+	}
+	t.stop(TimerPhase)
+	if endsUnpaid(p.State.Status) && len(p.Rules.Aftercare) > 0 && !p.Draining {
+		t.watch(false)
+		return
+	}
+	t.leave(LeaveDone)
+}
+
+// busy reports whether something of the payment is on its way.
+func (t *turn) busy() bool {
+	p := t.p
+	return p.Ledger.Writing != nil || len(p.Pending) > 0 || len(p.Invalid) > 0 || p.Question.Asking || p.Question.Held != nil || p.Cancel.Sent
+}
+
+// watch waits for the times at which an order that ended unpaid is asked for
+// again. ask is set when one of them may have been missed.
+func (t *turn) watch(ask bool) {
+	t.become(Watching{})
+	t.wake(TimerLife, t.p.Rules.SessionTimeout)
+	t.nextRound()
+	if ask {
+		t.askNow()
+	}
+}
+
+// watchRound asks for the order at one of the times of the aftercare.
+func (t *turn) watchRound() {
+	t.nextRound()
+	t.askNow()
+}
+
+// nextRound sets the timer to the next time of the aftercare, if there is one.
+func (t *turn) nextRound() {
+	p := t.p
+	t.stop(TimerPhase)
+	if !endsUnpaid(p.State.Status) {
+		return
+	}
+	for _, after := range p.Rules.Aftercare {
+		if due := p.State.EndedAt.Add(after); due.After(t.at) {
+			p.Timers[TimerPhase] = due
+			return
+		}
+	}
+}

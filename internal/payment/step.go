@@ -1,0 +1,304 @@
+package payment
+
+// Step takes one input. It makes every decision about the payment, and is pure:
+// the same payment and input give the same next payment and effects.
+func Step(p Payment, in Input) (Payment, []Effect) {
+	t := &turn{p: &p, at: in.At}
+	t.take(in.Event)
+	t.rest()
+	return p, t.effects
+}
+
+// take hands the input to the phase that it is meant for. What comes too late
+// for that is dropped.
+func (t *turn) take(event Event) {
+	if _, left := t.p.Phase.(Left); left {
+		t.turnAway(event)
+		return
+	}
+	switch e := event.(type) {
+	case Delivered:
+		t.delivered(e.Place)
+	case Found:
+		t.find()
+	case LogRead:
+		t.logRead(e.Log)
+	case Stored:
+		t.stored(e.Seq)
+	case Refused:
+		t.p.Ledger.Disputed = true
+		t.do(ReadLog{})
+	case Posted:
+		if phase, ok := t.p.Phase.(Creating); ok {
+			t.posted(phase, e)
+		}
+	case Answered:
+		t.p.Question.Asking, t.p.Question.Routine = false, false
+		t.takeAnswer(e)
+	case Cancelled:
+		t.takeCancelled(e)
+	case StreamOpened:
+		t.streamOpened()
+	case StreamEvent:
+		t.streamEvent(e.Observation)
+	case StreamInvalid:
+		t.streamInvalid(e)
+	case StreamUnsettled:
+		if t.writes() {
+			t.askNow()
+		}
+	case StreamEnded:
+		t.streamEnded(e)
+	case Tick:
+		t.tick()
+	case Unlocked:
+		t.p.Place.Gone = true
+		t.note(NoteUnlocked, "the terminal is free")
+		t.finished()
+	case Requeued:
+		t.p.Place.Seq, t.p.Place.Handle, t.p.Place.Delivered = e.Seq, "", 0
+	case Draining:
+		t.p.Draining = true
+	default:
+		t.takeRequest(event)
+	}
+}
+
+// takeRequest takes what other replicas and commands want to know or to happen.
+func (t *turn) takeRequest(event Event) {
+	p := t.p
+	switch e := event.(type) {
+	case OwnerSaid:
+		if phase, ok := p.Phase.(Inquiring); ok {
+			t.ownerSaid(phase, e)
+		}
+	case Asked:
+		t.asked(e)
+	case Outranked:
+		t.outranked(e)
+	case CancelAsked:
+		p.Cancel.Waiters = append(p.Cancel.Waiters[:len(p.Cancel.Waiters):len(p.Cancel.Waiters)], e.Waiter)
+		switch p.Phase.(type) {
+		case Following, HandingOver:
+			t.cancel()
+		}
+	case LookAsked:
+		p.Lookers = append(p.Lookers[:len(p.Lookers):len(p.Lookers)], e.Waiter)
+		if t.writes() {
+			t.askNow()
+		}
+	}
+}
+
+// turnAway answers whoever asks a payment that has been left.
+func (t *turn) turnAway(event Event) {
+	switch e := event.(type) {
+	case Asked:
+		t.do(Respond{Waiter: e.Waiter, Elsewhere: true})
+	case CancelAsked:
+		t.do(Respond{Waiter: e.Waiter, Elsewhere: true})
+	case LookAsked:
+		t.do(Respond{Waiter: e.Waiter, Elsewhere: true})
+	}
+}
+
+// delivered takes the session from the queue, or the new handle of one that is
+// followed already.
+func (t *turn) delivered(place Place) {
+	if t.p.Phase == nil {
+		t.arrive(place)
+		return
+	}
+	if place.Seq >= t.p.Place.Seq && !t.p.Place.Gone {
+		place.LogCreated = t.p.Place.LogCreated
+		t.p.Place = place
+	}
+}
+
+// logRead takes the log that was asked for.
+func (t *turn) logRead(log Log) {
+	switch _, arriving := t.p.Phase.(Arriving); {
+	case arriving:
+		t.decide(log)
+	case t.p.Ledger.Disputed:
+		t.dispute(log)
+	}
+}
+
+// takeAnswer takes the provider's answer as the phase needs it.
+func (t *turn) takeAnswer(e Answered) {
+	switch phase := t.p.Phase.(type) {
+	case Creating:
+		t.found(phase, e)
+	case GivingUp:
+		t.answered(e)
+		if phase, still := t.p.Phase.(GivingUp); still && t.p.Question.Held == nil {
+			t.giveUpNext(phase, !e.Exists)
+		}
+	default:
+		if t.writes() {
+			t.answered(e)
+		}
+	}
+}
+
+// takeCancelled takes what a cancel came to as the phase needs it.
+func (t *turn) takeCancelled(e Cancelled) {
+	switch t.p.Phase.(type) {
+	case Withdrawing:
+		t.leave(LeaveDone)
+	default:
+		if t.writes() {
+			t.cancelled(e)
+		}
+		if phase, still := t.p.Phase.(GivingUp); still && t.p.Question.Held == nil {
+			t.giveUpNext(phase, false)
+		}
+	}
+}
+
+// stored takes the confirmation of the message in flight.
+func (t *turn) stored(seq uint64) {
+	p := t.p
+	write := p.Ledger.Writing
+	p.Ledger.Last, p.Ledger.Writing, p.Ledger.Disputed = seq, nil, false
+	switch w := write.(type) {
+	case claimWrite:
+		t.claimed()
+	case statusWrite:
+		ended := w.next.Final && !p.State.Final
+		p.State = w.next
+		p.Ledger.Seen = append(p.Ledger.Seen[:len(p.Ledger.Seen):len(p.Ledger.Seen)],
+			Seen{w.entry.Event.Status, w.entry.Event.TransactionID, w.entry.EventID})
+		p.Pending = p.Pending[1:]
+		t.do(Note{Kind: NoteStatus, Text: w.entry.Event.Status, Event: &w.entry.Event})
+		if ended {
+			t.settle()
+		}
+	case invalidWrite:
+		p.Invalid = p.Invalid[1:]
+	}
+	t.flush()
+}
+
+// claimed goes on with what a claim was stored for.
+func (t *turn) claimed() {
+	switch phase := t.p.Phase.(type) {
+	case Claiming:
+		t.owns(phase.Goal)
+	case Opening:
+		t.opened()
+	case Closing:
+		t.closed(phase)
+	}
+}
+
+// tick fires the timers that are due.
+func (t *turn) tick() {
+	for timer := range timerCount {
+		if due := t.p.Timers[timer]; due.IsZero() || due.After(t.at) {
+			continue
+		}
+		t.stop(timer)
+		t.fire(timer)
+	}
+}
+
+func (t *turn) fire(timer Timer) {
+	switch timer {
+	case TimerAnswer:
+		t.answer(AnswerStart{Failure: unknownError()})
+	case TimerLife:
+		t.lifeOver()
+	case TimerPhase:
+		t.phaseOver()
+	case TimerQuestion:
+		if t.p.Stream.Connected {
+			t.askRoutine()
+		} else {
+			t.askNow()
+		}
+	case TimerHold:
+		t.held()
+	}
+}
+
+// lifeOver ends a session that has taken too long.
+func (t *turn) lifeOver() {
+	switch phase := t.p.Phase.(type) {
+	case Watching:
+		t.leave(LeaveDone)
+	case Following:
+		t.giveUp()
+	case Creating:
+		if !phase.Posting {
+			t.giveUp()
+			return
+		}
+		t.wake(TimerLife, t.p.Rules.RequestTimeout)
+	case Opening, Closing:
+		t.wake(TimerLife, t.p.Rules.RequestTimeout)
+	}
+}
+
+// phaseOver ends what the phase has waited for long enough.
+func (t *turn) phaseOver() {
+	switch phase := t.p.Phase.(type) {
+	case Connecting:
+		t.connected()
+	case HandingOver:
+		t.leave(LeaveHandedOver)
+	case GivingUp:
+		t.giveUpNext(phase, false)
+	case Settling:
+		t.settleOver(phase)
+	case Watching:
+		t.watchRound()
+	}
+}
+
+// rest does what becomes possible when nothing is on its way any more.
+func (t *turn) rest() {
+	p := t.p
+	if p.State.Final && p.Ledger.Writing == nil {
+		t.respondCancels(p.State.Status, nil)
+	}
+	if p.Cancel.Failure != nil && !t.busy() {
+		t.respondCancels("", p.Cancel.Failure)
+	}
+	if len(p.Lookers) > 0 && t.writes() && !t.busy() {
+		for _, w := range p.Lookers {
+			t.do(Respond{Waiter: w, Status: p.State.Status})
+		}
+		p.Lookers = nil
+	}
+	t.settled()
+	if _, watching := p.Phase.(Watching); watching && !t.busy() && (p.Timers[TimerPhase].IsZero() || p.Draining) {
+		t.leave(LeaveDone)
+	}
+	if p.Draining {
+		t.drain()
+	}
+}
+
+// drain hands the session over as soon as nothing is lost by it.
+func (t *turn) drain() {
+	switch phase := t.p.Phase.(type) {
+	case Arriving, Inquiring, Connecting, Claiming:
+		t.giveBack()
+	case Creating:
+		if !phase.Posting {
+			t.giveBack()
+		}
+	case Following:
+		t.handOver()
+	}
+}
+
+// giveBack leaves a session whose order this replica does not follow yet.
+func (t *turn) giveBack() {
+	if t.p.Place.Handle != "" {
+		t.do(GiveBack{Handle: t.p.Place.Handle})
+	}
+	t.leave(LeaveHandedOver)
+}

@@ -1,0 +1,87 @@
+package payment
+
+// inquire asks the owner before its session is taken over.
+func (t *turn) inquire(log Log) {
+	t.become(Inquiring{Log: log, Since: t.at})
+	t.askOwner(log.Claim, 0)
+}
+
+func (t *turn) askOwner(claim *Claim, n int) {
+	ask := AskOwner{Owner: claim.Owner, Epoch: claim.Epoch, Handle: t.p.Place.Handle, QueueSeq: t.p.Place.Seq}
+	if n > 0 {
+		ask.After = askOwnerPause
+	}
+	t.do(ask)
+}
+
+// ownerSaid takes the owner's answer. Silence, and a missing owner while NATS
+// was in trouble, prove its end only after BRIDGE_REPLICA_TTL.
+func (t *turn) ownerSaid(phase Inquiring, said OwnerSaid) {
+	waited := t.at.Sub(phase.Since) >= t.p.Rules.ReplicaTTL
+	switch {
+	case said.Word == OwnerFollows:
+		t.leave(LeaveFollowed)
+	case said.Word == OwnerLeft, said.Word == OwnerGone && said.Calm, waited:
+		t.takeOver(phase.Log)
+	default:
+		t.askOwner(phase.Log.Claim, 1)
+	}
+}
+
+// takeOver goes on in the place of an owner that has gone. An open order is
+// connected to first, so that its two readers overlap.
+func (t *turn) takeOver(log Log) {
+	p := t.p
+	t.adopt(log)
+	switch {
+	case log.Over():
+		t.claimOver(log, GoalWatch)
+	case log.Claim != nil && log.Claim.Phase == ClaimCreating && log.Newest() == nil:
+		t.claimOver(log, GoalFindOut)
+	case len(p.Stream.Sealed) == 0 || p.Stream.Connected:
+		t.claimOver(log, GoalFollow)
+	default:
+		t.become(Connecting{Log: log})
+		t.wake(TimerPhase, connectLimit)
+		if !p.Stream.Wanted {
+			t.openStream()
+		}
+	}
+}
+
+// connected claims once the stream is open, or will not be in time.
+func (t *turn) connected() {
+	if phase, ok := t.p.Phase.(Connecting); ok {
+		t.claimOver(phase.Log, GoalFollow)
+	}
+}
+
+// owns goes on after the claim is stored.
+func (t *turn) owns(goal Goal) {
+	p := t.p
+	if goal != GoalWatch {
+		p.Timers[TimerLife] = p.Session.StartedAt.Add(p.Rules.SessionTimeout)
+	}
+	if goal != GoalCreate && (p.Ledger.Epoch > 1 || len(p.Ledger.Seen) > 0) {
+		t.note(NoteTookOver, "taken over from another replica")
+	}
+	switch goal {
+	case GoalCreate:
+		t.create(Nothing)
+	case GoalFindOut:
+		t.create(Doubt)
+	case GoalWatch:
+		t.watch(true)
+	case GoalFollow:
+		if t.mayWait() {
+			t.answer(AnswerStart{SessionID: p.State.SessionID, Status: p.State.Status, Created: true})
+		}
+		t.follow()
+	}
+}
+
+// mayWait reports whether the requester of the start may still wait: the owner
+// before may have gone between the order and the answer.
+func (t *turn) mayWait() bool {
+	return t.p.Session.Reply != "" && t.at.Before(t.p.Session.Deadline.Add(answerGrace))
+}
