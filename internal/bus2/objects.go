@@ -168,3 +168,11 @@ func (b *Bus) ensureConsumer(ctx context.Context) error {
 	b.consumerMade.Store(true)
 	return nil
 }
+
+// StatusCreated is when the status stream was created, as of the last Ensure;
+// the zero time before.
+func (b *Bus) StatusCreated() time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.created[b.space.StatusStream()]
+}

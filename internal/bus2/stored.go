@@ -99,6 +99,8 @@ type Status struct {
 	// Replica and Epoch of the owner that published it.
 	Replica string
 	Epoch   uint64
+	// EventID is the id of the provider's event, empty when it had none.
+	EventID string
 	// StartedAt is when the start request was accepted.
 	StartedAt time.Time
 	// Trace is sent as the message's trace context; it is not read back.
@@ -121,6 +123,7 @@ const (
 	headerReplica   = "Bridge-Replica"
 	headerEpoch     = "Bridge-Epoch"
 	headerStartedAt = "Bridge-Started-At"
+	headerEventID   = "Bridge-Event-Id"
 )
 
 // headers builds a message header with few allocations.
@@ -165,13 +168,16 @@ func statusMessage(source string, s Status) (*nats.Msg, headers, error) {
 	h.set(headerReplica, s.Replica)
 	h.set(headerEpoch, strconv.FormatUint(s.Epoch, 10))
 	h.set(headerStartedAt, s.StartedAt.Format(time.RFC3339Nano))
+	if s.EventID != "" {
+		h.set(headerEventID, s.EventID)
+	}
 	return &nats.Msg{Header: h.header, Data: body}, h, nil
 }
 
 func readStatus(m stored) (Status, error) {
 	s := Status{
 		Hash: m.Header.Get(headerHash), Group: m.Header.Get(headerGroup), Replica: m.Header.Get(headerReplica),
-		Seq: m.Seq, At: m.At,
+		EventID: m.Header.Get(headerEventID), Seq: m.Seq, At: m.At,
 	}
 	if err := json.Unmarshal(m.Data, &s.Event); err != nil {
 		return Status{}, fmt.Errorf("read status %d on %s: %w", m.Seq, m.Subject, err)

@@ -12,6 +12,7 @@ const (
 	labelOther = "other"
 
 	statusUnresolved = schema.StatusUnresolved
+	statusNotCreated = schema.StatusNotCreated
 	sourceStream     = schema.SourceStream
 	sourceReconcile  = schema.SourceReconcile
 	sourceBridge     = schema.SourceBridge
@@ -36,16 +37,17 @@ const (
 )
 
 var (
+	findings = []string{"unfollowed", "unqueued", "ended", "unwatched"}
 	results  = []string{string(ReconcileNews), string(ReconcileNoNews), string(ReconcileFailed)}
 	statuses = []string{
 		"initialized", "declined", "completed", "cancelled", "expired", "void",
-		"reversed", "refunded", "partial_refunded", "chargedback", "reserved", "uncleared", "shipped",
-		statusUnresolved,
+		"reversed", "refunded", "partial_refunded", "chargeback", "chargedback", "reserved", "uncleared", "shipped",
+		statusUnresolved, statusNotCreated,
 	}
-	finals     = []string{"completed", "cancelled", "expired", "void", statusUnresolved}
+	finals     = []string{"completed", "cancelled", "expired", "void", statusUnresolved, statusNotCreated}
 	sources    = []string{sourceStream, sourceReconcile, sourceBridge}
-	commands   = []string{"start", "cancel", "get", "list"}
-	operations = []string{"create", "get", "cancel", "terminals", "stream"}
+	commands   = []string{"start", "cancel", "get", "list", "receipt"}
+	operations = []string{"create", "get", "cancel", "terminals", "stream", "receipt"}
 	// reasons are those of the provider package's Reason.
 	reasons = []string{
 		"ended", "idle", "refused", "host", "too_large", "status", "redirect", "content_type", "transport", "cancelled",

@@ -48,6 +48,7 @@ const (
 	KeyCount       = "count"
 	KeyVersion     = "version"
 	KeyCommit      = "commit"
+	KeyStack       = "stack" // of a goroutine that panicked
 	KeyError       = "error" // as zap.Error writes it
 )
 

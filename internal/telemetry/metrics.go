@@ -30,6 +30,8 @@ type Metrics struct {
 	failovers          prometheus.Counter
 	handovers          prometheus.Counter
 	fencesLost         prometheus.Counter
+	sessionsPanicked   prometheus.Counter
+	sweepRepairs       *prometheus.CounterVec
 	oldestSession      atomic.Int64 // Unix nanoseconds of its start, 0 without one
 
 	streamsConnected prometheus.Gauge
@@ -84,6 +86,8 @@ func NewMetrics(version, commit, goVersion string) *Metrics {
 	m.failovers = m.counter("failovers_total", "Sessions taken over from another replica that fell silent; hand-overs are not counted.")
 	m.handovers = m.counter("handovers_total", "Sessions handed to the other replicas while draining.")
 	m.fencesLost = m.counter("fences_lost_total", "Sessions left because another replica has taken them over.")
+	m.sessionsPanicked = m.counter("sessions_panicked_total", "Sessions that failed in the program's own code and were left to another replica.")
+	m.sweepRepairs = m.counterVec("sweep_repairs_total", "What a sweep of queue and logs found twice and repaired.", "finding")
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Namespace: namespace, Name: "oldest_session_age_seconds",
 		Help: "Age of the oldest session that this replica follows; 0 without one.",
@@ -126,7 +130,7 @@ func NewMetrics(version, commit, goVersion string) *Metrics {
 // zero makes every counter with known labels exist.
 func (m *Metrics) zero() {
 	for _, status := range statuses {
-		if status == statusUnresolved {
+		if status == statusUnresolved || status == statusNotCreated {
 			m.statusPublished.WithLabelValues(status, sourceBridge)
 			continue
 		}
@@ -142,6 +146,9 @@ func (m *Metrics) zero() {
 		for _, code := range codes {
 			m.commands.WithLabelValues(command, code)
 		}
+	}
+	for _, finding := range findings {
+		m.sweepRepairs.WithLabelValues(finding)
 	}
 	for _, reason := range reasons {
 		m.streamReconnects.WithLabelValues(reason)

@@ -26,6 +26,15 @@ func (m *Metrics) SessionTakenOver() { m.failovers.Inc() }
 // SessionHandedOver counts a session that this replica gave up while draining.
 func (m *Metrics) SessionHandedOver() { m.handovers.Inc() }
 
+// SessionPanicked counts a session that failed in this program's own code and
+// was left to another replica.
+func (m *Metrics) SessionPanicked() { m.sessionsPanicked.Inc() }
+
+// SweepRepaired counts something that a sweep of queue and logs found and repaired.
+func (m *Metrics) SweepRepaired(finding string) {
+	m.sweepRepairs.WithLabelValues(known(findings, finding)).Inc()
+}
+
 // FenceLost counts a session that this replica left because another has it.
 func (m *Metrics) FenceLost() { m.fencesLost.Inc() }
 
