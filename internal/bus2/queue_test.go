@@ -15,6 +15,7 @@ func deliveries(t testing.TB, b *bus.Bus) (got chan bus.Delivery, stop func()) {
 	got = make(chan bus.Delivery, 4096)
 	done := make(chan error, 1)
 	go func() {
+		defer close(got)
 		done <- b.Deliveries(ctx, func(d bus.Delivery) { got <- d }, func(err error) { t.Logf("deliveries: %v", err) })
 	}()
 	stopped := false

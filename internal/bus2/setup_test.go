@@ -69,15 +69,18 @@ func both(t *testing.T, test func(t *testing.T, b *bundle)) {
 
 // ensure makes the objects. In a cluster that has just begun it may take more
 // than one call.
-func (b *bundle) ensure() {
+func (b *bundle) ensure() (made bus.Made) {
 	b.t.Helper()
-	var err error
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
-		if _, err = b.Ensure(b.t.Context()); err == nil {
-			return
+	for deadline := time.Now().Add(patience); ; {
+		m, err := b.Ensure(b.t.Context())
+		made.Statuses, made.Sessions = made.Statuses || m.Statuses, made.Sessions || m.Sessions
+		if err == nil {
+			return made
+		}
+		if time.Now().After(deadline) {
+			b.t.Fatal(err)
 		}
 	}
-	b.t.Fatal(err)
 }
 
 // another makes one more connection, as another replica has it.
