@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -60,6 +61,7 @@ func Connect(o Options) (*Bus, error) {
 	if b.conn, err = nats.Connect(o.URLs, options...); err != nil {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
+	b.state.conn.Store(b.conn)
 	timeout := jetstream.WithDefaultTimeout(callLimit)
 	if o.Domain == "" {
 		b.js, err = jetstream.New(b.conn, timeout)
@@ -83,11 +85,19 @@ func (b *Bus) handlers() []nats.Option {
 		}
 	}
 	refused := func(_ *nats.Conn, err error) {
-		if isAuthorization(err) && !b.state.connected.Load() && ev.Unauthorized != nil {
-			ev.Unauthorized(err)
+		if isAuthorization(err) && !b.state.connected.Load() {
+			callErr(ev.Unauthorized, err)
 			return
 		}
 		callErr(ev.Refused, err)
+	}
+	// nats.go reports an attempt that failed, but not one that was refused by a
+	// server: it only remembers the error.
+	delay := func(int) time.Duration {
+		if c := b.state.conn.Load(); c != nil && isAuthorization(c.LastError()) {
+			refused(c, c.LastError())
+		}
+		return reconnectWait + rand.N(reconnectJitter) //nolint:gosec // no secret
 	}
 	disconnected := func(_ *nats.Conn, err error) {
 		b.state.trouble()
@@ -103,6 +113,7 @@ func (b *Bus) handlers() []nats.Option {
 	return []nats.Option{
 		nats.ConnectHandler(connected), nats.ReconnectHandler(connected), nats.ReconnectErrHandler(refused),
 		nats.DisconnectErrHandler(disconnected), nats.ClosedHandler(closed), nats.ErrorHandler(b.asyncError),
+		nats.CustomReconnectDelay(delay),
 	}
 }
 

@@ -64,7 +64,7 @@ type ConnectionEvents struct {
 	Disconnected func(error)
 	// Closed is called once, when the connection is gone for good. The daemon ends.
 	Closed func(error)
-	// Refused is called with the reason for each failed attempt to connect.
+	// Refused is called with the reason when attempts to connect fail.
 	Refused func(error)
 	// Unauthorized is called instead of Refused if the server refused the
 	// credentials and there never was a connection: they are wrong, and trying
@@ -85,8 +85,6 @@ func (o Options) natsOptions() ([]nats.Option, error) {
 		nats.MaxReconnects(-1),
 		nats.RetryOnFailedConnect(true),
 		nats.IgnoreAuthErrorAbort(),
-		nats.ReconnectWait(reconnectWait),
-		nats.ReconnectJitter(reconnectJitter, reconnectJitter),
 		nats.ReconnectBufSize(-1),
 		nats.Timeout(dialLimit),
 		nats.PingInterval(pingInterval),

@@ -6,10 +6,14 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/nats-io/nats.go"
 )
 
 // connState is what nats.go's callbacks have reported about the connection.
 type connState struct {
+	// conn is set when Connect is about to return; callbacks may come earlier.
+	conn atomic.Pointer[nats.Conn]
 	// connected is set with the first connection and stays.
 	connected atomic.Bool
 	// closing is set when Close is called: what the connection then reports is no
