@@ -52,15 +52,15 @@ func (b *Bus) Rights() []Right {
 			list = append(list, Right{Subject: s, Why: why})
 		}
 	}
-	for _, c := range []subjects.Command{subjects.Start, subjects.Cancel, subjects.Get, subjects.List} {
+	for _, c := range subjects.Commands() {
 		listen("take commands", b.space.Command(c))
 		if c != subjects.List {
 			listen("take commands", b.space.AllTerminalCommands(c))
 		}
 	}
 	listen("be found as a micro service", "$SRV.PING", "$SRV.INFO", "$SRV.STATS")
-	listen("get answers of JetStream", "_INBOX."+nobody+".*")
-	write("answer requesters", "_INBOX."+nobody)
+	listen("get answers and sessions of JetStream", "_INBOX."+nobody, "_INBOX."+nobody+".*")
+	write("answer requesters and other replicas", "_INBOX."+nobody+"."+nobody)
 	list = append(list, Right{Subject: "_R_." + nobody, Why: "answer requesters of other accounts", Optional: true})
 	write("lock terminals", p+"."+nobody+".session")
 	journal := p + "." + nobody + "." + nobody + "." + string(subjects.Journal) + "."

@@ -40,7 +40,7 @@ func TestWhatIsStoredKeepsItsForm(t *testing.T) {
 			OrderID: "A/1", TerminalID: "T1", SessionID: "s", TransactionID: "t", Status: "completed", FinancialStatus: "completed",
 			PreviousStatus: "initialized", Final: true, Sequence: 2, Source: schema.SourceStream, Amount: 1250, Currency: "EUR", ObservedAt: at,
 		},
-		Hash: "h", Group: "g", Replica: "a", Epoch: 2, StartedAt: at,
+		Hash: "h", Group: "g", Replica: "a", Epoch: 2, StartedAt: at, EventID: "e",
 	}
 
 	golden(t, "session.v1", &nats.Msg{Data: lastBody(t, b, "POS_SESSIONS", func() { must(b.Enqueue(ctx, wantSession))(t) }).Data})
