@@ -80,6 +80,7 @@ func (b *Bus) handlers() []nats.Option {
 	ev := b.opts.Events
 	connected := func(c *nats.Conn) {
 		b.state.connected.Store(true)
+		b.state.trouble() // it ends now
 		if ev.Connected != nil {
 			ev.Connected(serverHost(c))
 		}

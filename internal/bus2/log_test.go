@@ -194,6 +194,29 @@ func TestForeignMessagesAreSkipped(t *testing.T) {
 	must(b.AppendClaim(ctx, "T1", "A", claim("T1", "A", 2), last))(t)
 }
 
+// An order whose provider sends nonsense has a long log, and goes on all the same.
+func TestALongLog(t *testing.T) {
+	t.Parallel()
+	b := ready(t, "")
+	ctx := t.Context()
+	first := must(b.AppendClaim(ctx, "T1", "A", claim("T1", "A", 1), 0))(t)
+	acks := []jetstream.PubAckFuture{}
+	for range 2100 {
+		acks = append(acks, must(b.js.PublishAsync("pos.T1.A.journal.invalid", []byte("{}")))(t))
+	}
+	var last uint64
+	for _, ack := range acks {
+		last = receive(t, ack.Ok()).Sequence
+	}
+	last = must(b.AppendStatus(ctx, status("A", "completed", 1), last))(t)
+	for name, read := range map[string]func(context.Context, string, string, bool) (bus.Log, error){"leader": b.ReadLog, "copy": b.ReadLogFast} {
+		log := must(read(ctx, "T1", "A", true))(t)
+		if log.Last != last || log.ClaimSeq != first || len(log.Statuses) != 1 {
+			t.Errorf("%s: got %+v", name, log)
+		}
+	}
+}
+
 // A claim of a release that this one does not know is not passed over: its owner
 // is alive.
 func TestAClaimOfALaterReleaseIsLeftAlone(t *testing.T) {
@@ -307,6 +330,9 @@ func TestARecreatedStreamFitsNoOldSequence(t *testing.T) {
 		log := must(b.ReadLog(ctx, "T1", "A", false))(t)
 		if !log.Created.After(created) {
 			t.Errorf("created %s after %s", log.Created, created)
+		}
+		if !bus.CreatedAfter(next, created.Add(time.Millisecond)) || bus.CreatedAfter(next, log.Created.Add(time.Millisecond)) || bus.CreatedAfter(old, log.Created) {
+			t.Errorf("the sequences %d and %d do not tell when the streams were created", old, next)
 		}
 		if _, err := b.AppendClaim(ctx, "T1", "A", claim("T1", "A", 3), old); !errors.Is(err, bus.ErrConflict) {
 			t.Errorf("got %v, want a conflict", err)

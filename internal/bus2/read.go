@@ -30,8 +30,22 @@ type Log struct {
 	Created time.Time
 }
 
-// maxLog bounds how many messages of one order are read; an order has a handful.
-const maxLog = 1000
+// CreatedAfter reports whether a stream was created after t, judged by the sequence
+// of one of its messages alone: the sequences of a stream begin with the
+// microsecond of its creation, and no stream gets a message per microsecond. After
+// a claim was stored in an empty log it says, without a request, whether the log
+// is younger than the session.
+func CreatedAfter(seq uint64, t time.Time) bool { return seq >= firstSeq(t) }
+
+const (
+	// page is how many messages one request reads.
+	page = 1000
+	// maxLog bounds how many messages of one order are read. An order has a handful;
+	// a provider that sends nonsense may fill its log with invalid events.
+	maxLog = 20 * page
+	// copyReads is how often a copy that lags is asked again.
+	copyReads = 3
+)
 
 // ReadLog reads an order's log as the leader of the stream has it: the last claim
 // and, with all, every status, otherwise the last one. A message that the bridge
@@ -120,32 +134,42 @@ func kindOf(subject string) subjects.Kind {
 // stream has nothing else. A copy applies the leader's messages in their order, so
 // a copy that has the leader's last message of an order has the whole order.
 func (b *Bus) readLeader(ctx context.Context, filter string, all bool) ([]stored, error) {
-	messages, copyErr := b.readCopy(ctx, filter, all)
-	last, err := b.getMessage(ctx, b.space.StatusStream(), messageRequest{LastFor: filter})
-	if errors.Is(err, ErrNotFound) {
-		return nil, nil
+	for range copyReads {
+		messages, copyErr := b.readCopy(ctx, filter, all)
+		last, err := b.getMessage(ctx, b.space.StatusStream(), messageRequest{LastFor: filter})
+		if errors.Is(err, ErrNotFound) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if copyErr != nil {
+			break
+		}
+		if n := len(messages); n > 0 && messages[n-1].Seq == last.Seq {
+			return messages, nil
+		}
 	}
-	if err != nil {
-		return nil, err
-	}
-	if n := len(messages); copyErr == nil && n > 0 && messages[n-1].Seq == last.Seq {
-		return messages, nil
-	}
-	// The copy lags, or there was a publish between the two. Read one after the
-	// other from the leader itself.
-	messages = messages[:0]
+	return b.readOneByOne(ctx, filter)
+}
+
+// readOneByOne reads all messages of an order from the leader of the stream.
+func (b *Bus) readOneByOne(ctx context.Context, filter string) (messages []stored, err error) {
 	for seq := uint64(0); len(messages) < maxLog; {
 		m, err := b.getMessage(ctx, b.space.StatusStream(), messageRequest{NextFor: filter, Seq: seq})
 		if errors.Is(err, ErrNotFound) {
-			break
+			return messages, nil
 		}
 		if err != nil {
 			return nil, err
 		}
 		messages, seq = append(messages, m), m.Seq+1
 	}
-	return messages, nil
+	return nil, errTooLong
 }
+
+// errTooLong: nobody can write an order's log without having read it to its end.
+var errTooLong = fmt.Errorf("the log of the order has more than %d messages", maxLog)
 
 // messageRequest is a request to the message get and direct get APIs.
 type messageRequest struct {
@@ -184,13 +208,24 @@ func (b *Bus) getMessage(ctx context.Context, stream string, r messageRequest) (
 // readCopy reads an order's messages from any copy of the stream, in the order of
 // the stream: all of them, or the last one of each kind. github.com/synadia-io/orbit.go
 // has these requests too, but does not send them to the right subject in a domain.
-func (b *Bus) readCopy(ctx context.Context, filter string, all bool) ([]stored, error) {
-	request := messageRequest{Multi: []string{filter}}
-	if all {
-		request = messageRequest{NextFor: filter, Batch: maxLog}
+func (b *Bus) readCopy(ctx context.Context, filter string, all bool) (messages []stored, err error) {
+	if !all {
+		return b.readDirect(ctx, messageRequest{Multi: []string{filter}})
 	}
-	var messages []stored
-	err := b.askMany(ctx, b.apiSubject("DIRECT.GET", b.space.StatusStream()), request, func(msg *nats.Msg) (more bool, err error) {
+	for next := uint64(0); len(messages) < maxLog; {
+		more, err := b.readDirect(ctx, messageRequest{NextFor: filter, Seq: next, Batch: page})
+		messages = append(messages, more...)
+		if err != nil || len(more) < page {
+			return messages, err
+		}
+		next = more[page-1].Seq + 1
+	}
+	return nil, errTooLong
+}
+
+// readDirect reads messages with the direct get API.
+func (b *Bus) readDirect(ctx context.Context, request messageRequest) (messages []stored, err error) {
+	err = b.askMany(ctx, b.apiSubject("DIRECT.GET", b.space.StatusStream()), request, func(msg *nats.Msg) (more bool, err error) {
 		switch msg.Header.Get("Status") {
 		case "204", "404": // the end; nothing at all
 			return false, nil

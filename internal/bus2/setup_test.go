@@ -116,6 +116,18 @@ func receive[T any](t testing.TB, c <-chan T) T {
 	}
 }
 
+// until waits for something that has no event.
+func until(t testing.TB, happened func() bool) {
+	t.Helper()
+	look := time.NewTicker(time.Millisecond)
+	defer look.Stop()
+	for deadline := time.Now().Add(patience); !happened(); <-look.C {
+		if time.Now().After(deadline) {
+			t.Fatal("it did not happen")
+		}
+	}
+}
+
 // must returns a value, or ends the test with the error.
 func must[T any](v T, err error) func(t testing.TB) T {
 	return func(t testing.TB) T {
