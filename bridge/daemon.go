@@ -245,7 +245,7 @@ func (d *Daemon) serve(ctx, cut, life context.Context) error {
 		SessionTimeout: d.config.SessionTimeout, RequestTimeout: d.config.RequestTimeout,
 	}, Ports{
 		Queue: d.bus, Journal: d.bus, Records: d.bus, Requesters: d.bus, Clock: d.bus,
-		Provider: d.client, Groups: d.groups, Space: d.config.Space, Metrics: d.metrics, Log: d.log, Tracer: d.tracer,
+		Provider: providerClient{d.client}, Groups: d.groups, Space: d.config.Space, Metrics: d.metrics, Log: d.log, Tracer: d.tracer,
 	})
 	replica.writes.tell = d.writesFail
 	replica.changed = d.view.changed

@@ -82,7 +82,7 @@ func (c *checker) group(l groupList) {
 			switch failure.Kind {
 			case multisafepay.KindKey:
 				advice = "put this group's API key right, and see that it is that of the terminal group at BRIDGE_API_URL"
-			case multisafepay.KindUnavailable, multisafepay.KindLimited:
+			case multisafepay.KindUnavailable, multisafepay.KindTimeout, multisafepay.KindLimited:
 				advice = "the provider is busy or fails: try again in a while"
 			case multisafepay.KindRejected, multisafepay.KindNonsense, multisafepay.KindNotFound:
 				advice = "is BRIDGE_API_URL the API's (it ends in /v1/json), and the key that of a terminal group?"

@@ -1,235 +1,33 @@
 package multisafepay
 
-import (
-	"bytes"
-	"encoding/json"
-	"fmt"
-	"net/http"
-	"strconv"
-	"strings"
-	"time"
+import "time"
 
-	"github.com/posbridge/bridge/internal/redact"
-)
-
-// envelope is what every answer of the API is wrapped in. Fields of the wrong
-// type count as absent: the provider is lenient with types, and so are we.
-type envelope struct {
-	// ok is false when the body is no JSON object.
-	ok bool
-	// success is nil when the answer does not say.
-	success *bool
-	data    json.RawMessage
-	code    int
-	// info is the explanation, not yet scrubbed.
-	info string
-	// attributes is true when the answer lists what is wrong attribute by
-	// attribute, as a 422 does.
-	attributes bool
+// check makes the error of an answer, nil for a yes.
+func (a answer) check(r request) (envelope, *Error) {
+	e := parseEnvelope(a.body)
+	kind := classify(r.op, a.status, e)
+	if kind == 0 {
+		return e, nil
+	}
+	return e, a.failure(r, kind, e)
 }
 
-// parseEnvelope reads an answer's body, whatever it is.
-func parseEnvelope(body []byte) envelope {
-	var raw struct {
-		Success   json.RawMessage `json:"success"`
-		Data      json.RawMessage `json:"data"`
-		ErrorCode json.RawMessage `json:"error_code"`
-		ErrorInfo json.RawMessage `json:"error_info"`
-		Message   json.RawMessage `json:"message"`
-		Errors    json.RawMessage `json:"errors"`
+// failure is the error of an answer that was understood to be of a kind.
+func (a answer) failure(r request, kind Kind, e envelope) *Error {
+	return &Error{
+		Op:         r.op,
+		Kind:       kind,
+		Status:     a.status,
+		Code:       e.code,
+		Info:       r.hide.Line(e.info, maxInfo),
+		RetryAfter: retryAfter(a.header, time.Now()),
+		Sent:       true,
 	}
-	if !decode(body, &raw) {
-		return envelope{}
-	}
-	e := envelope{ok: true, data: raw.Data}
-	switch string(raw.Success) {
-	case "true":
-		e.success = new(true)
-	case "false":
-		e.success = new(false)
-	}
-	if code, ok := integer(raw.ErrorCode); ok && code > 0 && code < 1_000_000 {
-		e.code = int(code)
-	}
-	e.info, _ = text(raw.ErrorInfo)
-	if e.info == "" {
-		e.info, _ = text(raw.Message)
-	}
-	var attributes []struct {
-		Attribute json.RawMessage `json:"attribute"`
-		Message   json.RawMessage `json:"message"`
-	}
-	if json.Unmarshal(raw.Errors, &attributes) == nil {
-		e.attributes = len(attributes) > 0
-		for i, a := range attributes {
-			if i == 10 {
-				break
-			}
-			name, _ := text(a.Attribute)
-			message, _ := text(a.Message)
-			e.info = strings.Trim(e.info+"; "+strings.Trim(name+": "+message, ": "), "; ")
-		}
-	}
+}
+
+// unusable is the error of a yes whose data cannot be used.
+func (a answer) unusable(r request, kind Kind, err error) *Error {
+	e := a.failure(r, kind, envelope{})
+	e.Err = err
 	return e
-}
-
-// decode reads a JSON object into a struct; false when it is none. It takes raw
-// control characters in strings for what they stand for, as in the answer that
-// the provider's own page shows.
-func decode(body []byte, to any) bool {
-	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
-	if trimmed := bytes.TrimLeft(body, " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '{' {
-		return false
-	}
-	return json.Unmarshal(body, to) == nil || json.Unmarshal(escapeControls(body), to) == nil
-}
-
-// escapeControls escapes the control characters that stand raw in JSON strings.
-func escapeControls(body []byte) []byte {
-	escaped := make([]byte, 0, len(body)+64)
-	inside, backslash := false, false
-	for _, c := range body {
-		switch {
-		case backslash:
-			backslash = false
-		case inside && c < ' ':
-			escaped = fmt.Appendf(escaped, `\u%04x`, c)
-			continue
-		case inside && c == '\\':
-			backslash = true
-		case c == '"':
-			inside = !inside
-		}
-		escaped = append(escaped, c)
-	}
-	return escaped
-}
-
-// text returns a JSON string, or a JSON integer in its own digits; nothing and
-// null are "". ok is false for anything else. raw is the value of a document
-// that was parsed, so it is well formed.
-func text(raw json.RawMessage) (s string, ok bool) {
-	switch {
-	case len(raw) == 0 || string(raw) == "null":
-		return "", true
-	case raw[0] == '"':
-		if plain := raw[1 : len(raw)-1]; isPlain(plain) {
-			return string(plain), true
-		}
-		return s, json.Unmarshal(raw, &s) == nil
-	case isInteger(raw):
-		return string(raw), true
-	}
-	// 8.9e7 and 89000000.0 are integers too, as long as no digit is lost.
-	f, err := strconv.ParseFloat(string(raw), 64)
-	const exact = 1 << 53
-	if err != nil || f < -exact || f > exact || f != float64(int64(f)) {
-		return "", false
-	}
-	return strconv.FormatInt(int64(f), 10), true
-}
-
-// isPlain tells whether the inside of a JSON string says what it reads: nothing
-// escaped, nothing beyond ASCII.
-func isPlain(inside []byte) bool {
-	for _, c := range inside {
-		if c < ' ' || c > '~' || c == '\\' || c == '"' {
-			return false
-		}
-	}
-	return true
-}
-
-// isInteger tells whether raw is digits, with a minus sign or without.
-func isInteger(raw []byte) bool {
-	raw = bytes.TrimPrefix(raw, []byte("-"))
-	for _, c := range raw {
-		if c < '0' || c > '9' {
-			return false
-		}
-	}
-	return len(raw) > 0
-}
-
-// integer returns a JSON integer, also one in a string.
-func integer(raw json.RawMessage) (int64, bool) {
-	s, ok := text(raw)
-	if !ok {
-		return 0, false
-	}
-	n, err := strconv.ParseInt(s, 10, 64)
-	return n, err == nil
-}
-
-// normalStatus returns a status in lower case, without blanks around it. ok is
-// false for what cannot be one: want 1 to 64 of a-z 0-9 _ - and blanks.
-func normalStatus(s string) (status string, ok bool) {
-	s = strings.Trim(s, " ")
-	if len(s) == 0 || len(s) > 64 {
-		return "", false
-	}
-	b := []byte(s)
-	for i, c := range b {
-		switch {
-		case c >= 'A' && c <= 'Z':
-			b[i] = c + 'a' - 'A'
-		case c >= 'a' && c <= 'z', c >= '0' && c <= '9', c == '_', c == ' ', c == '-':
-		default:
-			return "", false
-		}
-	}
-	return string(b), true
-}
-
-// label returns s if it is a plain id of at most limit visible ASCII
-// characters, else "".
-func label(s string, limit int) string {
-	if len(s) > limit {
-		return ""
-	}
-	for i := range len(s) {
-		if s[i] <= ' ' || s[i] > '~' {
-			return ""
-		}
-	}
-	return s
-}
-
-// safeID returns s if it is a plain id of at most limit visible ASCII characters
-// and contains none of the secrets that hide knows, else "".
-func safeID(hide redact.Scrubber, s string, limit int) string {
-	if s = label(s, limit); hide.Holds(s) {
-		return ""
-	}
-	return s
-}
-
-// safeStatus is normalStatus of s; ok is false too when s contains a known
-// secret or what may be a card number.
-func safeStatus(hide redact.Scrubber, s string) (status string, ok bool) {
-	if hide.Holds(s) || redact.HoldsCardNumber(s) {
-		return "", false
-	}
-	return normalStatus(s)
-}
-
-// maxRetryAfter bounds what the provider may ask us to wait.
-const maxRetryAfter = time.Hour
-
-// retryAfter reads the header of that name: seconds, or a date.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	value := strings.TrimSpace(h.Get("Retry-After"))
-	if value == "" {
-		return 0
-	}
-	var wait time.Duration
-	if seconds, err := strconv.ParseFloat(value, 64); err == nil {
-		if !(seconds > 0) { // neither negative nor NaN
-			return 0
-		}
-		wait = time.Duration(min(seconds, maxRetryAfter.Seconds()) * float64(time.Second))
-	} else if date, err := http.ParseTime(value); err == nil {
-		wait = date.Sub(now)
-	}
-	return min(max(wait, 0), maxRetryAfter)
 }

@@ -54,7 +54,7 @@ func TestCreateAndFollow(t *testing.T) {
 			"event: session.order\ndata: {\"order_id\":\"INV/7\",\"session_id\":\"S1\",\"status\":\"completed\",\"financial_status\":\"completed\",\"transaction_id\":\"891\"}\n\n"))
 	})
 	ctx := context.Background()
-	created, err := client.Create(ctx, redact.NewSecret(testKey), Order{OrderID: "INV/7", TerminalID: "T1", Amount: 1, Currency: "EUR"})
+	created, err := client.Create(ctx, redact.NewSecret(testKey), Order{OrderID: "INV/7", TerminalID: "T1", Amount: 1, Currency: "EUR"}, time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -219,7 +219,7 @@ func (s *contractStream) tell(ctx context.Context, m contractMessage) error {
 		return err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	resp, err := s.client.api.RoundTrip(req)
+	resp, err := s.client.calls.questions.RoundTrip(req)
 	if err != nil {
 		return err
 	}

@@ -1,81 +1,30 @@
 package multisafepay
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/posbridge/bridge/internal/redact"
 )
 
-// Kind says what a failed call means for the order.
-type Kind int
-
-// The kinds of failure. The zero Kind is of no error.
+// Names of the operations, as they appear in Error.Op and are observed.
 const (
-	_ Kind = iota
-	// KindUnreachable: nothing was sent for sure (name not found, connection
-	// refused, TLS handshake, no connection in time).
-	KindUnreachable
-	// KindLost: the request was, or may have been, sent and no usable answer
-	// came: connection cut, 200 with a broken, oversized or absent body. What it
-	// asked for may have happened.
-	KindLost
-	// KindTimeout is like KindLost, but it was us who stopped waiting
-	// (Options.RequestTimeout), or a gateway that did (408, 504).
-	KindTimeout
-	// KindUnavailable: a complete 5xx answer other than 504.
-	KindUnavailable
-	// KindLimited: 429; RetryAfter says for how long, if the provider did.
-	KindLimited
-	// KindRejected: a definite no, with a provider error code or the attributes
-	// of a 422.
-	KindRejected
-	// KindUsed: create only: an order with this id exists already (code 1006).
-	KindUsed
-	// KindNotFound: get and cancel only: the provider does not know the order.
-	KindNotFound
-	// KindKey: the API key is refused (401, 403, code 1032).
-	KindKey
-	// KindNonsense: an answer that makes no sense: 4xx without a provider-shaped
-	// body, success:false without a code, a redirect, another order's data.
-	KindNonsense
-	// KindCancelled: the caller's context ended. Error.Sent tells whether the
-	// request may have left before.
-	KindCancelled
+	OpCreate    = "create"
+	OpGet       = "get"
+	OpCancel    = "cancel"
+	OpTerminals = "terminals"
+	OpReceipt   = "receipt"
+	OpStream    = "stream"
 )
-
-var kindNames = [...]string{
-	KindUnreachable: "unreachable",
-	KindLost:        "answer lost",
-	KindTimeout:     "timed out",
-	KindUnavailable: "unavailable",
-	KindLimited:     "rate limited",
-	KindRejected:    "rejected",
-	KindUsed:        "order id already used",
-	KindNotFound:    "not found",
-	KindKey:         "key refused",
-	KindNonsense:    "nonsense answer",
-	KindCancelled:   "cancelled",
-}
-
-// String names the kind in a word or two.
-func (k Kind) String() string {
-	if k <= 0 || int(k) >= len(kindNames) {
-		return "kind " + strconv.Itoa(int(k))
-	}
-	return kindNames[k]
-}
 
 // maxInfo is the longest Error.Info, in characters.
 const maxInfo = 300
 
 // Error is every failure of this package. Its text shows neither URL nor secret.
 type Error struct {
-	// Op is the operation: create, get, cancel, terminals or stream.
+	// Op is the operation, one of the Op constants.
 	Op string
 	// Kind is what the failure means.
 	Kind Kind
@@ -128,6 +77,21 @@ func (e *Error) Error() string {
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
+// Doubtful reports whether what was asked for may have been carried out, or may
+// still be: the provider has to be asked.
+func (e *Error) Doubtful() bool {
+	switch e.Kind {
+	case KindLost, KindTimeout, KindUnavailable:
+		return true
+	case KindCancelled:
+		return e.Sent
+	}
+	return false
+}
+
+// ErrTooLate says that the time after which a create must not be sent had passed.
+var ErrTooLate = errors.New("start deadline passed before the order could be sent")
+
 // What ends a connection to an event stream. Each comes wrapped in an *Error.
 var (
 	// ErrStreamRefused: the token is of no use any more (401, 403, 410), or there is none.
@@ -144,48 +108,6 @@ var (
 	// type, a redirect.
 	ErrStreamAnswer = errors.New("answer is not an event stream")
 )
-
-// Labels that Reason returns.
-const (
-	ReasonEnded       = "ended"
-	ReasonIdle        = "idle"
-	ReasonRefused     = "refused"
-	ReasonHost        = "host"
-	ReasonTooLarge    = "too_large"
-	ReasonStatus      = "status"
-	ReasonRedirect    = "redirect"
-	ReasonContentType = "content_type"
-	ReasonTransport   = "transport"
-	ReasonCancelled   = "cancelled"
-)
-
-// Reason puts an error of Follow in one word, for metrics; it is one of the
-// Reason constants, "" for no error.
-func Reason(err error) string {
-	if err == nil {
-		return ""
-	}
-	if e, ok := errors.AsType[*Error](err); ok && e.reason != "" {
-		return e.reason
-	}
-	switch {
-	case errors.Is(err, ErrStreamEnded):
-		return ReasonEnded
-	case errors.Is(err, ErrStreamIdle):
-		return ReasonIdle
-	case errors.Is(err, ErrStreamRefused):
-		return ReasonRefused
-	case errors.Is(err, ErrStreamHost):
-		return ReasonHost
-	case errors.Is(err, ErrStreamTooLarge):
-		return ReasonTooLarge
-	case errors.Is(err, ErrStreamAnswer):
-		return ReasonStatus
-	case errors.Is(err, context.Canceled):
-		return ReasonCancelled
-	}
-	return ReasonTransport
-}
 
 // cause is a transport's error made safe to print. The original stays reachable
 // for errors.Is, not for printing: it may hold the URL, and with it the key.

@@ -89,7 +89,7 @@ func deadURL(t *testing.T) string {
 // calls are all operations but the stream.
 var calls = map[string]func(ctx context.Context, c *Client) error{
 	OpCreate: func(ctx context.Context, c *Client) error {
-		_, err := c.Create(ctx, redact.NewSecret(testKey), Order{OrderID: "A1"})
+		_, err := c.Create(ctx, redact.NewSecret(testKey), Order{OrderID: "A1"}, time.Time{})
 		return err
 	},
 	OpGet: func(ctx context.Context, c *Client) error {
@@ -159,7 +159,7 @@ func TestLostAnswers(t *testing.T) {
 				t.Parallel()
 				client := newClient(t, Options{BaseURL: rawServer(t, test.handle), RequestTimeout: 300 * time.Millisecond})
 				if test.want != KindTimeout {
-					client.timeout = 10 * time.Second
+					client.calls.timeout = 10 * time.Second
 				}
 				err := call(t.Context(), client)
 				e := asError(t, err)
@@ -232,13 +232,13 @@ func TestCallsWaitForAConnectionWithinTheirTime(t *testing.T) {
 		return false
 	})
 	client := newClient(t, Options{BaseURL: url, RequestTimeout: 10 * time.Second})
-	client.api.MaxConnsPerHost = 1
+	client.calls.questions.MaxConnsPerHost = 1
 	ctx, cancel := context.WithCancel(t.Context())
 	var first sync.WaitGroup
 	first.Go(func() { _ = calls[OpGet](ctx, client) })
 	<-arrived
-	client.timeout = 50 * time.Millisecond
-	wantKind(t, calls[OpCreate](t.Context(), client), KindUnreachable)
+	client.calls.timeout = 50 * time.Millisecond
+	wantKind(t, calls[OpTerminals](t.Context(), client), KindUnreachable)
 	cancel()
 	first.Wait()
 }
@@ -286,7 +286,8 @@ func TestCreateIsSentOnce(t *testing.T) {
 			return send(conn, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
 		})
 		client := newClient(t, Options{BaseURL: url})
-		wantKind(t, calls[OpGet](t.Context(), client), KindNotFound) // leaves a connection to be used again
+		client.calls.money = client.calls.questions
+		wantKind(t, calls[OpGet](t.Context(), client), KindNonsense) // leaves a connection to be used again
 		wantKind(t, calls[OpCreate](t.Context(), client), KindLost)
 		wantKind(t, calls[OpCancel](t.Context(), client), KindLost)
 		if got := creates.Load(); got != 2 {

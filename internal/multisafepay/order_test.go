@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/posbridge/bridge/schema"
 
@@ -82,7 +83,7 @@ func TestCreateRequest(t *testing.T) {
 				}
 				reply(200, `{"success":true,"data":{"order_id":"`+order.OrderID+`"}}`)(w, r)
 			}, func(o *Options) { o.UserAgent = "till/7" })
-			if _, err := client.Create(t.Context(), redact.NewSecret(testKey), order); err != nil {
+			if _, err := client.Create(t.Context(), redact.NewSecret(testKey), order, time.Time{}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -147,7 +148,7 @@ func TestCreateAnswer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			client, _ := setup(t, reply(200, test.body))
-			got, err := client.Create(t.Context(), redact.NewSecret(testKey), Order{OrderID: "A1"})
+			got, err := client.Create(t.Context(), redact.NewSecret(testKey), Order{OrderID: "A1"}, time.Time{})
 			if test.kind != 0 {
 				if e := wantKind(t, err, test.kind); !e.Sent || e.Status != 200 || e.Op != OpCreate || !reflect.DeepEqual(got, Created{}) {
 					t.Errorf("created = %+v, error %+v", got, e)
@@ -185,7 +186,7 @@ func TestCreateAnswerOfThePage(t *testing.T) {
 		sent = r.Header.Get("Authorization")
 		eventStream(orderLine("example_order_id", "initialized"))(w, r)
 	})
-	got, err := client.Create(t.Context(), redact.NewSecret(testKey), Order{OrderID: "example_order_id"})
+	got, err := client.Create(t.Context(), redact.NewSecret(testKey), Order{OrderID: "example_order_id"}, time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,14 +225,25 @@ func TestGet(t *testing.T) {
 		"key as transaction": {body: yes(`"order_id":"A1","status":"x","transaction_id":"` + testKey + `"`), want: OrderState{OrderID: "A1", Status: "x"}},
 		"card as financial":  {body: yes(`"order_id":"A1","status":"x","financial_status":"4111 1111 1111 1111"`), want: OrderState{OrderID: "A1", Status: "x"}},
 		"card as status":     {body: yes(`"order_id":"A1","status":"4111111111111111"`), kind: KindLost},
-		"another order":      {body: yes(`"order_id":"A2","status":"x"`), kind: KindNonsense},
-		"no order":           {body: yes(`"status":"x"`), kind: KindLost},
-		"no status":          {body: yes(`"order_id":"A1"`), kind: KindLost},
-		"status is a number": {body: yes(`"order_id":"A1","status":7`), kind: KindLost},
-		"status of nonsense": {body: yes(`"order_id":"A1","status":"<b>"`), kind: KindLost},
-		"status too long":    {body: yes(`"order_id":"A1","status":"` + strings.Repeat("x", 65) + `"`), kind: KindLost},
-		"list of data":       {body: `{"success":true,"data":[]}`, kind: KindLost},
-		"not found":          {body: `{"success":false,"error_code":1006,"error_info":"Not found"}`, kind: KindNotFound},
+		"another order":      {body: yes(`"order_id":"A2","status":"x"`), kind: KindNotFound},
+		"number of another":  {body: yes(`"order_id":4711,"status":"x"`), kind: KindNotFound},
+		"other letters":      {body: yes(`"order_id":"a1","status":"x"`), kind: KindNonsense},
+		"no word of success": {body: `{"data":{"order_id":"A1","status":"x"}}`, want: OrderState{OrderID: "A1", Status: "x"}},
+		"success as text":    {body: `{"success":"true","data":{"order_id":"A1","status":"x"}}`, want: OrderState{OrderID: "A1", Status: "x"}},
+		"success as number":  {body: `{"success":1,"data":{"order_id":"A1","status":"x"}}`, want: OrderState{OrderID: "A1", Status: "x"}},
+		"odd types": {
+			body: yes(`"order_id":"A1","status":"x","transaction_id":"8900","amount":"1247","order_total":"12.47","created":"2025-08-01T12:00:00+02:00","payment_details":{"terminal_id":123,"last4":1111,"card_expiry_date":2912},"related_transactions":null`),
+			want: OrderState{OrderID: "A1", Status: "x", TransactionID: "8900", Amount: 1247, TerminalID: "123", Created: time.Date(2025, 8, 1, 10, 0, 0, 0, time.UTC)},
+		},
+		"negative amount":     {body: yes(`"order_id":"A1","status":"x","amount":-5,"payment_details":{},"related_transactions":{"a":1}`), want: OrderState{OrderID: "A1", Status: "x"}},
+		"unknown without 404": {body: `{"success":false,"error_code":1000,"error_info":"Unknown error"}`, kind: KindUnavailable},
+		"no order":            {body: yes(`"status":"x"`), kind: KindLost},
+		"no status":           {body: yes(`"order_id":"A1"`), kind: KindLost},
+		"status is a number":  {body: yes(`"order_id":"A1","status":7`), kind: KindLost},
+		"status of nonsense":  {body: yes(`"order_id":"A1","status":"<b>"`), kind: KindLost},
+		"status too long":     {body: yes(`"order_id":"A1","status":"` + strings.Repeat("x", 65) + `"`), kind: KindLost},
+		"list of data":        {body: `{"success":true,"data":[]}`, kind: KindLost},
+		"not found":           {body: `{"success":false,"error_code":1006,"error_info":"Not found"}`, kind: KindNotFound},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -265,7 +277,8 @@ func TestCancel(t *testing.T) {
 	}{
 		"cancelled":     {200, `{"success":true,"data":{"order_id":"A1","status":"Cancelled"}}`, "cancelled", 0},
 		"no order id":   {200, `{"success":true,"data":{"status":"void"}}`, "void", 0},
-		"another order": {200, `{"success":true,"data":{"order_id":"A2","status":"cancelled"}}`, "", KindNonsense},
+		"another order": {200, `{"success":true,"data":{"order_id":"A2","status":"cancelled"}}`, "", KindNotFound},
+		"unknown error": {410, `{"success":false,"error_code":1000,"error_info":"Unknown error"}`, "", KindUnavailable},
 		"no status":     {200, `{"success":true,"data":{"order_id":"A1"}}`, "", KindLost},
 		"list of data":  {200, `{"success":true,"data":[]}`, "", KindLost},
 		"no data":       {200, `{"success":true}`, "", KindLost},
@@ -311,7 +324,7 @@ func TestOrderIDIsOneSegment(t *testing.T) {
 				if query != "api_key=k" {
 					t.Errorf("query on the wire = %s", query)
 				}
-				reply(404, "")(w, r)
+				reply(404, `{"success":false,"error_code":1006}`)(w, r)
 			})
 			_, err := client.Get(t.Context(), redact.NewSecret("k"), order)
 			wantKind(t, err, KindNotFound)
@@ -324,7 +337,7 @@ func TestOrderIDIsOneSegment(t *testing.T) {
 func TestEmptyOrderIDIsNotSent(t *testing.T) {
 	t.Parallel()
 	client, _ := setup(t, func(http.ResponseWriter, *http.Request) { t.Error("something was sent") })
-	_, err := client.Create(t.Context(), redact.NewSecret("k"), Order{})
+	_, err := client.Create(t.Context(), redact.NewSecret("k"), Order{}, time.Time{})
 	wantKind(t, err, KindNonsense)
 	_, err = client.Get(t.Context(), redact.NewSecret("k"), "")
 	wantKind(t, err, KindNonsense)

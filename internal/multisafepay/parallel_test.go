@@ -88,8 +88,8 @@ func TestDeadConnectionIsReplaced(t *testing.T) {
 	t.Cleanup(server.Close)
 	relay := newRelay(t, server.Listener.Addr().String())
 	client := newClient(t, Options{BaseURL: "https://" + relay.addr, RootCAs: rootsOf(server), RequestTimeout: time.Second})
-	client.api.HTTP2.SendPingTimeout = 100 * time.Millisecond
-	client.api.HTTP2.PingTimeout = 100 * time.Millisecond
+	client.calls.questions.HTTP2.SendPingTimeout = 100 * time.Millisecond
+	client.calls.questions.HTTP2.PingTimeout = 100 * time.Millisecond
 	if _, err := client.Get(t.Context(), redact.NewSecret(testKey), "A1"); err != nil {
 		t.Fatal(err)
 	}

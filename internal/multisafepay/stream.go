@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/tmaxmax/go-sse"
@@ -125,23 +124,23 @@ func (c *Client) open(ctx context.Context, target *url.URL, token string) (*http
 		"Authorization": {token},
 		"Accept":        {"text/event-stream"},
 		"Cache-Control": {"no-cache"},
-		"User-Agent":    {c.userAgent},
+		"User-Agent":    {c.calls.userAgent},
 	}
 	if c.bearer {
 		header.Set("Authorization", "Bearer "+token)
 	}
-	var sent atomic.Bool
+	var g guard
 	req := (&http.Request{
 		Method: http.MethodGet, URL: target, Host: target.Host, Header: header,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-	}).WithContext(withSent(ctx, &sent))
+	}).WithContext(g.trace(ctx))
 	start := time.Now()
 	resp, err := c.streams.RoundTrip(req)
 	if err != nil {
-		c.observe(OpStream, "error", time.Since(start))
-		return nil, transportError(ctx, OpStream, err, sent.Load(), c.keys.Scrubber(redact.NewSecret(token)))
+		c.calls.observe(OpStream, "error", time.Since(start))
+		return nil, transportError(ctx, OpStream, err, &g, c.keys.Scrubber(redact.NewSecret(token)))
 	}
-	c.observe(OpStream, strconv.Itoa(resp.StatusCode), time.Since(start))
+	c.calls.observe(OpStream, strconv.Itoa(resp.StatusCode), time.Since(start))
 	return resp, nil
 }
 

@@ -36,7 +36,7 @@ func (c *Client) Terminals(ctx context.Context, key redact.Secret) ([]Terminal, 
 	for page := 1; page <= maxTerminalPages; page++ {
 		r := c.request(OpTerminals, http.MethodGet, "/terminals", key)
 		r.query = url.Values{"page": {strconv.Itoa(page)}, "limit": {strconv.Itoa(terminalsPerPage)}}
-		a, failed := c.call(ctx, r)
+		a, failed := c.calls.call(ctx, r)
 		if failed != nil {
 			return nil, failed
 		}

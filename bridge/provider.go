@@ -1,0 +1,16 @@
+package bridge
+
+import (
+	"context"
+	"time"
+
+	"github.com/posbridge/bridge/internal/multisafepay"
+	"github.com/posbridge/bridge/internal/redact"
+)
+
+// providerClient is MultiSafepay without a time after which no create is sent.
+type providerClient struct{ *multisafepay.Client }
+
+func (c providerClient) Create(ctx context.Context, key redact.Secret, o multisafepay.Order) (multisafepay.Created, error) {
+	return c.Client.Create(ctx, key, o, time.Time{})
+}

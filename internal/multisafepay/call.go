@@ -1,0 +1,145 @@
+package multisafepay
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/posbridge/bridge/internal/redact"
+)
+
+// caller makes requests that are answered at once. Creates and cancels have
+// connections of their own, so that they never wait for questions, whatever the
+// connections speak.
+type caller struct {
+	base      string // without a trailing slash
+	timeout   time.Duration
+	userAgent string
+	observe   func(operation, code string, took time.Duration)
+
+	// Round trippers, not http.Clients: these follow no redirect, keep no
+	// cookie and put no URL in their errors.
+	questions, money *http.Transport
+}
+
+// errOwnTimeout is the cause of a context that Options.RequestTimeout ended.
+var errOwnTimeout = errors.New("no complete answer in time")
+
+// request is one call of the API.
+type request struct {
+	op, method string
+	// path below the base URL, escaped.
+	path  string
+	query url.Values
+	key   redact.Secret
+	// body is JSON, or nil for none.
+	body []byte
+	// notAfter is when it must not be written any more; zero for no such time.
+	notAfter time.Time
+	// hide removes secrets from what the answer says.
+	hide redact.Scrubber
+}
+
+// answer is a complete answer; its body is nil when it was longer than maxBody.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// call makes one request and reads its whole answer, within the time-out. It
+// reports only that there was no complete answer; what an answer means is
+// classify's business.
+func (c *caller) call(ctx context.Context, r request) (answer, *Error) {
+	start := time.Now()
+	g := &guard{notAfter: r.notAfter}
+	a, err := c.exchange(ctx, r, g)
+	switch {
+	case err == nil:
+		c.observe(r.op, strconv.Itoa(a.status), time.Since(start))
+		return a, nil
+	case !g.tooLate(): // else no request was made
+		c.observe(r.op, "error", time.Since(start))
+	}
+	return answer{}, transportError(ctx, r.op, err, g, r.hide)
+}
+
+// exchange is the round trip itself.
+func (c *caller) exchange(ctx context.Context, r request, g *guard) (answer, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, errOwnTimeout)
+	defer cancel()
+	ctx, stop := g.watch(ctx)
+	defer stop()
+	req, err := c.build(ctx, r, g)
+	if err != nil {
+		return answer{}, err
+	}
+	transport := c.questions
+	if r.op == OpCreate || r.op == OpCancel {
+		transport = c.money
+	}
+	resp, err := transport.RoundTrip(req)
+	if err != nil {
+		return answer{}, errors.Join(err, context.Cause(ctx))
+	}
+	defer resp.Body.Close()
+	content, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	switch {
+	case len(content) > maxBody:
+		content = nil
+	case err != nil:
+		return answer{}, errors.Join(err, context.Cause(ctx))
+	}
+	return answer{status: resp.StatusCode, header: resp.Header, body: content}, nil
+}
+
+// build makes the HTTP request of a call.
+func (c *caller) build(ctx context.Context, r request, g *guard) (*http.Request, error) {
+	query := url.Values{"api_key": {r.key.Reveal()}}
+	for name, values := range r.query {
+		query[name] = values
+	}
+	req, err := http.NewRequestWithContext(ctx, r.method, c.base+r.path+"?"+query.Encode(), http.NoBody)
+	if err != nil {
+		return nil, errors.New("build request: not a URL") // err quotes it
+	}
+	req.Header.Set("User-Agent", c.userAgent)
+	req.Header.Set("Accept", "application/json")
+	if r.body != nil {
+		req.Header.Set("Content-Type", "application/json")
+		req.ContentLength = int64(len(r.body))
+		req.Body = g.body(r.body)
+		req.GetBody = func() (io.ReadCloser, error) { return g.body(r.body), nil }
+	}
+	return req, nil
+}
+
+// transportError says what the lack of a complete answer means. ctx is the caller's.
+func transportError(ctx context.Context, op string, err error, g *guard, s redact.Scrubber) *Error {
+	e := &Error{Op: op, Kind: KindLost, Sent: g.mayHaveLeft(), reason: ReasonTransport}
+	var timeout net.Error
+	switch {
+	case g.tooLate():
+		e.Kind, e.Err = KindTooLate, ErrTooLate
+		return e
+	case ctx.Err() != nil:
+		e.Kind, e.reason = KindCancelled, ReasonCancelled
+		e.Err = newCause(ctx.Err(), s)
+		return e
+	case !e.Sent:
+		e.Kind = KindUnreachable
+	case errors.Is(err, errOwnTimeout), errors.As(err, &timeout) && timeout.Timeout():
+		e.Kind = KindTimeout
+	}
+	if errors.Is(err, errOwnTimeout) {
+		e.Err = newCause(errOwnTimeout, s)
+	} else {
+		e.Err = newCause(err, s)
+	}
+	return e
+}
