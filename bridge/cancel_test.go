@@ -12,7 +12,7 @@ import (
 )
 
 // patient is a replica that asks for an order only when it has a reason to.
-func patient(c *bridge.Config) { c.ReconcileInterval = time.Hour }
+func patient(c *bridge.Config) { c.Timing.ReconcileInterval = time.Hour }
 
 func TestCancelOpenOrder(t *testing.T) {
 	t.Parallel()
@@ -89,7 +89,7 @@ func TestCancelThatComesTooLate(t *testing.T) {
 		refuse(w, http.StatusBadRequest, 1000, "already completed")
 	}
 	b := setup(t, options{provider: p})
-	b.run(func(c *bridge.Config) { c.ReconcileInterval = 100 * time.Millisecond })
+	b.run(func(c *bridge.Config) { c.Timing.ReconcileInterval = 100 * time.Millisecond })
 	b.start(order("a", terminal1))
 	b.await("a", "initialized")
 	if got := into[schema.CancelReply](b.cancel(terminal1, "a"), "cancel-reply"); got.Status != "completed" {

@@ -257,8 +257,8 @@ func TestConsoleShowsTrouble(t *testing.T) {
 func TestConsoleOffAndProtected(t *testing.T) {
 	t.Parallel()
 	b := setup(t, options{})
-	off := b.run(func(c *bridge.Config) { c.Console = false })
-	locked := b.run(func(c *bridge.Config) { c.ConsoleToken = redact.NewSecret("open-sesame") })
+	off := b.run(func(c *bridge.Config) { c.HTTP.Console = false })
+	locked := b.run(func(c *bridge.Config) { c.HTTP.ConsoleToken = redact.NewSecret("open-sesame") })
 	for path, want := range map[string][2]int{
 		"/":               {http.StatusNotFound, http.StatusUnauthorized},
 		"/console/events": {http.StatusNotFound, http.StatusUnauthorized},

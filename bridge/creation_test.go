@@ -30,7 +30,7 @@ func TestLostAnswerAfterTheOrderWasMade(t *testing.T) {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t, options{})
-			b.run(func(c *bridge.Config) { c.RequestTimeout = 500 * time.Millisecond })
+			b.run(func(c *bridge.Config) { c.Timing.RequestTimeout = 500 * time.Millisecond })
 			got := b.start(order("a", terminal1, scenario(simulator.Approve, "lose_create_answer:"+mode, "eager_terminal")))
 			if !got.Created || got.SessionID != "" {
 				t.Errorf("got %+v, want created, and no session id", got)
@@ -223,7 +223,7 @@ func TestProviderUnavailable(t *testing.T) {
 				refuse(w, status, 1000, "Sorry")
 			}
 			b := setup(t, options{provider: p})
-			b.run(func(c *bridge.Config) { c.StartDeadline = time.Second })
+			b.run(func(c *bridge.Config) { c.Timing.StartDeadline = time.Second })
 			began := time.Now()
 			e := b.do("pos.payment.start", order("a", terminal1)).failed(schema.ProviderUnavailable)
 			if want := (schema.ProviderAnswer{HTTPStatus: status, ErrorCode: 1000, ErrorInfo: "Sorry"}); e.Provider == nil || *e.Provider != want {
@@ -276,7 +276,9 @@ func TestWaitingStartsShareARefusal(t *testing.T) {
 		refuse(w, http.StatusServiceUnavailable, 1000, "Sorry")
 	}}
 	b := setup(t, options{provider: p})
-	r := b.run(func(c *bridge.Config) { c.StartDeadline, c.RequestTimeout = 500*time.Millisecond, 20*time.Second })
+	r := b.run(func(c *bridge.Config) {
+		c.Timing.StartDeadline, c.Timing.RequestTimeout = 500*time.Millisecond, 20*time.Second
+	})
 	const starts = 6
 	var group errgroup.Group
 	for range starts {
@@ -456,7 +458,7 @@ func TestReplicaDiesWhileItCreates(t *testing.T) {
 	}
 	b := setup(t, options{provider: p})
 	brief := func(c *bridge.Config) {
-		c.StartDeadline, c.RequestTimeout = 500*time.Millisecond, 200*time.Millisecond
+		c.Timing.StartDeadline, c.Timing.RequestTimeout = 500*time.Millisecond, 200*time.Millisecond
 	}
 	first := b.run(brief)
 	answered := make(chan reply, 1)

@@ -61,29 +61,32 @@ func New(c Config, b Build, log *zap.Logger) (*Daemon, error) {
 	}
 	d.ready = newReadiness(d.metrics)
 	d.view = newView(d)
-	if c.Console {
-		d.console = console.New(console.Options{Source: d.view, Token: c.ConsoleToken.Reveal()})
+	if c.HTTP.Console {
+		d.console = console.New(console.Options{Source: d.view, Token: c.HTTP.ConsoleToken.Reveal()})
 	}
-	var err error
+	roots, err := c.Provider.RootCAs()
+	if err != nil {
+		return nil, BadVariable("API_CA_FILE", "takes a file with PEM certificates")
+	}
 	d.client, err = multisafepay.New(multisafepay.Options{
-		BaseURL: c.APIURL, RequestTimeout: c.RequestTimeout, IdleTimeout: c.IdleTimeout,
-		EventsAuth: c.EventsAuth, EventsAllowedHosts: c.EventsAllowedHosts,
-		UserAgent: "pos-bridge/" + b.Version, Observe: d.view.providerRequest,
+		BaseURL: c.Provider.URL, RequestTimeout: c.Timing.RequestTimeout, IdleTimeout: c.Timing.IdleTimeout,
+		EventsAuth: c.Provider.EventsAuth, EventsAllowedHosts: c.Provider.AllowedHosts,
+		RootCAs: roots, UserAgent: "pos-bridge/" + b.Version, Observe: d.view.providerRequest,
 	})
 	if err != nil {
 		return nil, BadVariable("API_URL", "or BRIDGE_EVENTS_ALLOWED_HOSTS cannot be used: "+err.Error())
 	}
-	if c.TerminalGroupsFile == "" {
-		d.groups = terminalgroups.Single(c.APIKey)
-	} else if d.groups, err = terminalgroups.Load(c.TerminalGroupsFile, d.client.Terminals); err != nil {
+	if c.Provider.GroupsFile == "" {
+		d.groups = terminalgroups.Single(c.Provider.Key)
+	} else if d.groups, err = terminalgroups.Load(c.Provider.GroupsFile, d.client.Terminals); err != nil {
 		return nil, BadVariable("TERMINAL_GROUPS_FILE", "takes a file of terminal groups: "+err.Error())
 	}
 	d.groups.OnReload = d.groupsReloaded
 	d.groups.OnShared = func(err *terminalgroups.SharedError) {
 		d.log.Warn("A terminal is refused", zap.String(telemetry.KeyTerminal, err.Terminal), zap.Error(err))
 	}
-	if d.listen, err = net.Listen("tcp", c.HTTPAddr); err != nil {
-		return nil, BadVariable("HTTP_ADDR", fmt.Sprintf("takes an address that can be listened on; %q cannot (%v)", c.HTTPAddr, reasonOf(err)))
+	if d.listen, err = net.Listen("tcp", c.HTTP.Addr); err != nil {
+		return nil, BadVariable("HTTP_ADDR", fmt.Sprintf("takes an address that can be listened on; %q cannot (%v)", c.HTTP.Addr, reasonOf(err)))
 	}
 	return d, nil
 }
@@ -183,11 +186,11 @@ func (d *Daemon) connect() error {
 	unreachable := &throttle{log: d.log}
 	var err error
 	d.bus, err = bus.Connect(bus.Options{
-		URLs: d.config.NATSURL.Reveal(), Name: "pos-bridge " + d.config.ReplicaID,
-		CredsFile: d.config.NATSCredsFile, NKeyFile: d.config.NATSNKeyFile,
-		CAFile: d.config.NATSCAFile, CertFile: d.config.NATSCertFile, KeyFile: d.config.NATSKeyFile,
-		Space: d.config.Space, Replicas: d.config.JetStreamReplicas,
-		StatusMaxAge: d.config.StatusMaxAge, AckWait: d.config.ReplicaTTL,
+		URLs: d.config.NATS.URL.Reveal(), Name: "pos-bridge " + d.config.ReplicaID,
+		CredsFile: d.config.NATS.CredsFile, NKeyFile: d.config.NATS.NKeyFile,
+		CAFile: d.config.NATS.CAFile, CertFile: d.config.NATS.CertFile, KeyFile: d.config.NATS.KeyFile,
+		Space: d.config.NATS.Space, Replicas: d.config.NATS.Replicas,
+		StatusMaxAge: d.config.NATS.StatusMaxAge, AckWait: d.config.Timing.ReplicaTTL,
 		Events: bus.ConnectionEvents{
 			Connected: func(server string) {
 				d.metrics.SetNATSConnected(true)
@@ -239,13 +242,13 @@ func withoutAddress(err error) string {
 // serve follows sessions and answers commands until ctx is over, then drains.
 func (d *Daemon) serve(ctx, cut, life context.Context) error {
 	replica := NewReplica(Settings{
-		ReplicaID: d.config.ReplicaID, ReplicaTTL: d.config.ReplicaTTL, StartDeadline: d.config.StartDeadline,
-		BackoffInitial: d.config.BackoffInitial, BackoffMax: d.config.BackoffMax,
-		ReconcileInterval: d.config.ReconcileInterval, SettleWindow: d.config.SettleWindow,
-		SessionTimeout: d.config.SessionTimeout, RequestTimeout: d.config.RequestTimeout,
+		ReplicaID: d.config.ReplicaID, ReplicaTTL: d.config.Timing.ReplicaTTL, StartDeadline: d.config.Timing.StartDeadline,
+		BackoffInitial: d.config.Timing.BackoffInitial, BackoffMax: d.config.Timing.BackoffMax,
+		ReconcileInterval: d.config.Timing.ReconcileInterval, SettleWindow: d.config.Timing.SettleWindow,
+		SessionTimeout: d.config.Timing.SessionTimeout, RequestTimeout: d.config.Timing.RequestTimeout,
 	}, Ports{
 		Queue: d.bus, Journal: d.bus, Records: d.bus, Requesters: d.bus, Clock: d.bus,
-		Provider: providerClient{d.client}, Groups: d.groups, Space: d.config.Space, Metrics: d.metrics, Log: d.log, Tracer: d.tracer,
+		Provider: providerClient{d.client}, Groups: d.groups, Space: d.config.NATS.Space, Metrics: d.metrics, Log: d.log, Tracer: d.tracer,
 	})
 	replica.writes.tell = d.writesFail
 	replica.changed = d.view.changed
@@ -280,7 +283,7 @@ func (d *Daemon) serve(ctx, cut, life context.Context) error {
 		return fmt.Errorf("serve commands: %w", err)
 	}
 	d.ready.set(condService, "")
-	d.log.Info("Serving commands", zap.String(telemetry.KeySubject, d.config.Space.Prefix()+".payment.*"))
+	d.log.Info("Serving commands", zap.String(telemetry.KeySubject, d.config.NATS.Space.Prefix()+".payment.*"))
 
 	var failure error
 	select {
@@ -291,7 +294,7 @@ func (d *Daemon) serve(ctx, cut, life context.Context) error {
 	d.ready.set(condDraining, "this replica is draining")
 	d.metrics.SetDraining(true)
 	d.log.Info("Draining: no new commands; sessions go to other replicas, if there are any")
-	draining, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.config.DrainTimeout)
+	draining, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.config.Timing.DrainTimeout)
 	defer cancel()
 	defer context.AfterFunc(cut, cancel)()
 	if failure == nil && !errors.Is(context.Cause(ctx), context.Canceled) {
@@ -340,7 +343,7 @@ func (d *Daemon) consume(ctx context.Context, replica *Replica) {
 		}
 		d.ready.set(condSessions, "sessions are not handed over: "+err.Error())
 		trouble.failed("Sessions are not handed over; trying again", err)
-		if time.Since(began) > d.config.BackoffMax {
+		if time.Since(began) > d.config.Timing.BackoffMax {
 			pause.Reset()
 		}
 		sleep(ctx, pause.NextBackOff())

@@ -25,7 +25,7 @@ func TestDrainDuringCreate(t *testing.T) {
 		created(w, r, order)
 	}
 	b := setup(t, options{provider: p})
-	r := b.run(func(c *bridge.Config) { c.DrainTimeout = patience })
+	r := b.run(func(c *bridge.Config) { c.Timing.DrainTimeout = patience })
 	first, again := make(chan reply, 1), make(chan reply, 1)
 	start := func(answered chan<- reply) {
 		got, _ := b.try("pos.payment.start", order("a", terminal1))
@@ -86,7 +86,9 @@ func TestDrainIsBounded(t *testing.T) {
 		<-r.Context().Done()
 	}
 	b := setup(t, options{provider: p})
-	r := b.run(func(c *bridge.Config) { c.DrainTimeout, c.RequestTimeout = 300*time.Millisecond, patience })
+	r := b.run(func(c *bridge.Config) {
+		c.Timing.DrainTimeout, c.Timing.RequestTimeout = 300*time.Millisecond, patience
+	})
 	answered := make(chan reply, 1)
 	go func() {
 		got, _ := b.try("pos.payment.start", order("a", terminal1))
@@ -116,7 +118,7 @@ func TestSecondSignalCutsTheDrain(t *testing.T) {
 		<-r.Context().Done()
 	}
 	b := setup(t, options{provider: p})
-	r := b.run(func(c *bridge.Config) { c.DrainTimeout, c.RequestTimeout = time.Hour, time.Hour })
+	r := b.run(func(c *bridge.Config) { c.Timing.DrainTimeout, c.Timing.RequestTimeout = time.Hour, time.Hour })
 	go func() { _, _ = b.try("pos.payment.start", order("a", terminal1)) }()
 	<-asked
 	r.stop()
@@ -164,7 +166,7 @@ func TestDrainBeforeTheOrderIsMade(t *testing.T) {
 		created(w, r, order)
 	}
 	b := setup(t, options{provider: p})
-	long := func(c *bridge.Config) { c.StartDeadline, c.ReplicaTTL = patience, time.Minute }
+	long := func(c *bridge.Config) { c.Timing.StartDeadline, c.Timing.ReplicaTTL = patience, time.Minute }
 	first := b.run(long)
 	answered := make(chan reply, 1)
 	go func() {
@@ -190,7 +192,7 @@ func TestDrainBeforeTheOrderIsMade(t *testing.T) {
 func TestFinalStatusWhileTheOnlyReplicaDrains(t *testing.T) {
 	t.Parallel()
 	b := setup(t, options{simulator: simulator.Options{Manual: true}})
-	r := b.run(func(c *bridge.Config) { c.DrainTimeout, c.ReplicaTTL = time.Minute, time.Minute })
+	r := b.run(func(c *bridge.Config) { c.Timing.DrainTimeout, c.Timing.ReplicaTTL = time.Minute, time.Minute })
 	b.start(order("a", terminal1))
 	b.await("a", "initialized")
 	began := time.Now()

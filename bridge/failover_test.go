@@ -19,12 +19,12 @@ import (
 func TestDrainHandsSessionsOver(t *testing.T) {
 	t.Parallel()
 	b := setup(t, options{simulator: simulator.Options{Manual: true}})
-	first := b.run(func(c *bridge.Config) { c.ReplicaTTL = time.Minute })
+	first := b.run(func(c *bridge.Config) { c.Timing.ReplicaTTL = time.Minute })
 	for i := range 4 {
 		b.start(order(fmt.Sprintf("o-%d", i), fmt.Sprintf("SIM0000%d", i+1)))
 		b.await(fmt.Sprintf("o-%d", i), "initialized")
 	}
-	second := b.run(func(c *bridge.Config) { c.ReplicaTTL = time.Minute })
+	second := b.run(func(c *bridge.Config) { c.Timing.ReplicaTTL = time.Minute })
 	began := time.Now()
 	first.drain()
 	if first.err != nil {
@@ -118,7 +118,7 @@ func TestReplicaCutOffFromNATS(t *testing.T) {
 	t.Parallel()
 	b := setup(t, options{simulator: simulator.Options{Manual: true}})
 	line := newLine(t, b.nats.Port())
-	first := b.run(func(c *bridge.Config) { c.NATSURL = redact.NewSecret("nats://" + line.addr) })
+	first := b.run(func(c *bridge.Config) { c.NATS.URL = redact.NewSecret("nats://" + line.addr) })
 	b.start(order("a", terminal1))
 	b.start(order("b", terminal2))
 	b.await("a", "initialized")
@@ -157,7 +157,7 @@ func TestSuccessorWithAnotherKey(t *testing.T) {
 	b.await("a", "initialized")
 	eventually(t, "the stream is open", func() bool { return p.called("stream") == 1 })
 	first.kill()
-	b.run(func(c *bridge.Config) { c.APIKey = redact.NewSecret("another-key") })
+	b.run(func(c *bridge.Config) { c.Provider.Key = redact.NewSecret("another-key") })
 	p.become("completed")
 	b.await("a", "initialized", "completed")
 	if n := p.called("stream"); n != 1 {
@@ -284,8 +284,8 @@ func TestOrderMadeAfterItsStartWasDropped(t *testing.T) {
 	b := setup(t, options{provider: p})
 	line := newLine(t, b.nats.Port())
 	first := b.run(func(c *bridge.Config) {
-		c.NATSURL = redact.NewSecret("nats://" + line.addr)
-		c.StartDeadline, c.RequestTimeout = 500*time.Millisecond, patience
+		c.NATS.URL = redact.NewSecret("nats://" + line.addr)
+		c.Timing.StartDeadline, c.Timing.RequestTimeout = 500*time.Millisecond, patience
 	})
 	answered := make(chan reply, 1)
 	go func() {
@@ -295,7 +295,9 @@ func TestOrderMadeAfterItsStartWasDropped(t *testing.T) {
 	<-asked
 	line.cut()
 	first.waitReady(http.StatusServiceUnavailable)
-	b.run(func(c *bridge.Config) { c.StartDeadline, c.RequestTimeout = 500*time.Millisecond, 200*time.Millisecond })
+	b.run(func(c *bridge.Config) {
+		c.Timing.StartDeadline, c.Timing.RequestTimeout = 500*time.Millisecond, 200*time.Millisecond
+	})
 	got := <-answered
 	got.t = t
 	got.failed(schema.ProviderUnavailable)

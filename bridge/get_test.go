@@ -109,7 +109,7 @@ func TestListOfANewReplica(t *testing.T) {
 func TestOrderIsForgotten(t *testing.T) {
 	t.Parallel()
 	b := setup(t, options{})
-	b.run(func(c *bridge.Config) { c.StatusMaxAge = time.Second })
+	b.run(func(c *bridge.Config) { c.NATS.StatusMaxAge = time.Second })
 	b.start(order("a", terminal1))
 	b.await("a", "initialized", "completed")
 	b.forget()

@@ -37,7 +37,7 @@ func groupsFile(t *testing.T, content string) string {
 
 // withGroups has a replica read the file instead of having one key.
 func withGroups(path string) func(*bridge.Config) {
-	return func(c *bridge.Config) { c.TerminalGroupsFile, c.APIKey = path, redact.Secret{} }
+	return func(c *bridge.Config) { c.Provider.GroupsFile, c.Provider.Key = path, redact.Secret{} }
 }
 
 // Each terminal goes with the key of its group: those that the file names, and

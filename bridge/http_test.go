@@ -157,7 +157,7 @@ func TestAddressInUse(t *testing.T) {
 	t.Parallel()
 	b := setup(t, options{})
 	r := b.run()
-	c := b.config(func(c *bridge.Config) { c.HTTPAddr = strings.TrimPrefix(r.url, "http://") })
+	c := b.config(func(c *bridge.Config) { c.HTTP.Addr = strings.TrimPrefix(r.url, "http://") })
 	_, err := bridge.New(c, bridge.Build{}, quiet())
 	if err == nil || !strings.Contains(err.Error(), "BRIDGE_HTTP_ADDR") {
 		t.Errorf("got %v", err)

@@ -26,7 +26,7 @@ func TestJunkHurtsNoPayment(t *testing.T) {
 	}
 	b := setup(t, options{simulator: simulator.Options{Pace: 20}})
 	b.run(func(c *bridge.Config) { // a busy machine is slow, which is not what is tested here
-		c.StartDeadline, c.RequestTimeout, c.ReplicaTTL = 20*time.Second, 15*time.Second, 10*time.Second
+		c.Timing.StartDeadline, c.Timing.RequestTimeout, c.Timing.ReplicaTTL = 20*time.Second, 15*time.Second, 10*time.Second
 	})
 	junk := []string{
 		"", "{", "null", "[]", `"x"`, "\x00\xff", `{"order_id":"a"}`, `{"order_id":1,"terminal_id":"T"}`,

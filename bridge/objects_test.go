@@ -152,7 +152,7 @@ func TestSecondStartAfterALostLock(t *testing.T) {
 func TestQueueLostInTheSettleWindow(t *testing.T) {
 	t.Parallel()
 	b := setup(t, options{simulator: simulator.Options{Manual: true}})
-	b.run(func(c *bridge.Config) { c.SettleWindow, c.ReplicaTTL = 20*time.Second, 20*time.Second })
+	b.run(func(c *bridge.Config) { c.Timing.SettleWindow, c.Timing.ReplicaTTL = 20*time.Second, 20*time.Second })
 	b.start(order("a", terminal1))
 	b.await("a", "initialized")
 	b.act(terminal1, simulator.ActApprove)
@@ -227,7 +227,7 @@ func TestGarbageAmongTheStatuses(t *testing.T) {
 func TestBucketLostUnderATakenOverSession(t *testing.T) {
 	t.Parallel()
 	b := setup(t, options{simulator: simulator.Options{Manual: true}})
-	often := func(c *bridge.Config) { c.ReconcileInterval = 200 * time.Millisecond }
+	often := func(c *bridge.Config) { c.Timing.ReconcileInterval = 200 * time.Millisecond }
 	first := b.run(often)
 	b.start(order("a", terminal1))
 	b.await("a", "initialized")

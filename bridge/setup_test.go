@@ -119,17 +119,17 @@ func (b *bundle) config(change ...func(*bridge.Config)) bridge.Config {
 	b.count++
 	c.ReplicaID = fmt.Sprintf("replica-%d", b.count)
 	b.mu.Unlock()
-	c.NATSURL = redact.NewSecret(b.natsURL)
-	c.Space = b.space
-	c.APIURL = b.apiURL
-	c.HTTPAddr = "127.0.0.1:0"
-	c.ReplicaTTL = time.Second
-	c.StartDeadline = 5 * time.Second
-	c.BackoffInitial = 10 * time.Millisecond
-	c.BackoffMax = 100 * time.Millisecond
-	c.SettleWindow = 100 * time.Millisecond
-	c.DrainTimeout = 5 * time.Second
-	c.RequestTimeout = 2 * time.Second
+	c.NATS.URL = redact.NewSecret(b.natsURL)
+	c.NATS.Space = b.space
+	c.Provider.URL = b.apiURL
+	c.HTTP.Addr = "127.0.0.1:0"
+	c.Timing.ReplicaTTL = time.Second
+	c.Timing.StartDeadline = 5 * time.Second
+	c.Timing.BackoffInitial = 10 * time.Millisecond
+	c.Timing.BackoffMax = 100 * time.Millisecond
+	c.Timing.SettleWindow = 100 * time.Millisecond
+	c.Timing.DrainTimeout = 5 * time.Second
+	c.Timing.RequestTimeout = 2 * time.Second
 	for _, f := range change {
 		f(&c)
 	}
@@ -512,8 +512,8 @@ func (l *logs) wait(t testing.TB, text string, n int) {
 
 // short makes every duration that a session waits for short.
 func short(c *bridge.Config) {
-	c.ReconcileInterval = 200 * time.Millisecond
-	c.IdleTimeout = 400 * time.Millisecond
-	c.StartDeadline = 600 * time.Millisecond
-	c.RequestTimeout = 300 * time.Millisecond
+	c.Timing.ReconcileInterval = 200 * time.Millisecond
+	c.Timing.IdleTimeout = 400 * time.Millisecond
+	c.Timing.StartDeadline = 600 * time.Millisecond
+	c.Timing.RequestTimeout = 300 * time.Millisecond
 }

@@ -175,7 +175,7 @@ func TestTerminalBusy(t *testing.T) {
 func TestTerminalIsFreeWithTheFinalEvent(t *testing.T) {
 	t.Parallel()
 	b := setup(t, options{})
-	b.run(func(c *bridge.Config) { c.SettleWindow = time.Minute })
+	b.run(func(c *bridge.Config) { c.Timing.SettleWindow = time.Minute })
 	for i := range 5 {
 		id := fmt.Sprintf("o-%d", i)
 		if got := b.start(order(id, terminal1)); !got.Created {

@@ -116,7 +116,7 @@ func TestFinalStatuses(t *testing.T) {
 func TestSettleWindow(t *testing.T) {
 	t.Parallel()
 	b := setup(t, options{simulator: simulator.Options{Manual: true}})
-	r := b.run(func(c *bridge.Config) { c.SettleWindow = 3 * time.Second })
+	r := b.run(func(c *bridge.Config) { c.Timing.SettleWindow = 3 * time.Second })
 	b.start(order("a", terminal1))
 	b.await("a", "initialized")
 	b.act(terminal1, simulator.ActApprove)
@@ -148,7 +148,7 @@ func TestReversalWithoutAStream(t *testing.T) {
 	t.Parallel()
 	p := &provider{stream: func(w http.ResponseWriter, r *http.Request) { http.Error(w, "no", http.StatusUnauthorized) }}
 	b := setup(t, options{provider: p})
-	b.run(func(c *bridge.Config) { c.SettleWindow = 300 * time.Millisecond })
+	b.run(func(c *bridge.Config) { c.Timing.SettleWindow = 300 * time.Millisecond })
 	b.start(order("a", terminal1))
 	b.await("a", "initialized")
 	p.become("completed")
@@ -171,8 +171,8 @@ func TestUnresolved(t *testing.T) {
 			}
 			b := setup(t, options{provider: p})
 			r := b.run(func(c *bridge.Config) {
-				c.SessionTimeout = 700 * time.Millisecond
-				c.SettleWindow = 300 * time.Millisecond
+				c.Timing.SessionTimeout = 700 * time.Millisecond
+				c.Timing.SettleWindow = 300 * time.Millisecond
 			})
 			b.start(order("a", terminal1))
 			want := []string{"initialized", "unresolved"}
@@ -208,7 +208,10 @@ func TestUnresolved(t *testing.T) {
 func TestSessionTimeEndsInTheSettleWindow(t *testing.T) {
 	t.Parallel()
 	b := setup(t, options{})
-	r := b.run(func(c *bridge.Config) { c.SessionTimeout = 600 * time.Millisecond; c.SettleWindow = time.Second })
+	r := b.run(func(c *bridge.Config) {
+		c.Timing.SessionTimeout = 600 * time.Millisecond
+		c.Timing.SettleWindow = time.Second
+	})
 	b.start(order("a", terminal1))
 	b.await("a", "initialized", "completed")
 	r.waitMetric("pos_bridge_sessions_active", "0")

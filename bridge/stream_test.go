@@ -78,9 +78,9 @@ func TestOddStreams(t *testing.T) {
 			t.Parallel()
 			b := setup(t, options{simulator: simulator.Options{StreamGrace: 100 * time.Millisecond, Heartbeat: 20 * time.Millisecond}})
 			r := b.run(func(c *bridge.Config) {
-				c.ReconcileInterval, c.RequestTimeout = 150*time.Millisecond, 500*time.Millisecond
+				c.Timing.ReconcileInterval, c.Timing.RequestTimeout = 150*time.Millisecond, 500*time.Millisecond
 				if strings.HasPrefix(tt.faults, "silent_stream") {
-					c.IdleTimeout = 300 * time.Millisecond
+					c.Timing.IdleTimeout = 300 * time.Millisecond
 				}
 			})
 			if got := b.start(order("a", terminal1, scenario(simulator.Approve, strings.Split(tt.faults, " ")...))); !got.Created {
@@ -185,7 +185,7 @@ func TestAllowedEventsHost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.run(func(c *bridge.Config) { c.EventsAllowedHosts = []string{u.Host} })
+	b.run(func(c *bridge.Config) { c.Provider.AllowedHosts = []string{u.Host} })
 	b.start(order("a", terminal1))
 	eventually(t, "the stream is opened", func() bool { return elsewhere.called("stream") > 0 })
 }
@@ -198,7 +198,7 @@ func TestEventsAuth(t *testing.T) {
 			t.Parallel()
 			p := &provider{}
 			b := setup(t, options{provider: p})
-			b.run(func(c *bridge.Config) { c.EventsAuth = auth })
+			b.run(func(c *bridge.Config) { c.Provider.EventsAuth = auth })
 			b.start(order("a", terminal1))
 			eventually(t, "the stream is opened", func() bool { return p.called("stream") > 0 })
 			p.mu.Lock()
@@ -318,7 +318,7 @@ func TestSilenceIsReconciled(t *testing.T) {
 	t.Parallel()
 	p := &provider{}
 	b := setup(t, options{provider: p})
-	b.run(func(c *bridge.Config) { c.ReconcileInterval = 100 * time.Millisecond })
+	b.run(func(c *bridge.Config) { c.Timing.ReconcileInterval = 100 * time.Millisecond })
 	b.start(order("a", terminal1))
 	for i, status := range []string{"initialized", "declined", "initialized", "completed"} {
 		p.become(status)

@@ -14,9 +14,11 @@ import (
 
 // Exit codes of the program.
 const (
-	exitOK        = 0
-	exitFailure   = 1
-	exitBadConfig = 2
+	exitOK      = 0
+	exitFailure = 1
+	// exitBadConfig: the command line or the configuration cannot be used. It is
+	// EX_CONFIG of sysexits.h, and not 2, with which a Go panic ends.
+	exitBadConfig = 78
 )
 
 func main() {

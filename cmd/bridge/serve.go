@@ -25,7 +25,14 @@ func newServe() *cobra.Command {
 	return &cobra.Command{
 		Use:   "serve",
 		Short: "Run one replica of the daemon, configured by BRIDGE_… variables",
-		Args:  cobra.NoArgs,
+		Long: `Run one replica of the daemon, configured by variables of the environment.
+
+Exit codes: 0 after a drain on SIGTERM or SIGINT (a second signal cuts the drain
+short), 1 after a failure at run time, 78 if the configuration cannot be used.
+
+Variables, with their defaults in brackets:
+` + bridge.Help(),
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			stopping, cut, done := signals(cmd.Context())
 			defer done()
@@ -65,7 +72,7 @@ func serve(stopping, cut context.Context, stderr io.Writer) error {
 	if err != nil {
 		return &exitError{exitBadConfig, err}
 	}
-	log, err := telemetry.NewLogger(config.LogLevel, config.LogFormat, stderr)
+	log, err := telemetry.NewLogger(config.Log.Level, config.Log.Format, stderr)
 	if err != nil {
 		return &exitError{exitBadConfig, err}
 	}

@@ -24,7 +24,7 @@ import (
 )
 
 // The bridge takes the environment and the files that the chart gives it: it
-// comes up and is alive, where a bad value would end it with exit code 2.
+// comes up and is alive, where a bad value would end it with exit code 78.
 func TestTheBridgeTakesTheEnvironment(t *testing.T) {
 	t.Parallel()
 	binary, err := buildBridge()

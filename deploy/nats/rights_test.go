@@ -280,12 +280,12 @@ func setup(t *testing.T, config string) *fleet {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.NATSURL = redact.NewSecret(f.nats.URL())
-	c.NATSNKeyFile = seed
-	c.APIURL = sim.APIURL
-	c.HTTPAddr = "127.0.0.1:0"
+	c.NATS.URL = redact.NewSecret(f.nats.URL())
+	c.NATS.NKeyFile = seed
+	c.Provider.URL = sim.APIURL
+	c.HTTP.Addr = "127.0.0.1:0"
 	c.ReplicaID = "replica-1"
-	c.ReplicaTTL = time.Second
+	c.Timing.ReplicaTTL = time.Second
 	log, err := telemetry.NewLogger("debug", telemetry.FormatConsole, f.logs)
 	if err != nil {
 		t.Fatal(err)

@@ -72,19 +72,22 @@ func Refused(err *bridge.ConfigError) *Report {
 
 // prepare makes what a replica would make before it connects to anything.
 func (c *checker) prepare() error {
-	var err error
+	roots, err := c.Config.Provider.RootCAs()
+	if err != nil {
+		return bridge.BadVariable("API_CA_FILE", "takes a file with PEM certificates")
+	}
 	c.client, err = multisafepay.New(multisafepay.Options{
-		BaseURL: c.Config.APIURL, RequestTimeout: c.Config.RequestTimeout, IdleTimeout: c.Config.IdleTimeout,
-		EventsAuth: c.Config.EventsAuth, EventsAllowedHosts: c.Config.EventsAllowedHosts, UserAgent: c.UserAgent,
+		BaseURL: c.Config.Provider.URL, RequestTimeout: c.Config.Timing.RequestTimeout, IdleTimeout: c.Config.Timing.IdleTimeout,
+		EventsAuth: c.Config.Provider.EventsAuth, EventsAllowedHosts: c.Config.Provider.AllowedHosts, UserAgent: c.UserAgent, RootCAs: roots,
 	})
 	if err != nil {
 		return bridge.BadVariable("API_URL", "or BRIDGE_EVENTS_ALLOWED_HOSTS cannot be used: "+err.Error())
 	}
-	if c.Config.TerminalGroupsFile == "" {
-		c.groups = terminalgroups.Single(c.Config.APIKey)
+	if c.Config.Provider.GroupsFile == "" {
+		c.groups = terminalgroups.Single(c.Config.Provider.Key)
 		return nil
 	}
-	if c.groups, err = terminalgroups.Load(c.Config.TerminalGroupsFile, c.client.Terminals); err != nil {
+	if c.groups, err = terminalgroups.Load(c.Config.Provider.GroupsFile, c.client.Terminals); err != nil {
 		return bridge.BadVariable("TERMINAL_GROUPS_FILE", "takes a file of terminal groups: "+err.Error())
 	}
 	return nil

@@ -41,7 +41,7 @@ func configure(t *testing.T, natsURL, apiURL string, change ...func(*bridge.Conf
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.NATSURL, c.APIURL, c.HTTPAddr = redact.NewSecret(natsURL), apiURL, "127.0.0.1:0"
+	c.NATS.URL, c.Provider.URL, c.HTTP.Addr = redact.NewSecret(natsURL), apiURL, "127.0.0.1:0"
 	for _, f := range change {
 		f(&c)
 	}
@@ -253,7 +253,7 @@ func TestRightsOfDeployAreEnough(t *testing.T) {
 	for _, name := range []string{"users.conf", "accounts.conf"} {
 		t.Run(name, func(t *testing.T) {
 			server := natstest.Run(t, natstest.WithConfigFile(filepath.Join("..", "..", "deploy", "nats", name)))
-			conf := configure(t, server.URL(), sim.APIURL, func(c *bridge.Config) { c.NATSNKeyFile = file })
+			conf := configure(t, server.URL(), sim.APIURL, func(c *bridge.Config) { c.NATS.NKeyFile = file })
 			for _, create := range []bool{false, true} {
 				r := run(t, check.Options{Config: conf, Create: create})
 				want(t, r, "rights", "user", check.OK, "all")
@@ -290,7 +290,7 @@ func TestNATS(t *testing.T) {
 			area:   "jetstream", subject: "account", level: check.Failure, text: "--jetstream",
 		},
 		"more copies than servers": {
-			change: func(c *bridge.Config) { c.JetStreamReplicas = 3 },
+			change: func(c *bridge.Config) { c.NATS.Replicas = 3 },
 			area:   "jetstream", subject: "stream POS_STATUS", level: check.Failure, text: "BRIDGE_JETSTREAM_REPLICAS=1",
 		},
 		"a stream of that name is in memory": {
@@ -322,7 +322,7 @@ func TestNATS(t *testing.T) {
 			area:    "jetstream", subject: "stream POS_SESSIONS", level: check.Warning, text: "refuses to store",
 		},
 		"replicas have another TTL": {
-			change:  func(c *bridge.Config) { c.ReplicaTTL = 20 * time.Second },
+			change:  func(c *bridge.Config) { c.Timing.ReplicaTTL = 20 * time.Second },
 			prepare: edited("POS_STATUS", func(*jetstream.StreamConfig) {}),
 			area:    "jetstream", subject: "consumer bridge", level: check.Warning, text: "waits 10s for a silent replica",
 		},
@@ -344,7 +344,7 @@ func TestNATS(t *testing.T) {
 		},
 		"TLS with a server that has none": {
 			change: func(c *bridge.Config) {
-				*c = c.WithNATS(strings.Replace(c.NATSURL.Reveal(), "nats://", "tls://", 1))
+				*c = c.WithNATS(strings.Replace(c.NATS.URL.Reveal(), "nats://", "tls://", 1))
 			},
 			area: "nats", subject: "connection", level: check.Failure, text: "the server has no TLS",
 		},
@@ -413,14 +413,14 @@ func TestCluster(t *testing.T) {
 	t.Parallel()
 	cluster := natstest.RunCluster(t, 3)
 	sim := simulatortest.Start(t, simulator.Options{})
-	conf := configure(t, cluster.URL(), sim.APIURL, func(c *bridge.Config) { c.JetStreamReplicas = 3 })
+	conf := configure(t, cluster.URL(), sim.APIURL, func(c *bridge.Config) { c.NATS.Replicas = 3 })
 	r := run(t, check.Options{Config: conf, Create: true})
 	want(t, r, "jetstream", "stream POS_STATUS", check.OK, "3 copies")
 	want(t, r, "jetstream", "durability", check.OK, "3 copies")
 	if r.Count(check.Failure) > 0 {
 		t.Errorf("failures:\n%s", table(t, r))
 	}
-	conf.JetStreamReplicas = 1
+	conf.NATS.Replicas = 1
 	r = run(t, check.Options{Config: conf})
 	want(t, r, "jetstream", "stream POS_STATUS", check.Warning, "3 copies, BRIDGE_JETSTREAM_REPLICAS asks for 1")
 
@@ -428,11 +428,11 @@ func TestCluster(t *testing.T) {
 	// raise it.
 	conf = configure(t, cluster.URL(), sim.APIURL)
 	var err error
-	if conf.Space, err = subjects.New("early"); err != nil {
+	if conf.NATS.Space, err = subjects.New("early"); err != nil {
 		t.Fatal(err)
 	}
 	run(t, check.Options{Config: conf, Create: true})
-	conf.JetStreamReplicas = 3
+	conf.NATS.Replicas = 3
 	r = run(t, check.Options{Config: conf})
 	want(t, r, "jetstream", "bucket early_sessions", check.Warning, "nats kv edit early_sessions --replicas 3")
 	if found := find(r, "jetstream", "durability"); len(found) > 0 {
@@ -477,7 +477,7 @@ func TestProvider(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conf := configure(t, server.URL(), api, func(c *bridge.Config) { c.APIKey, c.TerminalGroupsFile = redact.Secret{}, file })
+	conf := configure(t, server.URL(), api, func(c *bridge.Config) { c.Provider.Key, c.Provider.GroupsFile = redact.Secret{}, file })
 	r := run(t, check.Options{Config: conf})
 	want(t, r, "provider", "group one", check.OK, "2 terminals")
 	want(t, r, "provider", "group two", check.Warning, "inactive: T3")
@@ -511,13 +511,16 @@ func TestConfiguration(t *testing.T) {
 	server := natstest.Run(t)
 	sim := simulatortest.Start(t, simulator.Options{})
 	for variable, change := range map[string]func(*bridge.Config){
-		"BRIDGE_CONSOLE_TOKEN_FILE": func(c *bridge.Config) { c.HTTPAddr = ":8080" },
-		"BRIDGE_REPLICA_TTL":        func(c *bridge.Config) { c.ReplicaTTL = time.Second },
-		"BRIDGE_START_DEADLINE":     func(c *bridge.Config) { c.StartDeadline = c.RequestTimeout },
-		"BRIDGE_SESSION_TIMEOUT":    func(c *bridge.Config) { c.SessionTimeout = time.Second },
-		"BRIDGE_STATUS_MAX_AGE":     func(c *bridge.Config) { c.StatusMaxAge = time.Hour },
-		"BRIDGE_IDLE_TIMEOUT":       func(c *bridge.Config) { c.IdleTimeout = time.Second },
-		"BRIDGE_API_URL":            func(c *bridge.Config) { c.APIURL = "http://pos.invalid/v1/json"; c.RequestTimeout = time.Second },
+		"BRIDGE_CONSOLE_TOKEN_FILE": func(c *bridge.Config) { c.HTTP.Addr = ":8080" },
+		"BRIDGE_REPLICA_TTL":        func(c *bridge.Config) { c.Timing.ReplicaTTL = time.Second },
+		"BRIDGE_START_DEADLINE":     func(c *bridge.Config) { c.Timing.StartDeadline = c.Timing.RequestTimeout },
+		"BRIDGE_SESSION_TIMEOUT":    func(c *bridge.Config) { c.Timing.SessionTimeout = time.Second },
+		"BRIDGE_STATUS_MAX_AGE":     func(c *bridge.Config) { c.NATS.StatusMaxAge = time.Hour },
+		"BRIDGE_IDLE_TIMEOUT":       func(c *bridge.Config) { c.Timing.IdleTimeout = time.Second },
+		"BRIDGE_API_URL": func(c *bridge.Config) {
+			c.Provider.URL = "http://pos.invalid/v1/json"
+			c.Timing.RequestTimeout = time.Second
+		},
 	} {
 		t.Run(variable, func(t *testing.T) {
 			t.Parallel()
@@ -533,7 +536,7 @@ func TestGroupsFileThatCannotBeUsed(t *testing.T) {
 	if err := os.WriteFile(file, []byte("groups: [{id: a}]"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	conf := configure(t, "nats://127.0.0.1:1", "http://127.0.0.1:1", func(c *bridge.Config) { c.TerminalGroupsFile = file })
+	conf := configure(t, "nats://127.0.0.1:1", "http://127.0.0.1:1", func(c *bridge.Config) { c.Provider.GroupsFile = file })
 	_, err := check.Run(t.Context(), check.Options{Config: conf})
 	bad, ok := errors.AsType[*bridge.ConfigError](err)
 	if !ok || !strings.Contains(bad.Error(), "BRIDGE_TERMINAL_GROUPS_FILE") {
@@ -550,7 +553,7 @@ func TestOtherPrefix(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := run(t, check.Options{Config: configure(t, server.URL(), sim.APIURL, func(c *bridge.Config) { c.Space = space }), Create: true})
+	r := run(t, check.Options{Config: configure(t, server.URL(), sim.APIURL, func(c *bridge.Config) { c.NATS.Space = space }), Create: true})
 	want(t, r, "jetstream", "bucket shop_pos_sessions", check.OK, "1 copy")
 	want(t, r, "rights", "user", check.OK, "all")
 }

@@ -20,29 +20,29 @@ func (c *checker) configuration() {
 	warn := func(variable, advice, detail string, args ...any) {
 		c.add(areaConfiguration, "BRIDGE_"+variable, Warning, advice, detail, args...)
 	}
-	if u, err := url.Parse(conf.APIURL); err == nil && u.Scheme == "http" && !isLocal(u.Hostname()) {
+	if u, err := url.Parse(conf.Provider.URL); err == nil && u.Scheme == "http" && !isLocal(u.Hostname()) {
 		warn("API_URL", "use https", "keys and tokens would cross the network in the clear")
 	}
-	if conf.Console && conf.ConsoleToken.IsZero() && !isLocal(hostOf(conf.HTTPAddr)) {
-		warn("CONSOLE_TOKEN_FILE", "name a file with a token, or set BRIDGE_CONSOLE=off", "not set: whoever reaches %s sees the open payments", conf.HTTPAddr)
+	if conf.HTTP.Console && conf.HTTP.ConsoleToken.IsZero() && !isLocal(hostOf(conf.HTTP.Addr)) {
+		warn("CONSOLE_TOKEN_FILE", "name a file with a token, or set BRIDGE_CONSOLE=off", "not set: whoever reaches %s sees the open payments", conf.HTTP.Addr)
 	}
-	if conf.ReplicaTTL < shortTTL {
-		warn("REPLICA_TTL", "10s rides out a change of leader in a NATS cluster", "%s is short: replicas that are well lose sessions whenever NATS hesitates", conf.ReplicaTTL)
+	if conf.Timing.ReplicaTTL < shortTTL {
+		warn("REPLICA_TTL", "10s rides out a change of leader in a NATS cluster", "%s is short: replicas that are well lose sessions whenever NATS hesitates", conf.Timing.ReplicaTTL)
 	}
-	if conf.StartDeadline <= conf.RequestTimeout {
-		warn("START_DEADLINE", "make it a multiple of BRIDGE_REQUEST_TIMEOUT", "%s leaves no time for a second try when a call takes %s", conf.StartDeadline, conf.RequestTimeout)
+	if conf.Timing.StartDeadline <= conf.Timing.RequestTimeout {
+		warn("START_DEADLINE", "make it a multiple of BRIDGE_REQUEST_TIMEOUT", "%s leaves no time for a second try when a call takes %s", conf.Timing.StartDeadline, conf.Timing.RequestTimeout)
 	}
-	if conf.SessionTimeout <= conf.StartDeadline {
-		warn("SESSION_TIMEOUT", "make it longer than any payment takes, 30m for example", "%s is over before a start is", conf.SessionTimeout)
+	if conf.Timing.SessionTimeout <= conf.Timing.StartDeadline {
+		warn("SESSION_TIMEOUT", "make it longer than any payment takes, 30m for example", "%s is over before a start is", conf.Timing.SessionTimeout)
 	}
-	if conf.StatusMaxAge < 24*time.Hour {
-		warn("STATUS_MAX_AGE", "keep statuses for days: a till that was away reads there what it missed", "%s: an order that is over is forgotten after that", conf.StatusMaxAge)
+	if conf.NATS.StatusMaxAge < 24*time.Hour {
+		warn("STATUS_MAX_AGE", "keep statuses for days: a till that was away reads there what it missed", "%s: an order that is over is forgotten after that", conf.NATS.StatusMaxAge)
 	}
-	if conf.IdleTimeout < conf.ReconcileInterval {
-		warn("IDLE_TIMEOUT", "make it longer than BRIDGE_RECONCILE_INTERVAL", "%s: streams without events are reconnected again and again", conf.IdleTimeout)
+	if conf.Timing.IdleTimeout < conf.Timing.ReconcileInterval {
+		warn("IDLE_TIMEOUT", "make it longer than BRIDGE_RECONCILE_INTERVAL", "%s: streams without events are reconnected again and again", conf.Timing.IdleTimeout)
 	}
 	if c.Count(Warning) == before {
-		c.add(areaConfiguration, "variables", OK, "", "subjects below %s, replica TTL %s, drain %s", conf.Space.Prefix(), conf.ReplicaTTL, conf.DrainTimeout)
+		c.add(areaConfiguration, "variables", OK, "", "subjects below %s, replica TTL %s, drain %s", conf.NATS.Space.Prefix(), conf.Timing.ReplicaTTL, conf.Timing.DrainTimeout)
 	}
 }
 

@@ -63,10 +63,10 @@ func (c *checker) connect(ctx context.Context) bool {
 	conf := c.Config
 	var err error
 	c.bus, err = bus.Connect(bus.Options{
-		URLs: conf.NATSURL.Reveal(), Name: "pos-bridge check",
-		CredsFile: conf.NATSCredsFile, NKeyFile: conf.NATSNKeyFile,
-		CAFile: conf.NATSCAFile, CertFile: conf.NATSCertFile, KeyFile: conf.NATSKeyFile,
-		Space: conf.Space, Replicas: conf.JetStreamReplicas, StatusMaxAge: conf.StatusMaxAge, AckWait: conf.ReplicaTTL,
+		URLs: conf.NATS.URL.Reveal(), Name: "pos-bridge check",
+		CredsFile: conf.NATS.CredsFile, NKeyFile: conf.NATS.NKeyFile,
+		CAFile: conf.NATS.CAFile, CertFile: conf.NATS.CertFile, KeyFile: conf.NATS.KeyFile,
+		Space: conf.NATS.Space, Replicas: conf.NATS.Replicas, StatusMaxAge: conf.NATS.StatusMaxAge, AckWait: conf.Timing.ReplicaTTL,
 		Events: bus.ConnectionEvents{
 			Connected:    func(string) { tell(connected) },
 			Disconnected: note, Refused: note,
@@ -150,10 +150,10 @@ func (c *checker) connection(s bus.Server) {
 		c.add(areaNATS, "users", Warning, "give every client a user of its own with the rights in deploy/nats",
 			"the server asks nobody who he is: whoever reaches it can start and cancel payments")
 	}
-	switch limit := c.Config.ReplicaTTL / 10; {
+	switch limit := c.Config.Timing.ReplicaTTL / 10; {
 	case s.RoundTrip > limit:
 		c.add(areaNATS, "round trip", Warning, "run the bridge nearer to NATS, or raise BRIDGE_REPLICA_TTL",
-			"%s is long for BRIDGE_REPLICA_TTL=%s", s.RoundTrip.Round(10*time.Microsecond), c.Config.ReplicaTTL)
+			"%s is long for BRIDGE_REPLICA_TTL=%s", s.RoundTrip.Round(10*time.Microsecond), c.Config.Timing.ReplicaTTL)
 	default:
 		c.add(areaNATS, "round trip", OK, "", "%s", s.RoundTrip.Round(10*time.Microsecond))
 	}

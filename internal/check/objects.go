@@ -20,7 +20,7 @@ func (c *checker) objects(ctx context.Context, server bus.Server) {
 		c.unfit(areaJetStream, "objects", err)
 		return
 	}
-	kept := c.Config.JetStreamReplicas // of what is there, the fewest
+	kept := c.Config.NATS.Replicas // of what is there, the fewest
 	for _, o := range list {
 		if !o.Exists {
 			c.absent(o, server)
@@ -38,7 +38,7 @@ func (c *checker) objects(ctx context.Context, server bus.Server) {
 
 // absent reports on an object that the bridge would make when it starts.
 func (c *checker) absent(o bus.Object, server bus.Server) {
-	n := c.Config.JetStreamReplicas
+	n := c.Config.NATS.Replicas
 	switch {
 	case strings.HasPrefix(o.Name, "consumer ") && c.missing: // it comes and goes with its stream
 	case o.Unfit != nil:
@@ -88,7 +88,7 @@ func copies(n int) string {
 func (c *checker) durability(kept int, server bus.Server) {
 	switch {
 	case kept > 1 && server.Cluster == "": // the objects that cannot be made say so
-	case kept < c.Config.JetStreamReplicas && server.Cluster != "": // the objects with fewer copies say so
+	case kept < c.Config.NATS.Replicas && server.Cluster != "": // the objects with fewer copies say so
 	case kept > 1:
 		c.add(areaJetStream, "durability", OK, "", "%d copies: an acknowledged status survives the loss of a server", kept)
 	case server.Cluster != "":

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/posbridge/bridge/bridge"
 	"github.com/posbridge/bridge/internal/telemetry"
 )
 
@@ -57,6 +58,29 @@ func section(t *testing.T, text, heading string) string {
 	}
 	body, _, _ := strings.Cut(rest, "\n## ")
 	return body
+}
+
+// checkDefaults holds the documented defaults of one row to the table's. One dash
+// may stand for several variables without a default.
+func checkDefaults(t *testing.T, names []string, documented string, standards map[string]string) {
+	t.Helper()
+	words := map[string]string{"REPLICA_ID": "host name + random", "API_URL": "the live API"}
+	shown := regexp.MustCompile("`[^`]*`|–").FindAllString(documented, -1)
+	for i, name := range names {
+		want := "–"
+		if standards[name] != "" {
+			want = "`" + standards[name] + "`"
+		}
+		got := documented
+		if i < len(shown) {
+			got = shown[i]
+		} else if len(shown) == 1 {
+			got = shown[0]
+		}
+		if got != want && documented != words[name] {
+			t.Errorf("default of %s: documented as %s, want %s", name, got, want)
+		}
+	}
 }
 
 // docs/operations.md documents every metric with its labels, every alert of the
@@ -118,11 +142,18 @@ func TestOperationsManual(t *testing.T) {
 
 	t.Run("variables", func(t *testing.T) {
 		t.Parallel()
-		there := all(`envconfig:"([A-Z_]+)"`, read(t, "../../bridge/config.go"))
+		standards := map[string]string{}
+		var there []string
+		for _, v := range bridge.Variables() {
+			there = append(there, v.Name)
+			standards[v.Name] = v.Default
+		}
 		for _, table := range []string{section(t, text, "Configure"), section(t, read(t, "../../README.md"), "Run it")} {
 			var documented []string
-			for _, row := range all("(?m)^\\| (`[A-Z_]+`(?:, `[A-Z_]+`)*) \\|", table) {
-				documented = append(documented, all("`([A-Z_]+)`", row)...)
+			for _, row := range regexp.MustCompile("(?m)^\\| (`[A-Z_]+`(?:, `[A-Z_]+`)*) \\| ([^|]*) \\|").FindAllStringSubmatch(table, -1) {
+				names := all("`([A-Z_]+)`", row[1])
+				documented = append(documented, names...)
+				checkDefaults(t, names, row[2], standards)
 			}
 			compare(t, "variable", documented, there)
 		}

@@ -125,7 +125,7 @@ func (c *checker) duplicates(owners map[string][]string) {
 // assignments holds the groups file to what the provider says: a terminal that
 // the file gives to another group than the provider.
 func (c *checker) assignments(ctx context.Context, lists []groupList) {
-	if c.Config.TerminalGroupsFile == "" {
+	if c.Config.Provider.GroupsFile == "" {
 		return
 	}
 	var wrong []string
@@ -159,9 +159,9 @@ func names(all []string) string {
 // providerClock looks at the date of an answer. It asks without a key, and for
 // nothing: whatever the answer is, it has a date.
 func (c *checker) providerClock(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, c.Config.RequestTimeout)
+	ctx, cancel := context.WithTimeout(ctx, c.Config.Timing.RequestTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodHead, c.Config.APIURL, http.NoBody)
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, c.Config.Provider.URL, http.NoBody)
 	if err != nil {
 		return // an address that cannot be used was refused before
 	}

@@ -41,8 +41,8 @@ func (s *system) replica(id string) (url string, kill func()) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	c.ReplicaID, c.NATSURL, c.APIURL, c.HTTPAddr = id, redact.NewSecret(s.nats), s.sim.APIURL, "127.0.0.1:0"
-	c.ReplicaTTL, c.DrainTimeout = time.Second, 5*time.Second
+	c.ReplicaID, c.NATS.URL, c.Provider.URL, c.HTTP.Addr = id, redact.NewSecret(s.nats), s.sim.APIURL, "127.0.0.1:0"
+	c.Timing.ReplicaTTL, c.Timing.DrainTimeout = time.Second, 5*time.Second
 	d, err := bridge.New(c, bridge.Build{Version: "v1.2.3"}, zap.NewNop())
 	if err != nil {
 		s.t.Fatal(err)

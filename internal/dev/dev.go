@@ -151,11 +151,11 @@ func (o Options) newReplica(natsURL, simulated, groups string) (*bridge.Daemon, 
 	if err != nil {
 		return nil, err
 	}
-	config.TerminalGroupsFile = groups
+	config.Provider.GroupsFile = groups
 	config = config.WithNATS(natsURL)
-	config.APIURL = "http://" + simulated + "/v1/json"
-	config.HTTPAddr = "127.0.0.1:" + strconv.Itoa(o.HTTPPort)
-	config.DrainTimeout = 5 * time.Second
+	config.Provider.URL = "http://" + simulated + "/v1/json"
+	config.HTTP.Addr = "127.0.0.1:" + strconv.Itoa(o.HTTPPort)
+	config.Timing.DrainTimeout = 5 * time.Second
 	return bridge.New(config, o.Build, o.Log)
 }
 

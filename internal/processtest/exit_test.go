@@ -82,6 +82,10 @@ func TestBadConfiguration(t *testing.T) {
 		{"copies in words", processtest.Env{"JETSTREAM_REPLICAS": "three"}, ""},
 		{"log level", processtest.Env{"LOG_LEVEL": "loud"}, ""},
 		{"log format", processtest.Env{"LOG_FORMAT": "xml"}, ""},
+		{"a TTL of a second", processtest.Env{"REPLICA_TTL": "1s"}, ""},
+		{"a session shorter than a start", processtest.Env{"SESSION_TIMEOUT": "30s", "START_DEADLINE": "31s"}, "BRIDGE_START_DEADLINE"},
+		{"statuses that end before claims", processtest.Env{"STATUS_MAX_AGE": "1h"}, ""},
+		{"webhook that nobody calls", processtest.Env{"WEBHOOK_ADDR": "127.0.0.1:0", "WEBHOOK_URL": "ftp://a"}, "BRIDGE_WEBHOOK_URL"},
 		{"backoff the wrong way round", processtest.Env{"BACKOFF_INITIAL": "10s", "BACKOFF_MAX": "1s"}, "BRIDGE_BACKOFF_INITIAL"},
 	}
 	durations := []string{
@@ -108,8 +112,8 @@ func TestBadConfiguration(t *testing.T) {
 				}
 			}
 			p := processtest.RunBridge(t, program, base.With(tt.env), "serve")
-			if code := p.WaitExit(t, exitLimit); code != 2 {
-				t.Errorf("exit code %d, want 2", code)
+			if code := p.WaitExit(t, exitLimit); code != 78 {
+				t.Errorf("exit code %d, want 78", code)
 			}
 			lines := slices.Collect(strings.Lines(p.Output()))
 			if len(lines) != 1 || !strings.Contains(p.Output(), variable) {

@@ -1,0 +1,113 @@
+package bridge
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/nats-io/nkeys"
+
+	"github.com/posbridge/bridge/internal/redact"
+)
+
+// fileOf is for a variable that names a file. It checks that the file can be read
+// and that its content fits: otherwise it would only be found out when somebody
+// refuses the content, again and again. A nil fits takes any content.
+func fileOf(want string, fits func([]byte) bool, field func(*Config) *string) parser {
+	return func(r *reader, name, path string, c *Config) {
+		content, ok := r.read(name, path)
+		if !ok {
+			return
+		}
+		if fits != nil && !fits(content) {
+			r.bad(name, "takes "+want)
+			return
+		}
+		*field(c) = path
+	}
+}
+
+// read returns what is in a file. The path is no secret.
+func (r *reader) read(name, path string) (content []byte, ok bool) {
+	content, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		r.bad(name, fmt.Sprintf("takes a readable file; %q does not exist", path))
+	case errors.Is(err, os.ErrPermission):
+		r.bad(name, fmt.Sprintf("takes a readable file; this user may not read %q", path))
+	case err != nil:
+		r.bad(name, fmt.Sprintf("takes a readable file; %q is not one", path))
+	}
+	return content, err == nil
+}
+
+func (r *reader) secretFile(name, path string) redact.Secret {
+	content, ok := r.read(name, path)
+	if !ok {
+		return redact.Secret{}
+	}
+	value := strings.TrimSpace(string(content))
+	if !visible(value) {
+		r.bad(name, "takes a file with one line of visible characters")
+	}
+	return redact.NewSecret(value)
+}
+
+func visible(s string) bool {
+	for _, c := range s {
+		if c <= ' ' || c > '~' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func isCreds(content []byte) bool {
+	token, err := nkeys.ParseDecoratedJWT(content)
+	if err != nil || token == "" {
+		return false
+	}
+	_, err = nkeys.ParseDecoratedNKey(content)
+	return err == nil
+}
+
+func isSeed(content []byte) bool {
+	key, err := nkeys.ParseDecoratedNKey(content)
+	if err != nil {
+		return false
+	}
+	_, err = key.Seed()
+	return err == nil
+}
+
+func isPEM(content []byte) bool {
+	return x509.NewCertPool().AppendCertsFromPEM(content)
+}
+
+func isKeyPair(certFile, keyFile string) bool {
+	_, err := tls.LoadX509KeyPair(certFile, keyFile)
+	return err == nil
+}
+
+// RootCAs returns the authorities that the provider's certificate may come from:
+// the system's and those of CAFile. nil stands for the system's alone.
+func (p ProviderConfig) RootCAs() (*x509.CertPool, error) {
+	if p.CAFile == "" {
+		return nil, nil
+	}
+	content, err := os.ReadFile(p.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("read certificate authorities: %w", err)
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	if !pool.AppendCertsFromPEM(content) {
+		return nil, errors.New("read certificate authorities: no PEM certificate")
+	}
+	return pool, nil
+}
