@@ -2,7 +2,6 @@ package simulator
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -86,17 +85,6 @@ func (a answer) send(w http.ResponseWriter) {
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(a.status)
 	w.Write(body) //nolint:errcheck // the client is gone: nobody is left to be told
-}
-
-// money writes an amount for people.
-func money(amount int64, currency string) string {
-	digits := digitsOf(currency)
-	text := fmt.Sprintf("%0*d", digits+1, amount)
-	whole, decimals := text[:len(text)-digits], text[len(text)-digits:]
-	if digits == 0 {
-		return whole + " " + currency
-	}
-	return whole + "." + decimals + " " + currency
 }
 
 // bearer returns the token of an Authorization header in either accepted form.

@@ -1,24 +1,5 @@
 package simulator
 
-// Operation is one thing that can be asked of the provider.
-type Operation string
-
-// The operations.
-const (
-	OpCreate    Operation = "create"
-	OpGet       Operation = "get"
-	OpCancel    Operation = "cancel"
-	OpPatch     Operation = "patch"
-	OpTerminals Operation = "terminals"
-	OpReceipt   Operation = "receipt"
-	OpStream    Operation = "stream"
-)
-
-// Operations lists every operation.
-func Operations() []Operation {
-	return []Operation{OpCreate, OpGet, OpCancel, OpPatch, OpTerminals, OpReceipt, OpStream}
-}
-
 // Calls counts what was asked for one order id, the refused and lost included.
 type Calls struct {
 	Create int `json:"create"`
@@ -36,7 +17,7 @@ type Calls struct {
 // record is what is kept of an order id, whether or not it became an order.
 type record struct {
 	Calls
-	faults []*fault // asked for by the order itself
+	asked faultSet // faults that the order itself brought
 }
 
 // callBook holds records by order id, the latest ids only.
@@ -89,12 +70,4 @@ func (b *callBook) count(op Operation, id string) {
 	case OpStream:
 		c.Stream++
 	}
-}
-
-// Calls returns what was asked for an order id, also one that never became an
-// order.
-func (s *Simulator) Calls(orderID string) Calls {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.calls.of(orderID)
 }

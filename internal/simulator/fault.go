@@ -1,10 +1,10 @@
 package simulator
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 )
 
@@ -72,72 +72,56 @@ const (
 // for what FaultKinds says.
 type Fault struct {
 	// ID names the fault in the control API; made up when empty.
-	ID   string
-	Name FaultName
+	ID   string    `json:"id,omitempty"`
+	Name FaultName `json:"fault"`
 	// Order, Terminal and Operation narrow it down; empty is any.
-	Order     string
-	Terminal  string
-	Operation Operation
+	Order     string    `json:"order_id,omitempty"`
+	Terminal  string    `json:"terminal_id,omitempty"`
+	Operation Operation `json:"operation,omitempty"`
 	// Count is how often it happens before it is spent: 0 is once, Always is
 	// until it is taken back.
-	Count int
+	Count int `json:"count,omitempty"`
 	// After lets so many occasions pass first. For drop_stream and silent_stream:
 	// how many events go out on a connection before.
-	After int
+	After int `json:"after,omitempty"`
 	// Status is the HTTP status of an answer.
-	Status int
+	Status int `json:"status,omitempty"`
 	// ErrorCode and ErrorInfo of a provider-shaped error.
-	ErrorCode int
-	ErrorInfo string
+	ErrorCode int    `json:"error_code,omitempty"`
+	ErrorInfo string `json:"error_info,omitempty"`
 	// RetryAfter is sent as header as it is: seconds, or an HTTP date.
-	RetryAfter string
-	// Delay of slow_api; life of the token of expired_token.
-	Delay time.Duration
+	RetryAfter string `json:"retry_after,omitempty"`
+	// Delay of slow_api; life of the token of expired_token. JSON has it as text.
+	Delay time.Duration `json:"delay,omitempty"`
 	// Mode of lose_answer, lose_create_answer (LoseBy…) and odd_framing (Framing…).
-	Mode string
+	Mode string `json:"mode,omitempty"`
 	// NotMade loses the answer without doing what was asked.
-	NotMade bool
+	NotMade bool `json:"not_made,omitempty"`
 	// Clean ends a dropped stream properly instead of cutting the connection.
-	Clean bool
+	Clean bool `json:"clean,omitempty"`
 	// Late delays the answer after the work instead of the work.
-	Late bool
+	Late bool `json:"late,omitempty"`
 	// URL of redirect and other_host_stream_url.
-	URL string
+	URL string `json:"url,omitempty"`
 	// Data of garbage_event.
-	Data string
+	Data string `json:"data,omitempty"`
 	// Size in bytes of huge_event and of a huge answer.
-	Size int
+	Size int `json:"size,omitempty"`
 }
 
-// faultJSON is a Fault as the control API writes it.
+// faultFields is a Fault without its methods.
+type faultFields Fault
+
+// faultJSON is a Fault as the control API writes it: its own Delay hides the
+// embedded one.
 type faultJSON struct {
-	ID         string    `json:"id,omitempty"`
-	Name       FaultName `json:"fault"`
-	Order      string    `json:"order_id,omitempty"`
-	Terminal   string    `json:"terminal_id,omitempty"`
-	Operation  Operation `json:"operation,omitempty"`
-	Count      int       `json:"count,omitempty"`
-	After      int       `json:"after,omitempty"`
-	Status     int       `json:"status,omitempty"`
-	ErrorCode  int       `json:"error_code,omitempty"`
-	ErrorInfo  string    `json:"error_info,omitempty"`
-	RetryAfter string    `json:"retry_after,omitempty"`
-	Delay      string    `json:"delay,omitempty"` // as time.ParseDuration reads it
-	Mode       string    `json:"mode,omitempty"`
-	NotMade    bool      `json:"not_made,omitempty"`
-	Clean      bool      `json:"clean,omitempty"`
-	Late       bool      `json:"late,omitempty"`
-	URL        string    `json:"url,omitempty"`
-	Data       string    `json:"data,omitempty"`
-	Size       int       `json:"size,omitempty"`
+	faultFields
+	Delay string `json:"delay,omitempty"` // as time.ParseDuration reads it
 }
 
 // MarshalJSON writes the fault as the control API shows it: the delay as text.
 func (f Fault) MarshalJSON() ([]byte, error) {
-	j := faultJSON{
-		f.ID, f.Name, f.Order, f.Terminal, f.Operation, f.Count, f.After, f.Status, f.ErrorCode,
-		f.ErrorInfo, f.RetryAfter, "", f.Mode, f.NotMade, f.Clean, f.Late, f.URL, f.Data, f.Size,
-	}
+	j := faultJSON{faultFields: faultFields(f)}
 	if f.Delay != 0 {
 		j.Delay = f.Delay.String()
 	}
@@ -147,15 +131,12 @@ func (f Fault) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON reads what MarshalJSON writes and refuses unknown fields.
 func (f *Fault) UnmarshalJSON(b []byte) error {
 	var j faultJSON
-	decoder := json.NewDecoder(strings.NewReader(string(b)))
+	decoder := json.NewDecoder(bytes.NewReader(b))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&j); err != nil {
 		return fmt.Errorf("read fault: %w", err)
 	}
-	*f = Fault{
-		j.ID, j.Name, j.Order, j.Terminal, j.Operation, j.Count, j.After, j.Status, j.ErrorCode,
-		j.ErrorInfo, j.RetryAfter, 0, j.Mode, j.NotMade, j.Clean, j.Late, j.URL, j.Data, j.Size,
-	}
+	*f = Fault(j.faultFields)
 	if j.Delay != "" {
 		d, err := time.ParseDuration(j.Delay)
 		if err != nil {

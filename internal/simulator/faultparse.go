@@ -2,11 +2,15 @@ package simulator
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
+
+// faultPrefix begins a custom_2 that asks for faults.
+const faultPrefix = "fault:"
 
 // parseFaults reads the faults that an order asks for in custom_2:
 // "fault:drop_stream:after=1 fault:refuse_stream:status=503,count=2". Text
@@ -42,54 +46,51 @@ func parseFaults(custom2 string) ([]Fault, error) {
 	return list, nil
 }
 
-// set gives a field the value that an order's custom_2 names.
-func (f *Fault) set(key, value string) (err error) {
-	switch key {
-	case "operation":
-		f.Operation = Operation(value)
-	case "count":
-		f.Count, err = strconv.Atoi(value)
-	case "after":
-		f.After, err = strconv.Atoi(value)
-	case "status":
-		f.Status, err = strconv.Atoi(value)
-	case "error_code":
-		f.ErrorCode, err = strconv.Atoi(value)
-	case "error_info":
-		f.ErrorInfo = value
-	case "retry_after":
-		f.RetryAfter = value
-	case "delay":
-		f.Delay, err = time.ParseDuration(value)
-	case "mode":
-		f.Mode = value
-	case "not_made":
-		f.NotMade, err = flag(value)
-	case "clean":
-		f.Clean, err = flag(value)
-	case "late":
-		f.Late, err = flag(value)
-	case "url":
-		f.URL = value
-	case "data":
-		f.Data = value
-	case "size":
-		f.Size, err = strconv.Atoi(value)
-	default:
-		return fmt.Errorf("fault %s: unknown field %.64q", f.Name, key)
-	}
-	if err != nil {
-		return fmt.Errorf("fault %s: %s: cannot read %.64q", f.Name, key, value)
-	}
-	return nil
+// common are the fields that every fault takes, besides those of its kind.
+var common = []string{"id", "fault", "order_id", "terminal_id", "count", "after"}
+
+// fieldName is what JSON and custom_2 call a field of a Fault.
+func fieldName(field reflect.StructField) string {
+	name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+	return name
 }
 
-// flag reads true or false; a field without a value is true.
-func flag(value string) (bool, error) {
-	if value == "" {
-		return true, nil
+// set gives a field the value that an order's custom_2 names.
+func (f *Fault) set(key, value string) error {
+	fields := reflect.ValueOf(f).Elem()
+	for i := range fields.NumField() {
+		if fieldName(fields.Type().Field(i)) != key || key == "id" || key == "fault" || strings.HasSuffix(key, "_id") {
+			continue
+		}
+		if err := setValue(fields.Field(i), value); err != nil {
+			return fmt.Errorf("fault %s: %s: cannot read %.64q", f.Name, key, value)
+		}
+		return nil
 	}
-	return strconv.ParseBool(value)
+	return fmt.Errorf("fault %s: unknown field %.64q", f.Name, key)
+}
+
+// setValue reads text into v. A flag without a value is true.
+func setValue(v reflect.Value, text string) error {
+	switch into := v.Addr().Interface().(type) {
+	case *time.Duration:
+		d, err := time.ParseDuration(text)
+		*into = d
+		return err
+	case *int:
+		n, err := strconv.Atoi(text)
+		*into = n
+		return err
+	case *bool:
+		if text == "" {
+			text = "true"
+		}
+		yes, err := strconv.ParseBool(text)
+		*into = yes
+		return err
+	}
+	v.SetString(text)
+	return nil
 }
 
 // check tells what is wrong with f.
@@ -98,42 +99,40 @@ func (f Fault) check() error {
 	if !ok {
 		return fmt.Errorf("unknown fault %.64q; GET /simulator/fault-kinds lists them", f.Name)
 	}
-	wrong := func(field, want string) error { return fmt.Errorf("fault %s: %s: want %s", f.Name, field, want) }
-	for field, isSet := range map[string]bool{
-		"status": f.Status != 0, "error_code": f.ErrorCode != 0, "error_info": f.ErrorInfo != "",
-		"retry_after": f.RetryAfter != "", "delay": f.Delay != 0, "mode": f.Mode != "",
-		"not_made": f.NotMade, "clean": f.Clean, "late": f.Late, "url": f.URL != "",
-		"data": f.Data != "", "size": f.Size != 0, "operation": f.Operation != "",
-	} {
-		if isSet && !slices.Contains(info.Fields, field) {
-			return fmt.Errorf("fault %s takes no field %s", f.Name, field)
+	fields := reflect.ValueOf(f)
+	for i := range fields.NumField() {
+		name := fieldName(fields.Type().Field(i))
+		if !fields.Field(i).IsZero() && !slices.Contains(common, name) && !slices.Contains(info.Fields, name) {
+			return fmt.Errorf("fault %s takes no field %s", f.Name, name)
 		}
 	}
-	switch {
-	case len(f.ID) > 64:
-		return wrong("id", "at most 64 characters")
-	case f.Count < Always || f.Count > maxFaultCount:
-		return wrong("count", fmt.Sprintf("1 to %d, or -1 for always", maxFaultCount))
-	case f.After < 0 || f.After > maxFaultCount:
-		return wrong("after", fmt.Sprintf("0 to %d", maxFaultCount))
-	case f.Status != 0 && (f.Status < 200 || f.Status > 599):
-		return wrong("status", "an HTTP status from 200 to 599")
-	case f.Name == FaultRedirect && f.Status != 0 && (f.Status < 300 || f.Status > 399):
-		return wrong("status", "one from 300 to 399")
-	case f.Delay > maxDelay || f.Delay < -maxDelay || (f.Delay < 0 && f.Name != FaultExpiredToken):
-		return wrong("delay", "a duration of at most "+maxDelay.String())
-	case f.Size < 0 || f.Size > maxBodySize || (f.Name == FaultHugeEvent && f.Size > maxEventSize):
-		return wrong("size", "a number of bytes within the documented limit")
-	case f.Operation != "" && !slices.Contains(Operations(), f.Operation):
-		return wrong("operation", "one of create, get, cancel, patch, terminals, receipt, stream")
-	case f.Operation == OpStream && f.Name != FaultRedirect:
-		return wrong("operation", "one of the API's; streams have faults of their own")
-	case f.Mode != "" && !slices.Contains(info.Modes, f.Mode):
-		return wrong("mode", strings.Join(info.Modes, ", "))
-	case f.Mode == LoseByStatus && f.Status == 0:
-		return wrong("status", "the HTTP status to lose the answer by")
-	case strings.ContainsAny(f.RetryAfter+f.URL, "\r\n"):
-		return wrong("retry_after and url", "one line")
+	for _, limit := range f.limits(info) {
+		if limit.broken {
+			return fmt.Errorf("fault %s: %s: want %s", f.Name, limit.field, limit.want)
+		}
 	}
 	return nil
+}
+
+// limit is a bound of a field, and whether a fault breaks it.
+type limit struct {
+	broken      bool
+	field, want string
+}
+
+func (f Fault) limits(info FaultInfo) []limit {
+	return []limit{
+		{len(f.ID) > 64, "id", "at most 64 characters"},
+		{f.Count < Always || f.Count > maxFaultCount, "count", fmt.Sprintf("1 to %d, or -1 for always", maxFaultCount)},
+		{f.After < 0 || f.After > maxFaultCount, "after", fmt.Sprintf("0 to %d", maxFaultCount)},
+		{f.Status != 0 && (f.Status < 200 || f.Status > 599), "status", "an HTTP status from 200 to 599"},
+		{f.Name == FaultRedirect && f.Status != 0 && f.Status/100 != 3, "status", "one from 300 to 399"},
+		{f.Delay > maxDelay || f.Delay < -maxDelay || (f.Delay < 0 && f.Name != FaultExpiredToken), "delay", "a duration of at most " + maxDelay.String()},
+		{f.Size < 0 || f.Size > maxBodySize || (f.Name == FaultHugeEvent && f.Size > maxEventSize), "size", "a number of bytes within the documented limit"},
+		{f.Operation != "" && !slices.Contains(Operations(), f.Operation), "operation", "one of create, get, cancel, patch, terminals, receipt, stream"},
+		{f.Operation == OpStream && f.Name != FaultRedirect, "operation", "one of the API's; streams have faults of their own"},
+		{f.Mode != "" && !slices.Contains(info.Modes, f.Mode), "mode", strings.Join(info.Modes, ", ")},
+		{f.Mode == LoseByStatus && f.Status == 0, "status", "the HTTP status to lose the answer by"},
+		{strings.ContainsAny(f.RetryAfter+f.URL, "\r\n"), "retry_after and url", "one line"},
+	}
 }

@@ -1,60 +1,45 @@
 package simulator
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"time"
 )
 
-func contextWithTimeout(r *http.Request, d time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(r.Context(), d, fmt.Errorf("not within %s", d))
-}
-
-// serveFeed is the event stream of the simulator itself, for pages and tools:
+// feed is the event stream of the simulator itself, for pages and tools:
 //
 //	log       an Entry, its seq as id; a client that comes back with Last-Event-ID misses none that is still there
 //	terminal  a Terminal that changed
 //	missed    entries are gone: ask for the state again
 //
 // A slow reader is not waited for: it gets what the journal still holds.
-func (s *Simulator) serveFeed(w http.ResponseWriter, r *http.Request) {
+type feed struct{ s *Simulator }
+
+func (f feed) serve(w http.ResponseWriter, r *http.Request) {
 	from := r.Header.Get("Last-Event-ID")
-	if from == "" {
-		from = r.URL.Query().Get("since")
-	}
-	seq, ok := seqOf(from)
-	if !ok {
-		complain(w, http.StatusBadRequest, errors.New("since: want the seq of an entry"))
+	fill(&from, r.URL.Query().Get("since"))
+	seq, err := parseSeq(from)
+	if err != nil {
+		complain(w, http.StatusBadRequest, err)
 		return
 	}
 	if from == "" {
-		s.mu.Lock()
-		seq = s.journal.last
-		s.mu.Unlock()
+		f.s.mu.Lock()
+		seq = f.s.journal.last
+		f.s.mu.Unlock()
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-cache")
 	w.WriteHeader(http.StatusOK)
-	control := http.NewResponseController(w)
+	send := sender(w)
 	ticker := time.NewTicker(DefaultHeartbeat)
 	defer ticker.Stop()
 	out := ": simulator\n\n"
-	for {
-		if err := control.SetWriteDeadline(time.Now().Add(feedWriteTimeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
-			return
-		}
-		if _, err := w.Write([]byte(out)); err != nil {
-			return
-		}
-		if err := control.Flush(); err != nil {
-			return
-		}
+	for send([]byte(out)) {
 		var changed <-chan struct{}
-		out, seq, changed = s.feed(seq)
+		out, seq, changed = f.after(seq)
 		if out != "" {
 			continue
 		}
@@ -64,31 +49,31 @@ func (s *Simulator) serveFeed(w http.ResponseWriter, r *http.Request) {
 			out = ": keep-alive\n\n"
 		case <-r.Context().Done():
 			return
-		case <-s.ctx.Done():
+		case <-f.s.ctx.Done():
 			return
 		}
 	}
 }
 
-// feed writes down what happened after seq. With nothing to write it returns a
+// after writes down what happened after seq. With nothing to write it returns a
 // channel that is closed when there is.
-func (s *Simulator) feed(seq uint64) (out string, next uint64, changed <-chan struct{}) {
-	s.mu.Lock()
-	entries, missed := s.journal.since(seq, logPage)
+func (f feed) after(seq uint64) (out string, next uint64, changed <-chan struct{}) {
+	f.s.mu.Lock()
+	entries, missed := f.s.journal.since(seq, logPage)
 	if len(entries) == 0 {
-		next, changed = s.journal.last, s.nextChange()
-		s.mu.Unlock()
+		next, changed = f.s.journal.last, f.s.journal.next()
+		f.s.mu.Unlock()
 		return "", next, changed
 	}
 	var terminals []Terminal
 	seen := map[string]bool{}
 	for _, e := range entries {
-		if t := s.terminals[e.Terminal]; t != nil && !seen[e.Terminal] {
+		if t := f.s.terminals.byID[e.Terminal]; t != nil && !seen[e.Terminal] {
 			seen[e.Terminal] = true
-			terminals = append(terminals, s.terminalSnapshot(t))
+			terminals = append(terminals, t.view())
 		}
 	}
-	s.mu.Unlock()
+	f.s.mu.Unlock()
 
 	var b strings.Builder
 	if missed {

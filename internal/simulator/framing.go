@@ -2,7 +2,6 @@ package simulator
 
 import (
 	"bytes"
-	"encoding/json"
 	"strconv"
 	"strings"
 )
@@ -101,30 +100,4 @@ func (f framing) lines(name, data string, number int) []byte {
 		field("data", data)
 	}
 	return b.Bytes()
-}
-
-// eventData is what the stream says of an order: in the order of the provider's
-// example, the transaction id as text.
-type eventData struct {
-	FinancialStatus string `json:"financial_status"`
-	OrderID         string `json:"order_id"`
-	Padding         string `json:"padding,omitempty"` // of a huge event
-	SessionID       string `json:"session_id"`
-	Status          string `json:"status"`
-	TransactionID   string `json:"transaction_id"`
-}
-
-func (o *order) eventData(status, financial string) eventData {
-	return eventData{
-		FinancialStatus: financial, OrderID: o.create.OrderID, SessionID: o.session,
-		Status: status, TransactionID: strconv.FormatInt(o.number, 10),
-	}
-}
-
-func (d eventData) String() string {
-	b, err := json.Marshal(d)
-	if err != nil { // strings only
-		panic(err)
-	}
-	return string(b)
 }

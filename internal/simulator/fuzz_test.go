@@ -48,7 +48,7 @@ func FuzzParseCreate(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		req, bad := parseCreate(body)
 		if bad == nil {
-			if req.OrderID == "" || req.TerminalID == "" || req.Amount < 1 || req.Amount > maxAmount || req.Description == "" {
+			if req.OrderID == "" || req.GatewayInfo.TerminalID == "" || req.Amount < 1 || req.Amount > maxAmount || req.Description == "" {
 				t.Errorf("%q: accepted as %+v", body, req)
 			}
 			return
@@ -69,11 +69,11 @@ func FuzzVerify(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Cleanup(s.Close)
-	good := s.sign("session", s.now().Add(DefaultTokenTTL))
+	good := s.tokens.sign("session", s.now().Add(DefaultTokenTTL))
 	f.Add(good)
 	f.Add("a.b.c")
 	f.Fuzz(func(t *testing.T, token string) {
-		session, err := s.verify(token)
+		session, err := s.tokens.verify(token)
 		if err == nil && (session != "session" || strings.TrimRight(token, "\r\n") == "") {
 			t.Errorf("%q opens %q", token, session)
 		}

@@ -1,8 +1,7 @@
 package simulator
 
 import (
-	"context"
-	"fmt"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -45,24 +44,46 @@ type Entry struct {
 	Raw string `json:"raw,omitempty"`
 }
 
-// journal is a ring of the latest entries.
+// journal is a ring of the latest entries. The simulator's lock guards it.
 type journal struct {
-	ring []Entry
-	size int
-	last uint64 // Seq of the latest entry
+	now     func() time.Time
+	logger  *zap.Logger
+	ring    []Entry
+	size    int
+	last    uint64        // Seq of the latest entry
+	changed chan struct{} // closed and forgotten at the next entry; nil while nobody waits
 }
 
-func newJournal(size int) journal { return journal{size: size} }
-
-func (j *journal) add(e Entry) Entry {
+// note writes e down and wakes whoever waits for a change.
+func (j *journal) note(e Entry) {
 	j.last++
-	e.Seq = j.last
+	e.Seq, e.At = j.last, j.now()
 	if len(j.ring) < j.size {
 		j.ring = append(j.ring, e)
 	} else {
 		j.ring[(e.Seq-1)%uint64(j.size)] = e
 	}
-	return e
+	j.logger.Debug(e.Text,
+		zap.String("kind", string(e.Kind)),
+		zap.String("terminal", e.Terminal),
+		zap.String("order_id", e.Order))
+	j.wake()
+}
+
+// wake lets everybody look again.
+func (j *journal) wake() {
+	if j.changed != nil {
+		close(j.changed)
+		j.changed = nil
+	}
+}
+
+// next returns a channel that is closed at the next entry.
+func (j *journal) next() <-chan struct{} {
+	if j.changed == nil {
+		j.changed = make(chan struct{})
+	}
+	return j.changed
 }
 
 // first is the Seq of the oldest entry that is still there.
@@ -84,62 +105,10 @@ func (j *journal) since(seq uint64, limit int) (entries []Entry, missed bool) {
 	return entries, missed
 }
 
-// note writes e to the journal and wakes whoever waits for a change. The caller
-// holds mu.
-func (s *Simulator) note(e Entry) {
-	e.At = s.now()
-	e = s.journal.add(e)
-	s.logger.Debug(e.Text,
-		zap.String("kind", string(e.Kind)),
-		zap.String("terminal", e.Terminal),
-		zap.String("order_id", e.Order))
-	s.wakeWaiters()
-}
-
-// wakeWaiters lets everybody look again. The caller holds mu.
-func (s *Simulator) wakeWaiters() {
-	if s.changed != nil {
-		close(s.changed)
-		s.changed = nil
+// clip cuts text for an answer or a log line.
+func clip(text string, limit int) string {
+	if len(text) <= limit {
+		return text
 	}
-}
-
-// nextChange returns a channel that is closed at the next journal entry. The
-// caller holds mu.
-func (s *Simulator) nextChange() <-chan struct{} {
-	if s.changed == nil {
-		s.changed = make(chan struct{})
-	}
-	return s.changed
-}
-
-// until waits until ok, which runs with mu held, says true. The error says that
-// ctx ended first, or that the simulator was closed.
-func (s *Simulator) until(ctx context.Context, what string, ok func() bool) error {
-	for {
-		s.mu.Lock()
-		if ok() {
-			s.mu.Unlock()
-			return nil
-		}
-		if s.closed {
-			s.mu.Unlock()
-			return fmt.Errorf("wait for %s: %w", what, ErrClosed)
-		}
-		changed := s.nextChange()
-		s.mu.Unlock()
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return fmt.Errorf("wait for %s: %w", what, context.Cause(ctx))
-		}
-	}
-}
-
-// Log returns at most limit entries after seq, oldest first. missed says that
-// entries in between are no longer there.
-func (s *Simulator) Log(seq uint64, limit int) (entries []Entry, missed bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.journal.since(seq, limit)
+	return strings.ToValidUTF8(text[:limit], "") + "…"
 }

@@ -2,7 +2,6 @@ package simulator
 
 import (
 	"regexp"
-	"strconv"
 	"strings"
 )
 
@@ -15,16 +14,16 @@ const (
 // longNumber is what a card number may look like.
 var longNumber = regexp.MustCompile(`[0-9]{13,19}`)
 
-// redact returns the beginning of out for people to read: without the events
-// token, and without numbers as long as a card's. The order's own numbers stay.
-func (c *streamConn) redact(out []byte) string {
+// redact returns the beginning of what went out on a stream for people to read:
+// without the events token, and without numbers as long as a card's, but for
+// those that belong to the order.
+func redact(out []byte, token string, own ...string) string {
 	raw := strings.ToValidUTF8(string(out[:min(len(out), maxRedacted)]), "�")
-	raw = strings.ReplaceAll(raw, c.token, "[events token]")
+	raw = strings.ReplaceAll(raw, token, "[events token]")
 	if len(out) > maxRedacted { // the cut may have gone through a token
-		raw = clip(raw, max(0, len(raw)-len(c.token)))
+		raw = clip(raw, max(0, len(raw)-len(token)))
 	}
-	own := []string{strconv.FormatInt(c.order.number, 10), c.order.create.OrderID, c.order.session}
-	return longNumber.ReplaceAllStringFunc(raw, func(number string) string {
+	raw = longNumber.ReplaceAllStringFunc(raw, func(number string) string {
 		for _, known := range own {
 			if strings.Contains(known, number) {
 				return number
@@ -32,4 +31,5 @@ func (c *streamConn) redact(out []byte) string {
 		}
 		return "[card number]"
 	})
+	return clip(raw, maxRaw)
 }

@@ -85,11 +85,8 @@ var scenarios = []ScenarioInfo{
 // Scenarios lists every scenario in the order in which they are documented.
 func Scenarios() []ScenarioInfo { return slices.Clone(scenarios) }
 
-// Prefixes of the custom_info values that speak to the simulator.
-const (
-	scenarioPrefix = "scenario:"
-	faultPrefix    = "fault:"
-)
+// scenarioPrefix begins a custom_1 that asks for a scenario.
+const scenarioPrefix = "scenario:"
 
 func scenarioByName(name Scenario) (ScenarioInfo, error) {
 	for _, sc := range scenarios {

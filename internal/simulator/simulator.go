@@ -2,10 +2,6 @@ package simulator
 
 import (
 	"context"
-	"crypto/rand"
-	"errors"
-	"fmt"
-	"net/http"
 	"strconv"
 	"sync"
 	"time"
@@ -13,16 +9,13 @@ import (
 	"go.uber.org/zap"
 )
 
-// ErrClosed is returned by everything that is asked of a closed simulator.
-var ErrClosed = errors.New("simulator is closed")
-
 // Simulator is the provider and its terminals. Make one with New; all methods
 // may be called from any goroutine.
 type Simulator struct {
 	opts   Options
 	logger *zap.Logger
-	secret []byte // signs events tokens; of this simulator alone
 	run    string // tells this simulator from one that was there before at its address
+	tokens signer
 
 	ctx    context.Context // ends with Close: every stream and wait hangs on it
 	cancel context.CancelCauseFunc
@@ -31,25 +24,25 @@ type Simulator struct {
 
 	mu        sync.Mutex // guards everything below, and the orders and terminals in it
 	closed    bool
-	groups    []*group
-	keys      map[string]*group
-	terminals map[string]*terminal
-	listed    []*terminal // every terminal, in the order of Options.Groups
+	terminals fleet
+	orders    book
+	listeners map[listener]*order // open event streams
+	calls     callBook
+	faults    faultSet // what SetFault set; an order's own are in calls
+	faultSeq  uint64
+	alarms    alarms
+	journal   journal
+	trapped   int
+	// watchers are called for every order that was made or has changed.
+	watchers []func(*order)
+}
 
-	orders   map[string]*order // by order id
-	sessions map[string]*order // by session id
-	finished []*order          // oldest first; what Options.History bounds
-	calls    callBook
-	number   int64                    // the latest transaction id
-	conns    map[*streamConn]struct{} // open event streams
-
-	faults   []*fault
-	faultSeq uint64
-	alarms   map[*alarm]struct{}
-	journal  journal
-	changed  chan struct{} // closed and forgotten at the next journal entry; nil while nobody waits
-	trapped  int
-	hooks    *webhooks
+// fleet is every terminal.
+type fleet struct {
+	groups []*group
+	byKey  map[string]*group
+	byID   map[string]*terminal
+	listed []*terminal // in the order of Options.Groups
 }
 
 // group is a terminal group at work.
@@ -60,55 +53,53 @@ type group struct {
 	terminals []*terminal
 }
 
-// New returns a simulator with every terminal idle. It starts nothing; what it
-// starts later, Close ends.
-func New(o Options) (*Simulator, error) {
-	o, err := o.withDefaults()
-	if err != nil {
-		return nil, fmt.Errorf("check simulator options: %w", err)
-	}
-	secret := make([]byte, 32)
-	rand.Read(secret) // never fails, see crypto/rand
-	s := &Simulator{opts: o, logger: o.Logger, secret: secret, run: randomID(12)}
-	s.ctx, s.cancel = context.WithCancelCause(context.Background())
-	s.hooks = newWebhooks(s)
-	s.journal = newJournal(o.LogSize)
-	s.alarms = map[*alarm]struct{}{}
-	s.conns = map[*streamConn]struct{}{}
-	s.clear()
-	return s, nil
+// book is every order that is remembered.
+type book struct {
+	byID      map[string]*order
+	bySession map[string]*order
+	finished  []*order // oldest first; what Options.History bounds
+	number    int64    // the latest transaction id
+}
+
+// next returns a new transaction id: seventeen digits, as the provider's, more
+// than a float64 holds exactly.
+func (b *book) next(now time.Time) int64 {
+	b.number = max(b.number+1, now.UnixMicro()*10)
+	return b.number
 }
 
 // clear makes every terminal idle and forgets all orders and faults. The caller
 // holds mu, or is the only one who knows s.
 func (s *Simulator) clear() {
-	for a := range s.alarms {
-		s.stopAlarm(a)
-	}
-	for _, o := range s.orders {
+	s.alarms.stopAll()
+	for _, o := range s.orders.byID {
 		o.gone = true
 		o.wakeStreams()
 	}
-	s.groups, s.listed = nil, nil
-	s.keys, s.terminals = map[string]*group{}, map[string]*terminal{}
-	s.orders, s.sessions = map[string]*order{}, map[string]*order{}
-	s.finished, s.faults = nil, nil
+	s.terminals = newFleet(s.opts)
+	s.orders = book{byID: map[string]*order{}, bySession: map[string]*order{}, number: s.orders.number}
+	s.faults = nil
 	s.trapped = 0
 	s.calls = newCallBook(s.opts.History)
-	for i, g := range s.opts.Groups {
+}
+
+func newFleet(opts Options) fleet {
+	f := fleet{byKey: map[string]*group{}, byID: map[string]*terminal{}}
+	for i, g := range opts.Groups {
 		made := &group{id: g.ID, key: g.APIKey, number: int64(57_958 + i)}
 		if n, err := strconv.ParseInt(g.ID, 10, 64); err == nil {
 			made.number = n
 		}
 		for _, id := range g.Terminals {
-			t := newTerminal(id, made, s.opts)
+			t := newTerminal(id, made, opts)
 			made.terminals = append(made.terminals, t)
-			s.terminals[id] = t
-			s.listed = append(s.listed, t)
+			f.byID[id] = t
+			f.listed = append(f.listed, t)
 		}
-		s.groups = append(s.groups, made)
-		s.keys[g.APIKey] = made
+		f.groups = append(f.groups, made)
+		f.byKey[g.APIKey] = made
 	}
+	return f
 }
 
 // Reset forgets all orders, faults and settings made since New; open streams
@@ -120,7 +111,7 @@ func (s *Simulator) Reset() {
 		return
 	}
 	s.clear()
-	s.note(Entry{Kind: KindReset, Text: "everything was reset"})
+	s.journal.note(Entry{Kind: KindReset, Text: "everything was reset"})
 }
 
 // Close ends streams, timers and webhooks and waits for them. Requests that
@@ -128,11 +119,8 @@ func (s *Simulator) Reset() {
 func (s *Simulator) Close() {
 	s.mu.Lock()
 	s.closed = true
-	for a := range s.alarms {
-		s.stopAlarm(a)
-	}
-	s.hooks.stop()
-	s.wakeWaiters()
+	s.alarms.stopAll()
+	s.journal.wake()
 	s.mu.Unlock()
 	s.cancel(ErrClosed)
 	s.background.Wait()
@@ -149,57 +137,9 @@ func (s *Simulator) enter() bool {
 	return true
 }
 
-// Handler serves the order API under /v1/json/, the event stream at
-// /events/stream/, the control API under /simulator/, and the virtual
-// terminal, a page, at /.
-func (s *Simulator) Handler() http.Handler {
-	routes := s.routes()
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !s.enter() {
-			http.Error(w, ErrClosed.Error(), http.StatusServiceUnavailable)
-			return
-		}
-		defer s.background.Done()
-		routes(w, r)
-	})
-}
-
 func (s *Simulator) now() time.Time { return s.opts.Now().UTC() }
 
-// alarm is a timer whose function runs with the simulator's lock held, and
-// never after stopAlarm. Its fields are guarded by that lock.
-type alarm struct {
-	timer *time.Timer
-	off   bool
-}
-
-// setAlarm runs f after d. The caller holds mu and the simulator is not closed.
-func (s *Simulator) setAlarm(d time.Duration, f func()) *alarm {
-	a := &alarm{}
-	s.alarms[a] = struct{}{}
-	s.background.Add(1)
-	a.timer = time.AfterFunc(d, func() {
-		defer s.background.Done()
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if a.off {
-			return
-		}
-		a.off = true
-		delete(s.alarms, a)
-		f()
-	})
-	return a
-}
-
-// stopAlarm keeps a from going off. The caller holds mu; a may be nil.
-func (s *Simulator) stopAlarm(a *alarm) {
-	if a == nil || a.off {
-		return
-	}
-	a.off = true
-	delete(s.alarms, a)
-	if a.timer.Stop() {
-		s.background.Done()
-	}
+// scaled is d at the chosen pace.
+func (s *Simulator) scaled(d time.Duration) time.Duration {
+	return time.Duration(float64(d) / s.opts.Pace)
 }

@@ -25,8 +25,14 @@ type claims struct {
 
 const tokenHeader = `{"alg":"HS256"}`
 
+// signer makes events tokens and knows its own again.
+type signer struct {
+	secret []byte
+	now    func() time.Time
+}
+
 // sign makes the events token of a session.
-func (s *Simulator) sign(session string, expires time.Time) string {
+func (s signer) sign(session string, expires time.Time) string {
 	payload, err := json.Marshal(claims{
 		Exp: expires.Unix(),
 		Grt: []string{"mbus:session.order", "mbus:session.qr"},
@@ -41,14 +47,14 @@ func (s *Simulator) sign(session string, expires time.Time) string {
 	return signed + "." + enc.EncodeToString(s.mac(signed))
 }
 
-func (s *Simulator) mac(signed string) []byte {
+func (s signer) mac(signed string) []byte {
 	h := hmac.New(sha256.New, s.secret)
 	h.Write([]byte(signed))
 	return h.Sum(nil)
 }
 
 // verify returns the session that a token was made for.
-func (s *Simulator) verify(token string) (session string, err error) {
+func (s signer) verify(token string) (session string, err error) {
 	cut := strings.LastIndexByte(token, '.')
 	if cut < 0 {
 		return "", errToken

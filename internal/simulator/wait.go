@@ -6,38 +6,27 @@ import (
 	"slices"
 )
 
-// Order returns an order as it is now; false when the id is not an order's.
-func (s *Simulator) Order(id string) (Order, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	o := s.orders[id]
-	if o == nil {
-		return Order{}, false
-	}
-	return s.snapshot(o), true
-}
-
-// Orders returns every order that is remembered, the oldest first.
-func (s *Simulator) Orders() []Order {
-	return s.ordersThat(func(*order) bool { return true })
-}
-
-// OpenOrders returns the orders that keep a terminal busy, the oldest first.
-func (s *Simulator) OpenOrders() []Order {
-	return s.ordersThat(func(o *order) bool { return !o.final() })
-}
-
-func (s *Simulator) ordersThat(want func(*order) bool) []Order {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	list := []Order{}
-	for _, o := range s.orders {
-		if want(o) {
-			list = append(list, s.snapshot(o))
+// until waits until ok, which runs with mu held, says true. The error says that
+// ctx ended first, or that the simulator was closed.
+func (s *Simulator) until(ctx context.Context, what string, ok func() bool) error {
+	for {
+		s.mu.Lock()
+		if ok() {
+			s.mu.Unlock()
+			return nil
+		}
+		if s.closed {
+			s.mu.Unlock()
+			return fmt.Errorf("wait for %s: %w", what, ErrClosed)
+		}
+		changed := s.journal.next()
+		s.mu.Unlock()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for %s: %w", what, context.Cause(ctx))
 		}
 	}
-	slices.SortFunc(list, func(a, b Order) int { return int(a.TransactionID - b.TransactionID) })
-	return list
 }
 
 // WaitOrder waits until the order is there and ok says that it is as wanted,
@@ -46,11 +35,11 @@ func (s *Simulator) ordersThat(want func(*order) bool) []Order {
 func (s *Simulator) WaitOrder(ctx context.Context, id string, ok func(Order) bool) (Order, error) {
 	var found Order
 	err := s.until(ctx, fmt.Sprintf("order %.64q", id), func() bool {
-		o := s.orders[id]
+		o := s.orders.byID[id]
 		if o == nil {
 			return false
 		}
-		found = s.snapshot(o)
+		found = s.view(o)
 		return ok(found)
 	})
 	return found, err
@@ -82,35 +71,4 @@ func (s *Simulator) WaitEntry(ctx context.Context, seq uint64, ok func(Entry) bo
 		return false
 	})
 	return found, err
-}
-
-// DropStreams cuts the open event streams of an order, or all of them for the
-// empty id, and returns how many there were. Clients may connect again at once.
-func (s *Simulator) DropStreams(orderID string) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n := 0
-	for c := range s.conns {
-		if orderID == "" || c.order.create.OrderID == orderID {
-			c.cut = true
-			c.wakeUp()
-			n++
-		}
-	}
-	return n
-}
-
-// OpenStreams is the number of event streams that are open now.
-func (s *Simulator) OpenStreams() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.conns)
-}
-
-// Trapped is how often a client followed the redirect fault to where no client
-// should go.
-func (s *Simulator) Trapped() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.trapped
 }

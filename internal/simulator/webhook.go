@@ -40,8 +40,7 @@ type webhooks struct {
 
 	// Guarded by the simulator's lock.
 	queues  []chan webhook // nil until the first webhook
-	ended   bool
-	waiting int // retries that are due later
+	waiting int            // retries that are due later
 }
 
 // webhook is one notification, written down when the order changed.
@@ -75,7 +74,7 @@ func newWebhooks(s *Simulator) *webhooks {
 // holds the simulator's lock.
 func (h *webhooks) send(o *order) {
 	to := o.create.PaymentOptions.NotificationURL
-	if to == "" || h.ended {
+	if to == "" || len(o.events) == 0 {
 		return
 	}
 	body, err := json.Marshal(o.data())
@@ -83,13 +82,13 @@ func (h *webhooks) send(o *order) {
 		panic(err)
 	}
 	h.enqueue(webhook{
-		order: o.create.OrderID, terminal: o.terminal.id, key: o.group.key, url: to, body: body, attempt: 1,
+		order: o.id(), terminal: o.terminal.id, key: o.terminal.group.key, url: to, body: body, attempt: 1,
 	})
 }
 
 // enqueue hands w to its worker. The caller holds the simulator's lock.
 func (h *webhooks) enqueue(w webhook) {
-	if h.ended {
+	if h.s.closed {
 		return
 	}
 	if h.queues == nil {
@@ -104,31 +103,22 @@ func (h *webhooks) enqueue(w webhook) {
 	select {
 	case h.queues[sum.Sum32()%webhookWorkers] <- w:
 	default:
-		h.s.note(Entry{Kind: KindWebhook, Order: w.order, Terminal: w.terminal, Text: "webhook given up: too many are waiting"})
+		h.s.journal.note(Entry{Kind: KindWebhook, Order: w.order, Terminal: w.terminal, Text: "webhook given up: too many are waiting"})
 	}
 }
 
-// stop ends the workers once they have seen the simulator's context end. The
-// caller holds the simulator's lock.
-func (h *webhooks) stop() {
-	if h.ended {
-		return
-	}
-	h.ended = true
-	for _, queue := range h.queues {
-		close(queue)
-	}
-}
-
+// work sends what is queued until the simulator is closed, which lets the rest go.
 func (h *webhooks) work(queue <-chan webhook) {
-	for w := range queue {
-		if h.s.ctx.Err() != nil {
-			continue // closed: let the rest go
+	defer h.client.CloseIdleConnections()
+	for {
+		select {
+		case w := <-queue:
+			status, err := h.post(w)
+			h.record(w, status, err)
+		case <-h.s.ctx.Done():
+			return
 		}
-		status, err := h.post(w)
-		h.record(w, status, err)
 	}
-	h.client.CloseIdleConnections()
 }
 
 // post sends w once. A nil error means that the receiver took it.
@@ -180,11 +170,11 @@ func (h *webhooks) record(w webhook, status int, err error) {
 	default:
 		e.Text = fmt.Sprintf("webhook given up after attempt %d: %v", w.attempt, err)
 	}
-	h.s.note(e)
-	if again && !h.ended {
+	h.s.journal.note(e)
+	if again && !h.s.closed {
 		w.attempt++
 		h.waiting++
-		h.s.setAlarm(h.s.opts.WebhookRetry, func() {
+		h.s.alarms.after(h.s.opts.WebhookRetry, func() {
 			h.waiting--
 			h.enqueue(w)
 		})

@@ -1,4 +1,5 @@
-package simulator
+// Package page is the virtual terminal: files that a browser takes as they are.
+package page
 
 import (
 	"bytes"
@@ -12,17 +13,15 @@ import (
 	"time"
 )
 
-// pagePath is where the files of the virtual terminal are.
-const pagePath = "/page/"
+// filesPath is where the files of the page are.
+const filesPath = "/page/"
 
-// pageFiles is the virtual terminal: files that a browser takes as they are.
-//
-//go:embed page
-var pageFiles embed.FS
+//go:embed *.html *.css *.js *.svg
+var files embed.FS
 
-// pagePolicy lets the page use its own files and this server, and nothing else.
+// policy lets the page use its own files and this server, and nothing else.
 // Text reaches the page as text only: no script can turn it into markup.
-const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 
 // contentTypes by file name extension; the machine's own table is not asked.
@@ -33,24 +32,24 @@ var contentTypes = map[string]string{
 	".svg":  "image/svg+xml",
 }
 
-// servePage registers the virtual terminal: the page at / and its files under
-// pagePath.
-func servePage(mux *http.ServeMux) {
-	entries, err := fs.ReadDir(pageFiles, "page")
+// Register serves the page at / and its files under /page/. Who asks for / without
+// wanting HTML gets what other answers.
+func Register(mux *http.ServeMux, other http.HandlerFunc) {
+	entries, err := fs.ReadDir(files, ".")
 	if err != nil { // embedded
 		panic(err)
 	}
 	for _, entry := range entries {
-		content, err := pageFiles.ReadFile("page/" + entry.Name())
+		content, err := files.ReadFile(entry.Name())
 		if err != nil { // embedded
 			panic(err)
 		}
 		serve := serveFile(entry.Name(), content)
 		if entry.Name() == "index.html" {
-			mux.HandleFunc("GET /{$}", serveIndex(serve))
+			mux.HandleFunc("GET /{$}", index(serve, other))
 			continue
 		}
-		mux.HandleFunc("GET "+pagePath+entry.Name(), serve)
+		mux.HandleFunc("GET "+filesPath+entry.Name(), serve)
 	}
 }
 
@@ -61,7 +60,7 @@ func serveFile(name string, content []byte) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Type", contentTypes[path.Ext(name)])
-		h.Set("Content-Security-Policy", pagePolicy)
+		h.Set("Content-Security-Policy", policy)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
@@ -72,18 +71,14 @@ func serveFile(name string, content []byte) http.HandlerFunc {
 	}
 }
 
-// serveIndex says where things are: to a browser with the page, to others as JSON.
-func serveIndex(page http.HandlerFunc) http.HandlerFunc {
-	links := []string{
-		controlPath + "state", controlPath + "terminals", controlPath + "orders", controlPath + "faults",
-		controlPath + "scenarios", controlPath + "fault-kinds", controlPath + "log", controlPath + "events",
-	}
+// index answers a browser with the page.
+func index(page, other http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Vary", "Accept")
 		if strings.Contains(r.Header.Get("Accept"), "text/html") {
 			page(w, r)
 			return
 		}
-		reply(w, http.StatusOK, map[string]any{"api": strings.TrimSuffix(apiPath, "/"), "events": eventsPath, "links": links})
+		other(w, r)
 	}
 }

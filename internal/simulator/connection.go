@@ -1,0 +1,248 @@
+package simulator
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+)
+
+// ending says how a stream connection goes on after what was just composed.
+type ending int
+
+const (
+	goOn ending = iota
+	endCleanly
+	cutOff
+)
+
+// connection is one open event stream: it writes down what the stream tells. The
+// simulator's lock guards it, but for wake.
+type connection struct {
+	s    *Simulator
+	wake chan struct{} // holds one token: there may be news
+
+	order    *order
+	framing  framing
+	pos      int    // the next of the order's events
+	sent     int    // events that went out on this connection
+	cut      bool   // to be cut by DropStreams
+	silent   bool   // open, but nothing goes out any more
+	held     []byte // an event that waits for the next one, without its blank line
+	joined   bool   // held goes out before the next one, with no blank line between
+	greeting string // data of an event that is to be sent first
+	token    string // removed from what the journal shows
+}
+
+func (c *connection) wakeUp() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (c *connection) cutOff() {
+	c.cut = true
+	c.wakeUp()
+}
+
+func (c *connection) occasion() occasion {
+	return occasion{OpStream, c.order.id(), c.order.terminal.id}
+}
+
+// take returns the fault of that name that befalls the connection.
+func (c *connection) take(name FaultName) (Fault, bool) {
+	return c.s.takeFault(name, c.occasion())
+}
+
+// compose writes down what has happened since the last time, with the faults
+// that befall it. over says that nothing more is going to happen by itself.
+func (c *connection) compose() (out []byte, end ending, over bool) {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	o := c.order
+	switch {
+	case c.cut:
+		return nil, cutOff, true
+	case o.gone:
+		return nil, endCleanly, true
+	}
+	if c.silenced() {
+		c.pos = len(o.events)
+		return nil, c.dropped(), o.over()
+	}
+	if c.greeting != "" {
+		out = append(out, c.event(c.greeting)...)
+		c.greeting = ""
+	}
+	out, end = c.news(out)
+	if len(out) > 0 {
+		e := o.entry(KindSent, "sent on the stream, "+strconv.Itoa(len(out))+" bytes")
+		e.Raw = redact(out, c.token, strconv.FormatInt(o.number, 10), o.id(), o.session)
+		c.s.journal.note(e)
+	}
+	return out, end, o.over()
+}
+
+// news adds the status changes that the connection has not told yet.
+func (c *connection) news(out []byte) ([]byte, ending) {
+	o := c.order
+	for c.pos < len(o.events) {
+		if end := c.dropped(); end != goOn {
+			return out, end
+		}
+		if c.silenced() {
+			c.pos = len(o.events)
+			return out, goOn
+		}
+		e := o.events[c.pos]
+		c.pos++
+		b, end := c.change(e)
+		out = append(out, b...)
+		if end != goOn {
+			return out, end
+		}
+	}
+	c.silenced()
+	return out, c.dropped()
+}
+
+// silenced takes the fault that silences c.
+func (c *connection) silenced() bool {
+	if !c.silent {
+		_, c.silent = c.s.takeFaultAfter(FaultSilentStream, c.occasion(), c.sent)
+	}
+	return c.silent
+}
+
+// dropped takes the fault that ends c.
+func (c *connection) dropped() ending {
+	f, ok := c.s.takeFaultAfter(FaultDropStream, c.occasion(), c.sent)
+	switch {
+	case !ok:
+		return goOn
+	case f.Clean:
+		return endCleanly
+	}
+	return cutOff
+}
+
+// event frames data as one whole order event.
+func (c *connection) event(data string) []byte {
+	c.sent++
+	return append(c.framing.lines(orderEvent, data, c.sent), c.framing.eol()...)
+}
+
+// change writes down one status change.
+func (c *connection) change(e Event) (out []byte, end ending) {
+	eol := c.framing.eol()
+	if _, ok := c.take(FaultLoseEvents); ok {
+		return nil, goOn
+	}
+	out = c.strangers()
+	data := c.order.eventData(e)
+	if f, ok := c.take(FaultHugeEvent); ok {
+		size := f.Size
+		fill(&size, DefaultEventSize)
+		data.Padding = strings.Repeat("x", size)
+	}
+	c.sent++
+	lines := c.framing.lines(orderEvent, data.String(), c.sent)
+	final := isFinal(e.Status)
+	if final {
+		if _, ok := c.take(FaultUnterminatedEvent); ok {
+			return append(append(out, c.release(nil, eol)...), lines...), endCleanly
+		}
+	}
+	if c.held == nil && !final {
+		_, late := c.take(FaultOutOfOrderEvents)
+		joined := false
+		if !late {
+			_, joined = c.take(FaultJoinedEvents)
+		}
+		if late || joined {
+			c.held, c.joined = lines, joined
+			return out, goOn
+		}
+	}
+	out = append(out, c.release(lines, eol)...)
+	if _, ok := c.take(FaultDuplicateEvents); ok {
+		out = append(append(out, lines...), eol...)
+	}
+	return out, goOn
+}
+
+// strangers are events that come before an order's own.
+func (c *connection) strangers() (out []byte) {
+	o := c.order
+	add := func(name, data string) {
+		out = append(append(out, c.framing.lines(name, data, c.sent)...), c.framing.eol()...)
+	}
+	if _, ok := c.take(FaultOtherEventType); ok {
+		add(qrEvent, `{"order_id":"`+o.id()+`","qr_url":"https://qr.invalid/`+randomID(8)+`"}`)
+	}
+	if _, ok := c.take(FaultOtherOrderEvent); ok {
+		other := o.eventData(Event{Status: statusCompleted, FinancialStatus: statusCompleted, TransactionID: o.number})
+		other.OrderID, other.SessionID = "other-"+randomID(12), randomID(39)
+		add(orderEvent, other.String())
+	}
+	if f, ok := c.take(FaultGarbageEvent); ok {
+		add(orderEvent, c.garbage(f.Data))
+	}
+	return out
+}
+
+// release writes lines as an event, with the one that was held for it: before
+// it and without a blank line between, or after it. nil lines release what is
+// held alone.
+func (c *connection) release(lines []byte, eol string) (out []byte) {
+	held, joined := c.held, c.joined
+	c.held, c.joined = nil, false
+	terminated := func(b []byte) []byte {
+		if b == nil {
+			return nil
+		}
+		return append(append([]byte{}, b...), eol...)
+	}
+	switch {
+	case held == nil || lines == nil:
+		return terminated(append(held, lines...))
+	case joined:
+		return terminated(append(append([]byte{}, held...), lines...))
+	}
+	return append(terminated(lines), terminated(held)...)
+}
+
+// garbage is data that is no JSON, with things in it that must not be passed
+// on: the events token and a card number.
+func (c *connection) garbage(data string) string {
+	if data != "" {
+		return strings.NewReplacer("\r", " ", "\n", " ").Replace(data)
+	}
+	return `{"order_id":"` + c.order.id() + `","status":completed,"card":"` + CardPAN + `","token":"` + c.token + `"`
+}
+
+// eventData is what the stream says of an order: in the order of the provider's
+// example, the transaction id as text.
+type eventData struct {
+	FinancialStatus string `json:"financial_status"`
+	OrderID         string `json:"order_id"`
+	Padding         string `json:"padding,omitempty"` // of a huge event
+	SessionID       string `json:"session_id"`
+	Status          string `json:"status"`
+	TransactionID   string `json:"transaction_id"`
+}
+
+func (o *order) eventData(e Event) eventData {
+	return eventData{
+		FinancialStatus: e.FinancialStatus, OrderID: o.id(), SessionID: o.session,
+		Status: e.Status, TransactionID: strconv.FormatInt(e.TransactionID, 10),
+	}
+}
+
+func (d eventData) String() string {
+	b, err := json.Marshal(d)
+	if err != nil { // strings only
+		panic(err)
+	}
+	return string(b)
+}

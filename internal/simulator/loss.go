@@ -1,0 +1,78 @@
+package simulator
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// lose makes sure that the client does not learn what became of its call. closed
+// is closed with the simulator.
+func (f Fault) lose(w http.ResponseWriter, r *http.Request, a answer, closed <-chan struct{}) {
+	mode := f.Mode
+	if mode == "" && f.Status != 0 {
+		mode = LoseByStatus
+	}
+	if a.body == nil { // it was not even done
+		a = success(map[string]any{"order_id": "", "session_id": "", "events_token": "", "events_stream_url": ""})
+	}
+	switch mode {
+	case LoseByStatus:
+		f.refusal().send(w)
+	case LoseByBroken:
+		body := a.marshal()
+		answer{status: http.StatusOK, body: body[:len(body)/2]}.send(w)
+	case LoseByEmpty:
+		answer{status: http.StatusOK, body: []byte{}}.send(w)
+	case LoseByHTML:
+		answer{
+			status: http.StatusOK, header: http.Header{"Content-Type": {"text/html"}},
+			body: []byte("<!doctype html><title>Just a moment</title><p>Checking your browser.</p>"),
+		}.send(w)
+	case LoseByHuge:
+		fill(&f.Size, 16<<20)
+		pour(w, r, `{"success":true,"data":{"padding":"`, f.Size, closed)
+		io.WriteString(w, `"}}`) //nolint:errcheck // the client is gone: nobody is left to be told
+	case LoseByEndless:
+		pour(w, r, `{"success":true,"data":{"padding":"`, maxBodySize, closed)
+		panic(http.ErrAbortHandler)
+	case LoseByHang:
+		hang(r, closed)
+	default:
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// pour writes head and a body of size bytes, as long as somebody takes it.
+func pour(w http.ResponseWriter, r *http.Request, head string, size int, closed <-chan struct{}) {
+	w.Header().Set("Content-Type", "application/json")
+	if _, err := io.WriteString(w, head); err != nil {
+		return
+	}
+	chunk := []byte(strings.Repeat("x", 32<<10))
+	for left := size; left > 0; left -= len(chunk) {
+		select {
+		case <-r.Context().Done():
+			return
+		case <-closed:
+			return
+		default:
+		}
+		if _, err := w.Write(chunk[:min(left, len(chunk))]); err != nil {
+			return
+		}
+	}
+}
+
+// hang keeps the client waiting until it leaves, or the simulator is closed.
+func hang(r *http.Request, closed <-chan struct{}) {
+	timer := time.NewTimer(maxDelay)
+	defer timer.Stop()
+	select {
+	case <-r.Context().Done():
+	case <-closed:
+	case <-timer.C:
+	}
+	panic(http.ErrAbortHandler)
+}

@@ -1,0 +1,59 @@
+package simulator
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// New returns a simulator with every terminal idle. It starts nothing; what it
+// starts later, Close ends.
+func New(o Options) (*Simulator, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, fmt.Errorf("check simulator options: %w", err)
+	}
+	s := &Simulator{opts: o, logger: o.Logger, run: randomID(12), listeners: map[listener]*order{}}
+	s.tokens = signer{secret: make([]byte, 32), now: s.now}
+	rand.Read(s.tokens.secret) // never fails, see crypto/rand
+	s.ctx, s.cancel = context.WithCancelCause(context.Background())
+	s.alarms = newAlarms(&s.mu, &s.background)
+	s.journal = journal{now: s.now, logger: o.Logger, size: o.LogSize}
+	s.watchers = append(s.watchers, newWebhooks(s).send)
+	s.clear()
+	return s, nil
+}
+
+// Handler serves the order API under /v1/json/, the event stream at
+// /events/stream/, the control API under /simulator/, and the virtual
+// terminal, a page, at /.
+func (s *Simulator) Handler() http.Handler {
+	routes := s.routes()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !s.enter() {
+			http.Error(w, ErrClosed.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		defer s.background.Done()
+		routes.ServeHTTP(w, r)
+	})
+}
+
+// routes returns the whole simulator as one handler. The order API is routed by
+// the path as it was sent, for an order id may hold an escaped slash or a dot.
+func (s *Simulator) routes() http.Handler {
+	hands := control{s}.routes()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path := r.URL.EscapedPath()
+		switch {
+		case strings.HasPrefix(path, apiPath):
+			api{s}.serve(w, r, strings.TrimPrefix(path, apiPath))
+		case path == eventsPath || path+"/" == eventsPath:
+			streams{s}.serve(w, r)
+		default:
+			hands.ServeHTTP(w, r)
+		}
+	})
+}

@@ -1,0 +1,54 @@
+package simulator
+
+import "net/http"
+
+// get answers GET orders/{id}. The caller holds mu.
+func (a api) get(o *order, at occasion) answer {
+	if _, stale := a.s.takeFault(FaultStaleGet, at); !stale {
+		return success(o.data())
+	}
+	if n := len(o.events); n > 1 {
+		return success(o.dataAs(o.events[n-2].Status, o.events[n-2].FinancialStatus))
+	}
+	return success(o.dataAs(statusInitialized, statusInitialized))
+}
+
+// cancel answers POST orders/{id}/cancel. The caller holds mu.
+func (a api) cancel(o *order) answer {
+	if o.final() && o.status != statusCancelled {
+		return refusal(http.StatusBadRequest, codeUnspecified, "Unspecified error: the order is already "+o.status)
+	}
+	if o.status != statusCancelled {
+		a.s.stopSteps(o)
+		o.stuck = false
+		a.s.showResult(o, ScreenCancelled)
+		a.s.change(o, statusCancelled, statusCancelled)
+	}
+	return success(map[string]any{
+		"costs":            []any{},
+		"created":          localTime(o.created),
+		"custom_info":      map[string]any{"custom_1": nil, "custom_2": nil, "custom_3": nil},
+		"fastcheckout":     "NO",
+		"financial_status": nil,
+		"modified":         localTime(o.modified),
+		"order_id":         o.id(),
+		"payment_details":  map[string]any{},
+		"payment_methods":  nil,
+		"status":           statusCancelled,
+	})
+}
+
+// patch answers PATCH orders/{id}, which does not work for terminals: the
+// provider says yes and leaves the order declined for good, with its terminal
+// still busy. The caller holds mu.
+func (a api) patch(o *order) answer {
+	if !o.final() && !o.stuck {
+		a.s.stopSteps(o)
+		a.s.alarms.stop(o.idle)
+		o.idle = nil
+		o.stuck = true
+		a.s.showResult(o, ScreenDeclined)
+		a.s.change(o, statusDeclined, statusDeclined)
+	}
+	return success(map[string]any{})
+}

@@ -1,0 +1,36 @@
+package simulator
+
+import "strconv"
+
+// receipt answers GET pos/receipt/{id}. The caller holds mu.
+func (a api) receipt(o *order) answer {
+	payment := map[string]any{"terminal_id": o.terminal.id}
+	if o.cardShown {
+		payment = with(payment, map[string]any{
+			"application_id":                 "a0000000041010",
+			"authorization_code":             CardAuthorizationCode,
+			"card_acceptor_location":         "Simulated street 1",
+			"card_entry_mode":                "ICC_CONTACTLESS",
+			"card_expiry_date":               CardExpiry,
+			"cardholder_verification_method": "NO_CVM",
+			"issuer_bin":                     "541333",
+			"issuer_country_code":            "NL",
+			"last4":                          CardLast4,
+			"payment_method":                 "MASTERCARD",
+			"response_code":                  responseCode(o.status),
+		})
+	}
+	return success(map[string]any{
+		"merchant": map[string]any{"name": "Simulated merchant", "address": "Simulated street 1"},
+		"order": map[string]any{
+			"amount": o.create.Amount, "amountrefunded": 0, "currency": o.create.Currency,
+			"completed":      localTime(o.completed),
+			"items":          map[string]any{"items": []any{}},
+			"tip":            map[string]any{"amount": 0, "employee": nil},
+			"transaction_id": strconv.FormatInt(o.number, 10),
+		},
+		"payment":              payment,
+		"printed_on":           localTime(a.s.now()),
+		"related_transactions": nil,
+	})
+}

@@ -1,0 +1,86 @@
+package simulator
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// addFault sets a checked fault. The caller holds mu.
+func (s *Simulator) addFault(set *faultSet, f Fault) Fault {
+	fill(&f.Count, 1)
+	if f.ID == "" {
+		s.faultSeq++
+		f.ID = "f" + strconv.FormatUint(s.faultSeq, 10)
+	}
+	set.put(f)
+	s.journal.note(Entry{Kind: KindFault, Terminal: f.Terminal, Order: s.knownOrder(f.Order), Text: "fault " + string(f.Name) + " is set as " + f.ID})
+	return f
+}
+
+// askedFaults sets the faults that a create asks for in custom_2, once per
+// order id: a client that sends the same order again is not asking again. The
+// caller holds mu.
+func (s *Simulator) askedFaults(req createRequest) *answer {
+	asked, err := parseFaults(req.CustomInfo.Custom2)
+	if err != nil {
+		a := validationFailure(violation{"custom_info.custom_2", clip(req.CustomInfo.Custom2, 64), "Simulator: " + err.Error()})
+		return &a
+	}
+	record := s.calls.at(req.OrderID)
+	if record.Create > 1 {
+		return nil
+	}
+	for _, f := range asked {
+		f.Order = req.OrderID
+		s.addFault(&record.asked, f)
+	}
+	return nil
+}
+
+// SetFault sets a fault, in place of one with the same ID, and returns it with
+// its ID and Count filled in.
+func (s *Simulator) SetFault(f Fault) (Fault, error) {
+	if err := f.check(); err != nil {
+		return Fault{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return Fault{}, ErrClosed
+	}
+	if len(s.faults) >= maxFaults {
+		return Fault{}, fmt.Errorf("%d faults are set, want at most that", maxFaults)
+	}
+	f = s.addFault(&s.faults, f)
+	for l := range s.listeners { // an open stream may be the one
+		l.wakeUp()
+	}
+	return f, nil
+}
+
+// Faults returns what was set with SetFault, with what is left of their counts.
+// What an order asked for by itself is not among them.
+func (s *Simulator) Faults() []Fault {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]Fault{}, s.faults...)
+}
+
+// ClearFault takes a fault back; false when there is none with this ID.
+func (s *Simulator) ClearFault(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.faults.drop(id) {
+		return false
+	}
+	s.journal.note(Entry{Kind: KindFault, Text: "fault " + clip(id, 64) + " is taken back"})
+	return true
+}
+
+// ClearFaults takes all faults back.
+func (s *Simulator) ClearFaults() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = nil
+	s.journal.note(Entry{Kind: KindFault, Text: "all faults are taken back"})
+}
