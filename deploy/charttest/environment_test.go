@@ -52,6 +52,8 @@ func TestTheBridgeTakesTheEnvironment(t *testing.T) {
 					value = "nats://" + nobody.Addr().String()
 				case e.Name == "BRIDGE_HTTP_ADDR":
 					value = address
+				case e.Name == "BRIDGE_WEBHOOK_ADDR":
+					value = "127.0.0.1:0"
 				case strings.HasSuffix(e.Name, "_FILE"):
 					value = filepath.Join(root, value)
 				case !strings.HasPrefix(e.Name, "BRIDGE_"):
@@ -124,6 +126,7 @@ func putSecrets(t *testing.T, root string, env []core.EnvVar) {
 		"BRIDGE_NATS_KEY_FILE":        key,
 		"BRIDGE_API_KEY_FILE":         "a-key\n",
 		"BRIDGE_TERMINAL_GROUPS_FILE": "groups: [{id: north, api_key: a-key, terminals: [T1]}]\n",
+		"BRIDGE_API_CA_FILE":          cert,
 		"BRIDGE_CONSOLE_TOKEN_FILE":   "a-token\n",
 	}
 	for _, e := range env {

@@ -2,6 +2,7 @@ package charttest
 
 import (
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -391,14 +392,13 @@ func TestNetworkPolicyPorts(t *testing.T) {
 // setting of the bridge can be reached through the chart.
 func TestVariables(t *testing.T) {
 	t.Parallel()
-	source := readFile(t, "../../bridge/config.go")
+	source := readFile(t, "../../bridge/config_table.go")
 	known := map[string]bool{}
-	for _, field := range strings.Split(source, "`envconfig:\"")[1:] {
-		name, _, _ := strings.Cut(field, `"`)
-		known["BRIDGE_"+name] = true
+	for _, row := range regexp.MustCompile(`(?:\bName: |\bduration\()"([A-Z_]+)"`).FindAllStringSubmatch(source, -1) {
+		known["BRIDGE_"+row[1]] = true
 	}
-	if len(known) < 20 {
-		t.Fatalf("found only %d variables in bridge/config.go", len(known))
+	if len(known) < 30 {
+		t.Fatalf("found only %d variables in bridge/config_table.go", len(known))
 	}
 	used := map[string]bool{}
 	for _, name := range caseNames() {

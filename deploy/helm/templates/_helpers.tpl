@@ -183,6 +183,9 @@ nats://nats:4222
 {{- if and .Values.simulator.enabled .Values.provider.terminalGroups.secretName -}}
 {{- fail "simulator.enabled has terminals and a key of its own; leave provider.terminalGroups.secretName empty" -}}
 {{- end -}}
+{{- if and .Values.webhook.enabled (eq (int .Values.webhook.port) 8080) -}}
+{{- fail "webhook.port is 8080, the port of the console: the provider must not reach that" -}}
+{{- end -}}
 {{- range .Values.extraEnv -}}
 {{- if and (hasPrefix "BRIDGE_" .name) (ne .name "BRIDGE_REPLICA_ID") -}}
 {{- fail (printf "extraEnv: %s has a value of its own in this chart, which probes, alerts and the grace period go by; set that" .name) -}}

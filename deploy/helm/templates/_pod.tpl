@@ -28,6 +28,14 @@
 - name: BRIDGE_NATS_KEY_FILE
   value: /etc/pos-bridge/nats-cert/{{ .Values.nats.tls.keyKey }}
 {{- end }}
+{{- if .Values.nats.tls.first }}
+- name: BRIDGE_NATS_TLS_FIRST
+  value: "true"
+{{- end }}
+{{- with .Values.nats.jetstreamDomain }}
+- name: BRIDGE_NATS_JS_DOMAIN
+  value: {{ . | quote }}
+{{- end }}
 {{- with .Values.config.subjectPrefix }}
 - name: BRIDGE_SUBJECT_PREFIX
   value: {{ . | quote }}
@@ -74,6 +82,10 @@
 - name: BRIDGE_API_URL
   value: {{ . | quote }}
 {{- end }}
+{{- if .Values.provider.ca.secretName }}
+- name: BRIDGE_API_CA_FILE
+  value: /etc/pos-bridge/api-ca/{{ .Values.provider.ca.key }}
+{{- end }}
 {{- if .Values.simulator.enabled }}
 # The simulator's own key; it opens nothing else.
 - name: BRIDGE_API_KEY
@@ -95,11 +107,22 @@
 {{- end }}
 - name: BRIDGE_HTTP_ADDR
   value: ":8080"
+{{- with .Values.webhook }}
+{{- if .enabled }}
+- name: BRIDGE_WEBHOOK_ADDR
+  value: ":{{ .port }}"
+{{- with .url }}
+- name: BRIDGE_WEBHOOK_URL
+  value: {{ . | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- range list
   (list "replicaTTL" "REPLICA_TTL")
   (list "startDeadline" "START_DEADLINE")
   (list "jetstreamReplicas" "JETSTREAM_REPLICAS")
   (list "statusMaxAge" "STATUS_MAX_AGE")
+  (list "providerRate" "PROVIDER_RATE")
   (list "backoffInitial" "BACKOFF_INITIAL")
   (list "backoffMax" "BACKOFF_MAX")
   (list "idleTimeout" "IDLE_TIMEOUT")
@@ -115,6 +138,10 @@
 - name: BRIDGE_{{ $variable }}
   value: {{ . | quote }}
 {{- end }}
+{{- end }}
+{{- if kindIs "slice" .Values.config.aftercare }}
+- name: BRIDGE_AFTERCARE
+  value: {{ join "," .Values.config.aftercare | quote }}
 {{- end }}
 {{- if not .Values.console.enabled }}
 - name: BRIDGE_CONSOLE
@@ -162,6 +189,9 @@
 {{- with include "pos-bridge.keySecret" . }}
 {{ include "pos-bridge.secretVolume" (fromJson .) }}
 {{- end }}
+{{- with .Values.provider.ca.secretName }}
+{{ include "pos-bridge.secretVolume" (dict "volume" "api-ca" "secret" .) }}
+{{- end }}
 {{- if and .Values.console.enabled .Values.console.tokenSecretName }}
 {{ include "pos-bridge.secretVolume" (dict "volume" "console-token" "secret" .Values.console.tokenSecretName) }}
 {{- end }}
@@ -175,6 +205,11 @@
 {{- with include "pos-bridge.keySecret" . }}
 - name: {{ (fromJson .).volume }}
   mountPath: /etc/pos-bridge/{{ (fromJson .).volume }}
+  readOnly: true
+{{- end }}
+{{- if .Values.provider.ca.secretName }}
+- name: api-ca
+  mountPath: /etc/pos-bridge/api-ca
   readOnly: true
 {{- end }}
 {{- if and .Values.console.enabled .Values.console.tokenSecretName }}
