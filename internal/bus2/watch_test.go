@@ -34,7 +34,7 @@ func TestWatchShowsEveryOrder(t *testing.T) {
 	if err := server.Restart(); err != nil {
 		t.Fatal(err)
 	}
-	after := append1(t, b, status("A", "completed", 2), last)
+	after := appendAnyway(t, b, status("A", "completed", 2), last)
 	if e := receive(t, entries); e.Seq != after {
 		t.Errorf("got %+v, want the next status after the restart", e)
 	}
@@ -47,21 +47,20 @@ func TestWatchShowsEveryOrder(t *testing.T) {
 	}
 }
 
-// append1 publishes a status while the server may be away.
-func append1(t testing.TB, b *bundle, s bus.Status, expect uint64) uint64 {
+// appendAnyway publishes a status while the server may be away.
+func appendAnyway(t testing.TB, b *bundle, s bus.Status, expect uint64) uint64 {
 	t.Helper()
-	for {
-		seq, err := b.AppendStatus(t.Context(), s, expect)
-		if err == nil {
-			return seq
+	var seq uint64
+	until(t, func() bool {
+		var err error
+		if seq, err = b.AppendStatus(t.Context(), s, expect); err == nil {
+			return true
 		}
-		if log, err := b.ReadLog(t.Context(), s.Event.TerminalID, s.Event.OrderID, false); err == nil && log.Last > expect {
-			return log.Last
-		}
-		if t.Context().Err() != nil {
-			t.Fatal(err)
-		}
-	}
+		log, err := b.ReadLog(t.Context(), s.Event.TerminalID, s.Event.OrderID, false)
+		seq = log.Last
+		return err == nil && seq > expect
+	})
+	return seq
 }
 
 func TestWatchOfAnEmptyStreamIsReadyAtOnce(t *testing.T) {
