@@ -239,12 +239,16 @@ func TestTheLeaderHasTheLastWord(t *testing.T) {
 		no_auth_user: a
 	`)).URL())
 	ctx := t.Context()
+	published := must(b.nc.SubscribeSync("pos.T1.A.claim"))(t)
+	if err := b.nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
 	first := must(b.AppendClaim(ctx, "T1", "A", claim("T1", "A", 1), 0))(t)
-	old := must(must(b.js.Stream(ctx, "POS_STATUS"))(t).GetMsg(ctx, first))(t)
+	old := must(published.NextMsg(patience))(t)
 	must(b.nc.Subscribe("stale", func(msg *nats.Msg) { // has seen nothing since
 		_ = msg.RespondMsg(&nats.Msg{Data: old.Data, Header: nats.Header{
 			jetstream.SubjectHeader: {old.Subject}, jetstream.SequenceHeader: {strconv.FormatUint(first, 10)},
-			jetstream.TimeStampHeaer: {old.Time.Format(time.RFC3339Nano)},
+			jetstream.TimeStampHeaer: {time.Now().Format(time.RFC3339Nano)},
 		}})
 		_ = msg.RespondMsg(&nats.Msg{Header: nats.Header{"Status": {"204"}}})
 	}))(t)
