@@ -79,44 +79,42 @@ func (b *Bus) consumerConfig() jetstream.ConsumerConfig {
 // fits checks that an existing stream has what the promises need. What is only
 // different is left alone, see differences.
 func (b *Bus) fits(want, got jetstream.StreamConfig) error {
-	unfit := func(problem, hint string) error {
-		return &UnfitError{"stream " + want.Name, problem, hint}
-	}
-	remake := "delete or rename that stream and let the bridge make its own, or set another BRIDGE_SUBJECT_PREFIX"
-	switch {
-	case got.Retention != want.Retention:
-		return unfit(fmt.Sprintf("its retention is %s where %s is needed", got.Retention, want.Retention), remake)
-	case got.Storage != jetstream.FileStorage:
-		return unfit("it is stored in memory where file storage is needed", remake)
-	case !sameSubjects(got.Subjects, want.Subjects):
-		return unfit(fmt.Sprintf("it takes %q where %q is needed", got.Subjects, want.Subjects), remake)
-	case !sameTransform(got.SubjectTransform, want.SubjectTransform):
-		return unfit("it does not store the journal under the orders' subjects (subject transform)", remake)
-	case !sameRePublish(got.RePublish, want.RePublish):
-		return unfit("it does not republish what it stored (republish)", remake)
-	case want.AllowDirect && !got.AllowDirect:
-		return unfit("direct get is off", "nats stream edit "+want.Name+" --allow-direct")
-	case got.Sealed:
-		return unfit("it is sealed", remake)
-	case got.Mirror != nil || len(got.Sources) > 0:
-		return unfit("it mirrors or sources another stream", remake)
-	case got.NoAck:
-		return unfit("it does not acknowledge", "nats stream edit "+want.Name+" --ack")
-	case want.AllowRollup && (!got.AllowRollup || got.DenyPurge):
-		return unfit("it does not let a claim replace the one before it (rollup)", "nats stream edit "+want.Name+" --allow-rollup, without --deny-purge")
-	case want.AllowMsgTTL && !got.AllowMsgTTL:
-		return unfit("claims cannot expire in it (message TTL)", "nats stream edit "+want.Name+" --allow-msg-ttl")
-	case want.AllowMsgTTL && got.MaxAge > 0 && got.MaxAge <= b.opts.ClaimTTL:
-		return unfit(fmt.Sprintf("it forgets after %s, and a claim must be kept for %s", got.MaxAge, b.opts.ClaimTTL),
-			fmt.Sprintf("nats stream edit %s --max-age %s", want.Name, want.MaxAge))
-	case want.AllowRollup && got.MaxConsumers > 0:
-		return unfit(fmt.Sprintf("it allows %d consumers only", got.MaxConsumers), remake)
-	case got.MaxMsgsPerSubject > 0:
-		return unfit(fmt.Sprintf("it keeps only %d messages per subject", got.MaxMsgsPerSubject), remake)
-	case want.MaxAge == 0 && got.MaxAge > 0:
-		return unfit(fmt.Sprintf("it forgets after %s", got.MaxAge), "nats stream edit "+want.Name+" --max-age 0")
-	case want.Retention == jetstream.WorkQueuePolicy && got.Discard == jetstream.DiscardOld && (got.MaxMsgs > 0 || got.MaxBytes > 0):
-		return unfit("it makes room by discarding open sessions", "nats stream edit "+want.Name+" --discard new")
+	const remake = "delete or rename that stream and let the bridge make its own, or set another BRIDGE_SUBJECT_PREFIX"
+	edit := "nats stream edit " + want.Name + " "
+	limited := got.MaxMsgs > 0 || got.MaxBytes > 0
+	for _, check := range []struct {
+		wrong         bool
+		problem, hint string
+	}{
+		{got.Retention != want.Retention, fmt.Sprintf("its retention is %s where %s is needed", got.Retention, want.Retention), remake},
+		{got.Storage != jetstream.FileStorage, "it is stored in memory where file storage is needed", remake},
+		{!sameSubjects(got.Subjects, want.Subjects), fmt.Sprintf("it takes %q where %q is needed", got.Subjects, want.Subjects), remake},
+		{!equal(got.SubjectTransform, want.SubjectTransform), "it does not store the journal under the orders' subjects (subject transform)", remake},
+		{!equal(got.RePublish, want.RePublish), "it does not republish what it stored (republish)", remake},
+		{want.AllowDirect && !got.AllowDirect, "direct get is off", edit + "--allow-direct"},
+		{got.Sealed, "it is sealed", remake},
+		{got.Mirror != nil || len(got.Sources) > 0, "it mirrors or sources another stream", remake},
+		{got.NoAck, "it does not acknowledge", edit + "--ack"},
+		{
+			want.AllowRollup && (!got.AllowRollup || got.DenyPurge),
+			"it does not let a claim replace the one before it (rollup)", edit + "--allow-rollup, without --deny-purge",
+		},
+		{want.AllowMsgTTL && !got.AllowMsgTTL, "claims cannot expire in it (message TTL)", edit + "--allow-msg-ttl"},
+		{
+			want.AllowMsgTTL && got.MaxAge > 0 && got.MaxAge <= b.opts.ClaimTTL,
+			fmt.Sprintf("it forgets after %s, and a claim must be kept for %s", got.MaxAge, b.opts.ClaimTTL), edit + "--max-age " + want.MaxAge.String(),
+		},
+		{want.AllowRollup && got.MaxConsumers > 0, fmt.Sprintf("it allows %d consumers only", got.MaxConsumers), remake},
+		{got.MaxMsgsPerSubject > 0, fmt.Sprintf("it keeps only %d messages per subject", got.MaxMsgsPerSubject), remake},
+		{want.MaxAge == 0 && got.MaxAge > 0, fmt.Sprintf("it forgets after %s", got.MaxAge), edit + "--max-age 0"},
+		{
+			want.Retention == jetstream.WorkQueuePolicy && got.Discard == jetstream.DiscardOld && limited,
+			"it makes room by discarding open sessions", edit + "--discard new",
+		},
+	} {
+		if check.wrong {
+			return &UnfitError{"stream " + want.Name, check.problem, check.hint}
+		}
 	}
 	return nil
 }
@@ -128,19 +126,13 @@ func sameSubjects(a, b []string) bool {
 	return slices.Equal(a, b)
 }
 
-func sameTransform(a, b *jetstream.SubjectTransformConfig) bool {
-	return (a == nil) == (b == nil) && (a == nil || *a == *b)
-}
-
-func sameRePublish(a, b *jetstream.RePublish) bool {
-	return (a == nil) == (b == nil) && (a == nil || *a == *b)
-}
+func equal[T comparable](a, b *T) bool { return a == b || a != nil && b != nil && *a == *b }
 
 // Difference is a setting of an object that weakens something, and what to do.
 type Difference struct{ Problem, Hint string }
 
-// differences lists what of an existing stream weakens a promise without making
-// the stream unfit.
+// differences lists the settings of an existing stream that weaken a promise
+// without making the stream unfit.
 func differences(want, got jetstream.StreamConfig) []Difference {
 	var list []Difference
 	differs := func(hint, problem string, args ...any) {
@@ -166,7 +158,7 @@ func differences(want, got jetstream.StreamConfig) []Difference {
 	if got.MaxMsgs > 0 || got.MaxBytes > 0 {
 		effect := "drops the oldest events when it is full"
 		if got.Discard == jetstream.DiscardNew {
-			effect = "refuses to store when it is full, and payments stand still"
+			effect = "refuses to store when it is full, and no payment can start"
 		}
 		differs(edit+" --max-msgs=-1 --max-bytes=-1", "is limited to %s: it %s", limits(got), effect)
 	}

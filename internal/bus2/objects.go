@@ -32,25 +32,9 @@ func (b *Bus) Ensure(ctx context.Context) (made Made, err error) {
 	return made, b.ensureConsumer(ctx)
 }
 
-// Warnings lists how the existing streams differ from what this replica would
-// create, without being unfit: fewer days, fewer copies. Nothing is changed: an
-// operator may have wanted it so.
-func (b *Bus) Warnings(ctx context.Context) ([]string, error) {
-	var warnings []string
-	for _, want := range []jetstream.StreamConfig{b.statusStream(), b.sessionStream()} {
-		ctx, cancel := limit(ctx)
-		s, err := b.js.Stream(ctx, want.Name)
-		cancel()
-		if err != nil {
-			return warnings, fmt.Errorf("look at stream %s: %w", want.Name, err)
-		}
-		for _, d := range differences(want, s.CachedInfo().Config) {
-			warnings = append(warnings, fmt.Sprintf("stream %s: %s; %s", want.Name, d.Problem, d.Hint))
-		}
-	}
-	return warnings, nil
-}
-
+// ensureJetStream checks that JetStream is there. Nobody answers also while a
+// cluster has trouble or the leaf connection to the domain is away, so this is only
+// unfit before the first success and without a domain.
 func (b *Bus) ensureJetStream(ctx context.Context) error {
 	ctx, cancel := limit(ctx)
 	defer cancel()
@@ -60,8 +44,11 @@ func (b *Bus) ensureJetStream(ctx context.Context) error {
 		return b.checkDomain(info.Domain)
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
 		return &UnfitError{"JetStream", "it is switched off for this account", "enable JetStream for the account that the bridge connects with"}
-	case errors.Is(err, jetstream.ErrJetStreamNotEnabled) && b.conn.IsConnected():
+	case errors.Is(err, jetstream.ErrJetStreamNotEnabled) && b.conn.IsConnected() && b.opts.Domain == "" && b.StatusCreated().IsZero():
 		return &UnfitError{"JetStream", "it is switched off at the NATS server", "start nats-server with --jetstream, or a configuration with jetstream {}"}
+	}
+	if b.opts.Domain != "" {
+		return b.explain("ask for JetStream in domain "+b.opts.Domain, err)
 	}
 	return b.explain("ask for JetStream", err)
 }

@@ -295,6 +295,13 @@ func TestJetStreamIsOff(t *testing.T) {
 	_, err := off.Ensure(t.Context())
 	checkUnfit(t, err, "JetStream", "switched off", "--jetstream")
 
+	// Nobody answers for a domain also while the leaf connection to it is away.
+	leaf := setup(t, "", func(o *bus.Options) { o.Domain = "nowhere" })
+	_, err = leaf.Ensure(t.Context())
+	if _, unfit := errors.AsType[*bus.UnfitError](err); unfit || err == nil || !strings.Contains(err.Error(), "domain nowhere") {
+		t.Errorf("got %v, want an error that may pass and names the domain", err)
+	}
+
 	account := setup(t, natstest.Run(t, natstest.WithConfig(`
 		accounts { JS { jetstream: enabled, users: [ { user: js, password: js } ] }, PLAIN { users: [ { user: plain, password: plain } ] } }
 		no_auth_user: plain

@@ -19,7 +19,7 @@ type Right struct {
 	Subject   string
 	// Why says what the bridge needs it for.
 	Why string
-	// Optional is set when only some set-ups need it.
+	// Optional rights are needed in some environments only.
 	Optional bool
 }
 
@@ -31,10 +31,11 @@ func (r Right) Verb() string {
 	return "publish"
 }
 
-// nobody is a terminal and an order that do not exist. A probe needs some.
+// nobody stands for a terminal, an order, an inbox and a consumer in a probe.
 const nobody = "bridge-check"
 
-// Rights lists what the bridge needs to be allowed; deploy/nats grants just that.
+// Rights lists the permissions that the bridge needs; deploy/nats grants exactly
+// these.
 func (b *Bus) Rights() []Right {
 	var (
 		p      = b.space.Prefix()
@@ -79,21 +80,20 @@ func (b *Bus) Rights() []Right {
 	write("read orders", b.apiSubject("DIRECT.GET", status))
 	write("watch orders", b.apiSubject("CONSUMER.CREATE", status, nobody, b.space.AllLogs()), b.apiSubject("CONSUMER.MSG.NEXT", status, nobody))
 	write("set up its consumer", b.apiSubject("CONSUMER.CREATE", queue, consumerName), b.apiSubject("CONSUMER.INFO", queue, consumerName))
-	write("be handed sessions", b.apiSubject("CONSUMER.MSG.NEXT", queue, consumerName))
+	write("receive sessions", b.apiSubject("CONSUMER.MSG.NEXT", queue, consumerName))
 	write("remove sessions", b.apiSubject("STREAM.MSG.DELETE", queue))
 	write("keep, hand over and end sessions", handlePrefix+queue+"."+consumerName+".1.1.1.1.1")
 	return list
 }
 
-// noStream is a name that no stream can have: a publish that expects it is
-// stored by none.
+// noStream is not a possible name of a stream: no stream stores a publish that
+// expects it.
 const noStream = nobody + ".none"
 
-// May asks the server for a right without using it: a subscription is given back
-// at once, and a publish carries a reply subject that clients may not use, upon
-// which the server drops it after having looked at the right. Nothing is
-// delivered to anybody or stored, but the server logs a violation. The error
-// means that it is not known.
+// May asks the server for a right without using it. It ends a subscription at
+// once. A publish carries a reply subject that clients must not use: the server
+// checks the right first and then drops the message. Nothing is delivered or
+// stored, but the server logs a violation. After an error the answer is unknown.
 func (b *Bus) May(ctx context.Context, r Right) (bool, error) {
 	before := b.conn.LastError()
 	if r.Subscribe {
@@ -101,7 +101,7 @@ func (b *Bus) May(ctx context.Context, r Right) (bool, error) {
 		if err != nil {
 			return false, fmt.Errorf("subscribe to %s: %w", r.Subject, err)
 		}
-		defer func() { _ = sub.Unsubscribe() }() // one that was refused is gone already
+		defer func() { _ = sub.Unsubscribe() }() // fails if it was refused
 	} else {
 		probe := nats.NewMsg(r.Subject)
 		probe.Reply = "_R_." + nobody
@@ -115,7 +115,7 @@ func (b *Bus) May(ctx context.Context, r Right) (bool, error) {
 	if err := b.conn.FlushWithContext(ctx); err != nil {
 		return false, fmt.Errorf("ask for the right to %s: %w", r.Subject, err)
 	}
-	// The server's word on the probe comes before its answer to the flush.
+	// The server reports a violation before it answers the flush.
 	err := b.conn.LastError()
 	if err == nil || err == before || !errors.Is(err, nats.ErrPermissionViolation) { //nolint:errorlint // this very error
 		return true, nil
