@@ -117,7 +117,7 @@ func (d *Daemon) Run(ctx, cut context.Context) error {
 
 	server := &http.Server{
 		Handler: d.handler(), ErrorLog: zap.NewStdLog(d.log), MaxHeaderBytes: 16 << 10,
-		ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute,
+		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute,
 	}
 	if d.console != nil {
 		server.RegisterOnShutdown(d.console.Close)

@@ -511,12 +511,11 @@ func TestConfiguration(t *testing.T) {
 	server := natstest.Run(t)
 	sim := simulatortest.Start(t, simulator.Options{})
 	for variable, change := range map[string]func(*bridge.Config){
-		"BRIDGE_CONSOLE_TOKEN_FILE": func(c *bridge.Config) { c.HTTP.Addr = ":8080" },
-		"BRIDGE_REPLICA_TTL":        func(c *bridge.Config) { c.Timing.ReplicaTTL = time.Second },
-		"BRIDGE_START_DEADLINE":     func(c *bridge.Config) { c.Timing.StartDeadline = c.Timing.RequestTimeout },
-		"BRIDGE_SESSION_TIMEOUT":    func(c *bridge.Config) { c.Timing.SessionTimeout = time.Second },
-		"BRIDGE_STATUS_MAX_AGE":     func(c *bridge.Config) { c.NATS.StatusMaxAge = time.Hour },
-		"BRIDGE_IDLE_TIMEOUT":       func(c *bridge.Config) { c.Timing.IdleTimeout = time.Second },
+		"BRIDGE_REPLICA_TTL":     func(c *bridge.Config) { c.Timing.ReplicaTTL = time.Second },
+		"BRIDGE_START_DEADLINE":  func(c *bridge.Config) { c.Timing.StartDeadline = c.Timing.RequestTimeout },
+		"BRIDGE_SESSION_TIMEOUT": func(c *bridge.Config) { c.Timing.SessionTimeout = time.Second },
+		"BRIDGE_STATUS_MAX_AGE":  func(c *bridge.Config) { c.NATS.StatusMaxAge = time.Hour },
+		"BRIDGE_IDLE_TIMEOUT":    func(c *bridge.Config) { c.Timing.IdleTimeout = time.Second },
 		"BRIDGE_API_URL": func(c *bridge.Config) {
 			c.Provider.URL = "http://pos.invalid/v1/json"
 			c.Timing.RequestTimeout = time.Second

@@ -23,9 +23,6 @@ func (c *checker) configuration() {
 	if u, err := url.Parse(conf.Provider.URL); err == nil && u.Scheme == "http" && !isLocal(u.Hostname()) {
 		warn("API_URL", "use https", "keys and tokens would cross the network in the clear")
 	}
-	if conf.HTTP.Console && conf.HTTP.ConsoleToken.IsZero() && !isLocal(hostOf(conf.HTTP.Addr)) {
-		warn("CONSOLE_TOKEN_FILE", "name a file with a token, or set BRIDGE_CONSOLE=off", "not set: whoever reaches %s sees the open payments", conf.HTTP.Addr)
-	}
 	if conf.Timing.ReplicaTTL < shortTTL {
 		warn("REPLICA_TTL", "10s rides out a change of leader in a NATS cluster", "%s is short: replicas that are well lose sessions whenever NATS hesitates", conf.Timing.ReplicaTTL)
 	}
@@ -44,14 +41,6 @@ func (c *checker) configuration() {
 	if c.Count(Warning) == before {
 		c.add(areaConfiguration, "variables", OK, "", "subjects below %s, replica TTL %s, drain %s", conf.NATS.Space.Prefix(), conf.Timing.ReplicaTTL, conf.Timing.DrainTimeout)
 	}
-}
-
-func hostOf(address string) string {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return address
-	}
-	return host
 }
 
 // isLocal tells whether a host is this machine.

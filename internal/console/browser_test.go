@@ -3,6 +3,9 @@ package console_test
 import (
 	"context"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	neturl "net/url"
 	"strings"
 	"testing"
 	"time"
@@ -339,13 +342,55 @@ func TestLoginInBrowser(t *testing.T) {
 	p.Click("#leave button")
 	p.Sees("#token")
 
-	for guessed := http.StatusSeeOther; guessed != http.StatusTooManyRequests; {
-		guessed = login(t, url, "open rye").StatusCode
+	for guessed := ""; guessed != "../?slow"; {
+		guessed = login(t, url, "open rye").Header.Get("Location")
 	}
 	try("open sesame")
 	p.Sees("#wrong")
 	p.Until(`document.querySelector("#wrong")?.textContent.startsWith("Too many wrong tokens.")`)
 	p.Until(`document.activeElement?.id === "token"`)
+}
+
+// An ingress shows the console under a path of its own, which it takes off.
+func TestBehindAPath(t *testing.T) {
+	t.Parallel()
+	source := shop()
+	source.courses["behind"] = console.Course{Terminal: "AMS00001", Order: "behind"}
+	_, url := serve(t, source, "open sesame")
+	there, err := neturl.Parse(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ingress := http.NewServeMux()
+	ingress.Handle("/shops/pos/", http.StripPrefix("/shops/pos", httputil.NewSingleHostReverseProxy(there)))
+	server := httptest.NewServer(ingress)
+	t.Cleanup(server.Close)
+
+	p := browse(t, server.URL+"/shops/pos", desk)
+	p.Sees("#token")
+	try := func(token string) {
+		t.Helper()
+		p.Until(`document.activeElement?.id === "token"`)
+		p.Key(token, kb.Enter)
+	}
+	try("open barley")
+	p.Sees("#wrong")
+	p.Reads("#wrong", "That was not the token.")
+	try("open sesame")
+	p.Sees(`body[data-link="live"]`)
+	p.Reads("#count-sessions", "9")
+	p.Until(`getComputedStyle(document.querySelector(".top")).display !== "block"`) // the style sheet is there
+	if got, want := browsertest.Eval[string](p, `document.querySelector("p.hint a").href`), server.URL+"/shops/pos/metrics"; got != want {
+		t.Errorf("the link to the metrics leads to %s, want %s", got, want)
+	}
+	if got := browsertest.Eval[int](p, `fetch("console/order?terminal=AMS00001&order=behind").then(a => a.status)`); got != http.StatusOK {
+		t.Errorf("the course of a payment: got %d", got)
+	}
+	p.Click("#leave button")
+	p.Sees("#token")
+	if got, want := browsertest.Eval[string](p, "location.pathname"), "/shops/pos/"; got != want {
+		t.Errorf("after signing out at %s, want %s", got, want)
+	}
 }
 
 // What there is to see when there is nothing to see, and when something is away.

@@ -13,7 +13,8 @@ import (
 // Options of a console.
 type Options struct {
 	Source Source
-	// Token protects the page; empty leaves it open. It is a secret.
+	// Token protects the page. It is a secret. Without one the console answers this
+	// machine only.
 	Token string
 }
 
@@ -21,7 +22,8 @@ type Options struct {
 type Console struct {
 	source Source
 	guard  *guard
-	mux    *http.ServeMux
+	// handler answers what is asked, if the asker may be here at all.
+	handler http.Handler
 
 	// viewers bounds how many streams are open.
 	viewers chan struct{}
@@ -34,22 +36,26 @@ const maxViewers = 64
 
 // New returns a console. Close ends its streams.
 func New(o Options) *Console {
+	mux := http.NewServeMux()
 	c := &Console{
-		source: o.Source, guard: newGuard(o.Token), mux: http.NewServeMux(),
+		source: o.Source, guard: newGuard(o.Token), handler: mux,
 		viewers: make(chan struct{}, maxViewers), closed: make(chan struct{}),
 	}
 	files := pages()
 	for name, content := range files {
 		if name != "index.html" && name != "login.html" {
-			c.mux.Handle("GET "+filePath+name, file(name, content)) // no file tells anything; the question for the token needs some
+			mux.Handle("GET "+filePath+name, file(name, content)) // no file tells anything; the question for the token needs some
 		}
 	}
 	c.guard.question = string(files["login.html"])
-	c.mux.Handle("GET /{$}", c.guard.page(file("index.html", files["index.html"])))
-	c.mux.Handle("GET "+filePath+"events", c.guard.only(http.HandlerFunc(c.events)))
-	c.mux.Handle("GET "+filePath+"order", c.guard.only(http.HandlerFunc(c.order)))
-	c.mux.HandleFunc("POST "+filePath+"login", c.guard.login)
-	c.mux.HandleFunc("POST "+filePath+"logout", c.guard.logout)
+	mux.Handle("GET /{$}", c.guard.page(file("index.html", files["index.html"])))
+	mux.Handle("GET "+filePath+"events", c.guard.only(http.HandlerFunc(c.events)))
+	mux.Handle("GET "+filePath+"order", c.guard.only(http.HandlerFunc(c.order)))
+	mux.HandleFunc("POST "+filePath+"login", c.guard.login)
+	mux.HandleFunc("POST "+filePath+"logout", c.guard.logout)
+	if o.Token == "" {
+		c.handler = localOnly(mux)
+	}
 	return c
 }
 
@@ -66,7 +72,7 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Cache-Control", "no-store")
-	c.mux.ServeHTTP(w, r)
+	c.handler.ServeHTTP(w, r)
 }
 
 // order answers with the course of one order.

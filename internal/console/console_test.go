@@ -377,7 +377,7 @@ func TestTokenIsAskedFor(t *testing.T) {
 			}
 		}
 	}
-	if response, body := ask(t, http.MethodGet, address+"/"); !strings.Contains(body, `action="/console/login"`) || response.Header.Get("Cache-Control") != "no-store" {
+	if response, body := ask(t, http.MethodGet, address+"/"); !strings.Contains(body, `action="console/login"`) || response.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("the question for the token: %v %s", response.Header, body)
 	}
 }
@@ -413,11 +413,11 @@ func TestLogin(t *testing.T) {
 	_, twin := serve(t, newFake(), token) // another replica with the same token
 	_, other := serve(t, newFake(), token+"-2")
 	response := login(t, address, "open-barley")
-	if response.StatusCode != http.StatusSeeOther || response.Header.Get("Location") != "/?wrong" || len(response.Cookies()) > 0 {
+	if response.StatusCode != http.StatusSeeOther || response.Header.Get("Location") != "../?wrong" || len(response.Cookies()) > 0 {
 		t.Errorf("a wrong token: %d %v", response.StatusCode, response.Header)
 	}
 	response = login(t, address, token)
-	if response.StatusCode != http.StatusSeeOther || response.Header.Get("Location") != "/" || len(response.Cookies()) != 1 {
+	if response.StatusCode != http.StatusSeeOther || response.Header.Get("Location") != "../" || len(response.Cookies()) != 1 {
 		t.Fatalf("the token: %d %v", response.StatusCode, response.Header)
 	}
 	cookie := response.Cookies()[0]
@@ -461,7 +461,7 @@ func TestTokensCannotBeGuessed(t *testing.T) {
 	jar.SetCookies(there, login(t, address, token).Cookies())
 	refused := 0
 	for i := range 40 {
-		if login(t, address, fmt.Sprint("guess-", i)).StatusCode == http.StatusTooManyRequests {
+		if login(t, address, fmt.Sprint("guess-", i)).Header.Get("Location") == "../?slow" {
 			refused++
 		}
 		if response, _ := ask(t, http.MethodGet, address+"/", bearer(fmt.Sprint("guess-", i))); response.StatusCode != http.StatusUnauthorized {
@@ -470,6 +470,9 @@ func TestTokensCannotBeGuessed(t *testing.T) {
 	}
 	if refused < 20 {
 		t.Errorf("%d of 40 guesses were not looked at", refused)
+	}
+	if response, _ := ask(t, http.MethodGet, address+"/?slow"); response.StatusCode != http.StatusTooManyRequests || response.Header.Get("Retry-After") == "" {
+		t.Errorf("the page after too many guesses: %d %v", response.StatusCode, response.Header)
 	}
 	response, _ := ask(t, http.MethodGet, address+"/", func(r *http.Request) { r.AddCookie(jar.Cookies(there)[0]) })
 	if response.StatusCode != http.StatusOK {

@@ -69,6 +69,9 @@ func (c *Console) events(w http.ResponseWriter, r *http.Request) {
 	changes := newChanges()
 	defer c.source.Watch(changes.note)()
 	f := &feed{w: w, control: http.NewResponseController(w), source: c.source}
+	if f.control.SetReadDeadline(time.Time{}) != nil { // the server's own would end the stream
+		return
+	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no")
 	if f.begin(c.guard.token != nil) != nil {

@@ -10,8 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"golang.org/x/time/rate"
 )
 
 const (
@@ -20,9 +18,6 @@ const (
 	cookieLife = 12 * time.Hour
 	// maxLogin bounds the body of a login.
 	maxLogin = 4 << 10
-	// loginRate and loginBurst bound how fast tokens can be tried.
-	loginRate  = 1
-	loginBurst = 10
 )
 
 // guard lets in whoever knows the token. A cookie holds a time and what only the
@@ -34,12 +29,12 @@ type guard struct {
 	// question is the page that asks for the token.
 	question string
 	now      func() time.Time
-	tries    *rate.Limiter
+	tries    *tries
 	cross    *http.CrossOriginProtection
 }
 
 func newGuard(token string) *guard {
-	g := &guard{now: time.Now, tries: rate.NewLimiter(loginRate, loginBurst), cross: http.NewCrossOriginProtection()}
+	g := &guard{now: time.Now, tries: newTries(), cross: http.NewCrossOriginProtection()}
 	if token != "" {
 		sum := sha256.Sum256([]byte(token))
 		g.token = sum[:]
@@ -68,7 +63,7 @@ func (g *guard) admitted(r *http.Request) (until time.Time, ok bool) {
 		return now.Add(cookieLife), true
 	}
 	if bearer, found := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); found {
-		return now.Add(cookieLife), g.tried(bearer)
+		return now.Add(cookieLife), g.tried(r, bearer)
 	}
 	cookie, err := r.Cookie(cookieName)
 	if err != nil {
@@ -83,17 +78,17 @@ func (g *guard) admitted(r *http.Request) (until time.Time, ok bool) {
 	return until, err == nil && now.Before(until)
 }
 
-// tried reports whether a token is the right one. Wrong ones are counted: after
-// too many no token is looked at for a moment, not even the right one. Those who
-// have a cookie do not notice.
-func (g *guard) tried(token string) bool {
-	if g.tries.Tokens() < 1 {
+// tried reports whether a token is the right one. Wrong ones are counted by
+// sender: after too many, no token of that sender is looked at for a moment, not
+// even the right one. A sender that has a cookie does not notice.
+func (g *guard) tried(r *http.Request, token string) bool {
+	if g.tries.exhausted(r) {
 		return false
 	}
 	if g.knows(strings.TrimSpace(token)) {
 		return true
 	}
-	g.tries.Allow()
+	g.tries.wrong(r)
 	return false
 }
 
@@ -116,16 +111,31 @@ func (g *guard) page(page http.Handler) http.Handler {
 			page.ServeHTTP(w, r)
 			return
 		}
-		why := ""
-		if r.URL.RawQuery == wrongToken {
-			why = "That was not the token."
+		switch r.URL.RawQuery {
+		case wrongToken:
+			g.ask(w, http.StatusUnauthorized, "That was not the token.")
+		case tooMany:
+			w.Header().Set("Retry-After", "1")
+			g.ask(w, http.StatusTooManyRequests, "Too many wrong tokens. Wait a moment, then try again.")
+		default:
+			g.ask(w, http.StatusUnauthorized, "")
 		}
-		g.ask(w, http.StatusUnauthorized, why)
 	})
 }
 
-// wrongToken is the query of the page after a login with a wrong token.
-const wrongToken = "wrong"
+// Queries of the page after a login that failed.
+const (
+	wrongToken = "wrong"
+	tooMany    = "slow"
+)
+
+// toPage leads from /console/login and /console/logout back to the page. The
+// address is relative, as all are: the bridge does not know under which path an
+// ingress shows it.
+func toPage(w http.ResponseWriter, query string) {
+	w.Header().Set("Location", strings.TrimSuffix("../?"+query, "?"))
+	w.WriteHeader(http.StatusSeeOther)
+}
 
 // ask answers with the question for the token, and why it is asked again.
 func (g *guard) ask(w http.ResponseWriter, status int, why string) {
@@ -146,22 +156,21 @@ func (g *guard) login(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if g.token == nil {
-		http.Redirect(w, r, "/", http.StatusSeeOther)
+		toPage(w, "")
 		return
 	}
-	if g.tries.Tokens() < 1 {
-		w.Header().Set("Retry-After", "1")
-		g.ask(w, http.StatusTooManyRequests, "Too many wrong tokens. Wait a moment, then try again.")
+	if g.tries.exhausted(r) {
+		toPage(w, tooMany)
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxLogin)
-	if !g.tried(r.PostFormValue("token")) {
-		http.Redirect(w, r, "/?"+wrongToken, http.StatusSeeOther)
+	if !g.tried(r, r.PostFormValue("token")) {
+		toPage(w, wrongToken)
 		return
 	}
 	until := g.now().Add(cookieLife)
 	http.SetCookie(w, g.cookie(r, g.sign(strconv.FormatInt(until.Unix(), 10)), until))
-	http.Redirect(w, r, "/", http.StatusSeeOther)
+	toPage(w, "")
 }
 
 // logout takes the cookie back.
@@ -173,7 +182,7 @@ func (g *guard) logout(w http.ResponseWriter, r *http.Request) {
 	c := g.cookie(r, "", time.Unix(1, 0)) //nolint:gosec // see cookie
 	c.MaxAge = -1
 	http.SetCookie(w, c)
-	http.Redirect(w, r, "/", http.StatusSeeOther)
+	toPage(w, "")
 }
 
 func (g *guard) cookie(r *http.Request, value string, until time.Time) *http.Cookie {

@@ -97,7 +97,7 @@ export class CoursePanel {
     let open = true
     try {
       const query = new URLSearchParams({ terminal: asked.terminal, order: asked.order })
-      const answer = await fetch(`/console/order?${query}`, { signal: abort.signal, cache: 'no-store' })
+      const answer = await fetch(`console/order?${query}`, { signal: abort.signal, cache: 'no-store' })
       const body = await answer.json()
       if (this.#abort !== abort) return
       if (answer.ok) {

@@ -260,7 +260,7 @@ const heard = () => {
   later()
 }
 
-const feed = new Feed('/console/events', {
+const feed = new Feed('console/events', {
   hello(h) {
     setClock(h.now)
     setDigits(h.digits)
