@@ -88,7 +88,11 @@ func (c *caller) exchange(ctx context.Context, r request, g *guard) (answer, err
 		return answer{}, errors.Join(err, context.Cause(ctx))
 	}
 	defer resp.Body.Close()
-	content, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	plain, ok := decompress(resp.Header.Get("Content-Encoding"), resp.Body)
+	if !ok {
+		plain = resp.Body
+	}
+	content, err := io.ReadAll(io.LimitReader(plain, maxBody+1))
 	switch {
 	case len(content) > maxBody:
 		content = nil

@@ -63,7 +63,7 @@ func TestCreateAndFollow(t *testing.T) {
 	}
 	var opened int
 	var got []OrderEvent
-	err = client.Follow(ctx, created.Stream, StreamHandler{
+	err = client.Follow(ctx, created.Stream, "", StreamHandler{
 		Opened: func() { opened++ },
 		Event: func(e StreamEvent) {
 			if e.Order == nil {

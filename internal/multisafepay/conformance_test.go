@@ -26,21 +26,17 @@ import (
 //
 //   - An event without a type has the type "" and not "message"; an event without
 //     data is yielded with empty data instead of being swallowed. Neither makes a
-//     difference: only session.order is read, and empty data is ignored.
+//     difference: what counts is the data, and empty data is ignored.
 //   - Bytes that are not UTF-8 are replaced when the JSON is read, not before.
 //   - An event beyond MaxEventSize ends the connection (ErrStreamTooLarge).
 //   - Comments are not reported. Nobody needs them; they do keep a stream alive.
-//   - id is read and not sent back as Last-Event-ID: the provider documents
-//     nothing of the kind, and every reconnect asks for the order anyway, which
-//     also finds what no replay would hold. Nor is it kept from one connection to
-//     the next.
-//   - retry is ignored: a server must not be able to slow down or hurry the
-//     bridge's own, bounded back-off.
+//   - retry is reported, and it is for the follower to heed it: a server must not
+//     be able to hurry the bridge's own, bounded back-off.
 //   - No redirect is followed: the token would go along.
 //   - The standard gives up for good on every status but 200; the bridge's
-//     session decides: 401, 403 and 410 mean that the token is of no use
-//     (ErrStreamRefused), after all others, 204 included, it comes back with
-//     back-off.
+//     session decides: after 401, 403 and 410 (ErrStreamRefused) it comes back
+//     with growing pauses while the token is valid, after all others, 204
+//     included, with back-off.
 //   - An event field behind an event field and a data line begins the next event,
 //     as if a blank line stood before it: the provider's page prints its events
 //     without blank lines, and each must be read as it comes. Data first and type
@@ -57,7 +53,7 @@ type parsed struct{ typ, id, data string }
 // parseAll reads a whole stream, as Follow does.
 func parseAll(t rapid.TB, r io.Reader) []parsed {
 	t.Helper()
-	reader := newStreamReader(r, time.Hour, func() {}, nil)
+	reader := newStreamReader(r, time.Hour, func() {}, streamHints{})
 	defer reader.stop()
 	var got []parsed
 	err := serverEvents(reader, func(e sse.Event) error {

@@ -128,8 +128,10 @@ func (s *contractService) delete(w http.ResponseWriter, r *http.Request) {
 // contractStream is one stream that is read again and again, as a session does
 // it, but for the growing pause.
 type contractStream struct {
-	client   *Client
-	stream   Stream
+	client *Client
+	stream Stream
+	// lastID is that of the last event that was told.
+	lastID   string
 	callback string
 	pause    time.Duration
 	cancel   context.CancelFunc
@@ -175,8 +177,9 @@ func (s *contractStream) run(ctx context.Context) {
 		s.mu.Lock()
 		s.attempt = cancel
 		s.mu.Unlock()
-		err := s.client.attempt(attempt, s.stream, nil, func(ctx context.Context, r *streamReader) error {
+		err := s.client.attempt(attempt, s.stream, s.lastID, streamHints{}, func(ctx context.Context, r *streamReader) error {
 			return streamError(ctx, serverEvents(r, func(e sse.Event) error {
+				s.lastID = e.LastEventID
 				return s.tell(ctx, contractMessage{Kind: "event", Event: &contractEvent{Type: e.Type, Data: e.Data, ID: e.LastEventID}})
 			}), redact.Scrubber{})
 		})

@@ -94,8 +94,11 @@ var ErrTooLate = errors.New("start deadline passed before the order could be sen
 
 // What ends a connection to an event stream. Each comes wrapped in an *Error.
 var (
-	// ErrStreamRefused: the token is of no use any more (401, 403, 410), or there is none.
+	// ErrStreamRefused: the server refuses the token (401, 403, 410). That may
+	// pass while the token is valid.
 	ErrStreamRefused = errors.New("event stream refused the token")
+	// ErrStreamToken: there is no token that could be sent; nothing was.
+	ErrStreamToken = errors.New("event stream has no usable token")
 	// ErrStreamHost: the URL is not one that may be sent a token; nothing was sent.
 	ErrStreamHost = errors.New("event stream is not on a host that may be sent a token")
 	// ErrStreamIdle: no byte came for Options.IdleTimeout.

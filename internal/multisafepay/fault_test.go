@@ -398,13 +398,13 @@ func TestObserve(t *testing.T) {
 	for _, call := range calls {
 		_ = call(t.Context(), client)
 	}
-	_ = client.Follow(t.Context(), Stream{URL: server.URL, Token: redact.NewSecret("t")}, StreamHandler{})
-	_ = client.Follow(t.Context(), Stream{URL: "http://elsewhere.invalid", Token: redact.NewSecret("t")}, StreamHandler{}) // not a request
+	_ = client.Follow(t.Context(), Stream{URL: server.URL, Token: redact.NewSecret("t")}, "", StreamHandler{})
+	_ = client.Follow(t.Context(), Stream{URL: "http://elsewhere.invalid", Token: redact.NewSecret("t")}, "", StreamHandler{}) // not a request
 	server.Close()
 	for _, call := range calls {
 		_ = call(t.Context(), client)
 	}
-	_ = client.Follow(t.Context(), Stream{URL: server.URL, Token: redact.NewSecret("t")}, StreamHandler{})
+	_ = client.Follow(t.Context(), Stream{URL: server.URL, Token: redact.NewSecret("t")}, "", StreamHandler{})
 	for _, op := range []string{OpCreate, OpGet, OpCancel, OpTerminals, OpStream} {
 		for _, code := range []string{"418", "error"} {
 			if got[op+" "+code] != 1 {

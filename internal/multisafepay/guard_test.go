@@ -51,9 +51,10 @@ func TestCreateNotAfter(t *testing.T) {
 			return err
 		}
 		soon := time.Now().Add(30 * time.Millisecond)
+		up := make(chan struct{})
 		client.calls.money.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 			select { // the network answers after the deadline
-			case <-time.After(time.Until(soon) + 20*time.Millisecond):
+			case <-up:
 			case <-ctx.Done():
 				return nil, ctx.Err()
 			}
@@ -65,7 +66,7 @@ func TestCreateNotAfter(t *testing.T) {
 				t.Errorf("error = %+v, want it too late and not sent", e)
 			}
 		}
-		client.calls.money.DialContext = dial
+		close(up)
 		if err := create(time.Now().Add(time.Minute)); err != nil {
 			t.Error(err)
 		}

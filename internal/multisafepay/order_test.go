@@ -194,7 +194,7 @@ func TestCreateAnswerOfThePage(t *testing.T) {
 		t.Errorf("created = %+v with token %q", got, got.Stream.Token.Reveal())
 	}
 	var statuses []string
-	_ = client.Follow(t.Context(), Stream{URL: server.URL + "/events/", Token: got.Stream.Token}, collect(&statuses)) // it always ends
+	_ = client.Follow(t.Context(), Stream{URL: server.URL + "/events/", Token: got.Stream.Token}, "", collect(&statuses)) // it always ends
 	if sent != token || !slices.Equal(statuses, []string{"initialized"}) {
 		t.Errorf("the stream was asked for with %q and told %q", sent, statuses)
 	}

@@ -2,27 +2,7 @@ package multisafepay
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"net/url"
-	"strings"
-)
-
-// Bounds of ids in answers, in characters; longer ones are dropped.
-const (
-	maxSessionID     = 256
-	maxTransactionID = 64
-	maxTerminalID    = 64
-)
-
-// Errors that an answer's content gives rise to.
-var (
-	errNoOrderID    = errors.New("no order id given")
-	errOtherOrder   = errors.New("answer is about another order")
-	errUnclearOrder = errors.New("answer does not make clear which order it is about")
-	errNoData       = errors.New("answer holds no data")
-	errNoStatus     = errors.New("answer holds no status")
-	errTooManyPages = errors.New("list of terminals does not end")
 )
 
 // aboutOrder makes a request about one order.
@@ -37,22 +17,6 @@ func (c *Client) aboutOrder(ctx context.Context, r request, orderID string) (ans
 	return a, nil
 }
 
-// whose tells whether an answer's order id is the one that was asked for. It
-// returns nil for the same one, errNoData for none, errOtherOrder for another
-// order's, and errUnclearOrder when it may be the same one written otherwise.
-func whose(raw json.RawMessage, orderID string) error {
-	id, ok := text(raw)
-	switch {
-	case id == orderID:
-		return nil
-	case !ok, id == "":
-		return errNoData
-	case strings.EqualFold(id, orderID), raw[0] != '"' && id == strings.TrimLeft(orderID, "0"):
-		return errUnclearOrder
-	}
-	return errOtherOrder
-}
-
 // foreign is the error of an answer that is not about the order that was asked for.
 func (a answer) foreign(r request, err error) *Error {
 	switch {
@@ -62,13 +26,4 @@ func (a answer) foreign(r request, err error) *Error {
 		return a.unusable(r, KindNonsense, err)
 	}
 	return a.unusable(r, KindLost, err)
-}
-
-// segment escapes an order id as one segment of a path. "." and ".." would be
-// taken for a step within it.
-func segment(orderID string) string {
-	if orderID == "." || orderID == ".." {
-		return strings.ReplaceAll(orderID, ".", "%2E")
-	}
-	return url.PathEscape(orderID)
 }

@@ -57,7 +57,7 @@ func TestManyAtOnce(t *testing.T) {
 					var err error
 					for i := 0; i < tries && !errors.Is(err, ErrStreamEnded); i++ {
 						got = nil
-						err = client.Follow(t.Context(), Stream{URL: server.URL + "/events", Token: redact.NewSecret(testToken)}, collect(&got))
+						err = client.Follow(t.Context(), Stream{URL: server.URL + "/events", Token: redact.NewSecret(testToken)}, "", collect(&got))
 					}
 					if !errors.Is(err, ErrStreamEnded) || len(got) != 2 {
 						t.Errorf("Follow = %v with %q", err, got)

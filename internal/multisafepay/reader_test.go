@@ -38,7 +38,7 @@ func follow(t *testing.T, change ...func(*StreamHandler)) *following {
 		r := newStreamReader(body, time.Minute, func() {
 			cancel(ErrStreamIdle)
 			body.CloseWithError(context.Canceled)
-		}, h.Unsettled)
+		}, streamHints{h.Unsettled, h.Retry})
 		err := (&Client{}).read(ctx, r, redact.Secret{}, h)
 		r.stop()
 		cancel(nil)
@@ -256,7 +256,7 @@ func TestLineFilter(t *testing.T) {
 		for _, wrap := range []func(io.Reader) io.Reader{
 			func(r io.Reader) io.Reader { return r }, iotest.OneByteReader, iotest.HalfReader, iotest.DataErrReader,
 		} {
-			r := newStreamReader(wrap(strings.NewReader(in)), time.Hour, func() {}, nil)
+			r := newStreamReader(wrap(strings.NewReader(in)), time.Hour, func() {}, streamHints{})
 			got, err := io.ReadAll(r)
 			r.stop()
 			if err != nil || string(got) != want {
@@ -269,7 +269,7 @@ func TestLineFilter(t *testing.T) {
 func TestStreamReaderKeepsErrors(t *testing.T) {
 	t.Parallel()
 	failure := errors.New("x")
-	r := newStreamReader(io.MultiReader(strings.NewReader(":c\ndata"), iotest.ErrReader(failure)), time.Hour, func() {}, nil)
+	r := newStreamReader(io.MultiReader(strings.NewReader(":c\ndata"), iotest.ErrReader(failure)), time.Hour, func() {}, streamHints{})
 	defer r.stop()
 	got, err := io.ReadAll(r)
 	if !errors.Is(err, failure) || !bytes.Equal(got, []byte("data")) {

@@ -33,7 +33,7 @@ func Reason(err error) string {
 		return ReasonEnded
 	case errors.Is(err, ErrStreamIdle):
 		return ReasonIdle
-	case errors.Is(err, ErrStreamRefused):
+	case errors.Is(err, ErrStreamRefused), errors.Is(err, ErrStreamToken):
 		return ReasonRefused
 	case errors.Is(err, ErrStreamHost):
 		return ReasonHost

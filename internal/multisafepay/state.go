@@ -71,9 +71,7 @@ func (a answer) state(r request, orderID string) (OrderState, error) {
 	transaction, _ := text(data.TransactionID)
 	s.TransactionID = safeID(r.hide, transaction, maxTransactionID)
 	s.Currency = label(plainString(data.Currency), 3)
-	if amount, ok := integer(data.Amount); ok && amount > 0 {
-		s.Amount = amount
-	}
+	s.Amount = amount(data.Amount)
 	s.Created = instant(data.Created)
 	var details struct {
 		TerminalID json.RawMessage `json:"terminal_id"`

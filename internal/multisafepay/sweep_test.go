@@ -145,7 +145,7 @@ func sweep(t *testing.T, server string) {
 		}
 		for _, at := range []string{server + "/events-secret-path?token=" + url.QueryEscape(testToken), "http://elsewhere.invalid/events-secret-path?" + url.QueryEscape(testToken), "::" + testToken} {
 			stream := Stream{URL: at, Token: redact.NewSecret(testToken)}
-			err := client.Follow(ctx, stream, StreamHandler{Event: func(e StreamEvent) {
+			err := client.Follow(ctx, stream, "", StreamHandler{Event: func(e StreamEvent) {
 				b, _ := json.Marshal(e)
 				look("event", string(b))
 				if e.Invalid != nil {

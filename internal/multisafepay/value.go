@@ -172,6 +172,12 @@ func boolean(raw json.RawMessage) *bool {
 	return nil
 }
 
+// amount returns an amount of money, 0 for none and for anything that is none.
+func amount(raw json.RawMessage) int64 {
+	n, _ := integer(raw)
+	return max(n, 0)
+}
+
 // instantLayouts are the forms of a point in time that name a time zone.
 var instantLayouts = []string{time.RFC3339, "2006-01-02T15:04:05Z0700", "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05 Z0700"}
 
