@@ -23,6 +23,15 @@ const (
 	ActReverse Action = "reverse"
 )
 
+// actStepUp begins another transaction with the same card, as a step of a
+// scenario alone.
+const actStepUp Action = "step_up"
+
+// statusActions begin with this: the provider gives the order a status.
+const statusActions = "status:"
+
+func statusAction(status string) Action { return Action(statusActions + status) }
+
 // Actions lists every action.
 func Actions() []Action {
 	return []Action{ActTap, ActInsert, ActPIN, ActApprove, ActDecline, ActCancel, ActWalkAway, ActReverse}

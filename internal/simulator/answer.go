@@ -43,9 +43,9 @@ func refusal(status, code int, info string) answer {
 
 // violation is one entry of a 422.
 type violation struct {
-	Attribute string `json:"attribute"`
-	Details   string `json:"details"`
-	Message   string `json:"message"`
+	Attribute string   `json:"attribute"`
+	Details   []string `json:"details"`
+	Message   string   `json:"message"`
 }
 
 // validationFailure is the provider's 422.

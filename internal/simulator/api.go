@@ -30,13 +30,7 @@ func (a api) serve(w http.ResponseWriter, r *http.Request, path string) {
 		a.note(c, m.instead.status, "fault "+string(m.name))
 		return
 	}
-	var done answer
-	if m.lose == nil || !m.lose.NotMade {
-		done = a.execute(&c, r)
-	}
-	if m.flatten && done.status >= http.StatusBadRequest {
-		done.status = http.StatusOK
-	}
+	done := a.execute(&c, r, m)
 	a.pause(m.after)
 	if m.lose != nil {
 		a.note(c, done.status, "fault "+string(m.lose.Name)+": the answer is lost")
@@ -112,18 +106,40 @@ func (a api) pause(d time.Duration) {
 	}
 }
 
-// execute does what is asked for.
-func (a api) execute(c *call, r *http.Request) answer {
+// execute does what is asked for, as often and when m says. An answer without a
+// body says that nothing was done yet.
+func (a api) execute(c *call, r *http.Request, m mishaps) (done answer) {
 	a.s.mu.Lock()
 	defer a.s.mu.Unlock()
-	if a.s.closed {
+	switch {
+	case a.s.closed:
 		return refusal(http.StatusServiceUnavailable, codeUnknown, ErrClosed.Error())
+	case m.lose != nil && m.lose.NotMade:
+		return answer{}
+	case m.lose != nil && m.lose.Delay > 0:
+		a.s.alarms.after(m.lose.Delay, func() { a.carryOut(c, r) })
+		return answer{}
 	}
+	done = a.carryOut(c, r)
+	if m.twice {
+		done = a.carryOut(c, r)
+	}
+	for _, f := range m.odd {
+		done = done.odd(f)
+	}
+	if m.flatten && done.status >= http.StatusBadRequest {
+		done.status = http.StatusOK
+	}
+	return done
+}
+
+// carryOut does what is asked for once. The caller holds mu.
+func (a api) carryOut(c *call, r *http.Request) answer {
 	switch c.op {
 	case OpCreate:
 		return a.create(c, r)
 	case OpTerminals:
-		return a.terminals(c.group, r.URL.Query())
+		return a.terminals(c, r.URL.Query())
 	}
 	o := a.s.orders.byID[c.order]
 	if o == nil {
@@ -132,9 +148,12 @@ func (a api) execute(c *call, r *http.Request) answer {
 	if o.terminal.group != c.group {
 		return forbidden()
 	}
+	if a.s.now().Before(o.hidden.until) {
+		return o.hidden.answer
+	}
 	switch c.op {
 	case OpCancel:
-		return a.cancel(o)
+		return a.cancel(o, c.occasion())
 	case OpPatch:
 		return a.patch(o)
 	case OpReceipt:

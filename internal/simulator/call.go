@@ -12,22 +12,23 @@ type api struct{ s *Simulator }
 // call is one request of the order API.
 type call struct {
 	op       Operation
-	order    string // as asked for, may be unknown
+	order    string // as asked for, may be unknown; of OpTerminals the group, or empty
 	terminal string // of the order
 	group    *group
 	request  createRequest // of OpCreate
 }
 
-func (c *call) occasion() occasion { return occasion{c.op, c.order, c.terminal} }
+func (c *call) occasion() occasion { return occasion{op: c.op, order: c.order, terminal: c.terminal} }
 
 // resources are the paths of the order API, with * for an id, and what each
 // method asks for.
 var resources = map[string]map[string]Operation{
-	"orders":          {http.MethodPost: OpCreate},
-	"orders/*":        {http.MethodGet: OpGet, http.MethodPatch: OpPatch},
-	"orders/*/cancel": {http.MethodPost: OpCancel},
-	"terminals":       {http.MethodGet: OpTerminals},
-	"pos/receipt/*":   {http.MethodGet: OpReceipt},
+	"orders":                      {http.MethodPost: OpCreate},
+	"orders/*":                    {http.MethodGet: OpGet, http.MethodPatch: OpPatch},
+	"orders/*/cancel":             {http.MethodPost: OpCancel},
+	"terminals":                   {http.MethodGet: OpTerminals},
+	"pos/receipt/*":               {http.MethodGet: OpReceipt},
+	"terminal-groups/*/terminals": {http.MethodGet: OpTerminals},
 }
 
 // parseCall tells what is asked for. path is escaped and relative to apiPath.
@@ -35,11 +36,12 @@ var resources = map[string]map[string]Operation{
 func parseCall(method, path string) (c call, bad *answer) {
 	unknown := refusal(http.StatusNotFound, codeUnknown, "Not found")
 	segments := strings.Split(strings.TrimSuffix(path, "/"), "/")
-	id := ""
-	for _, at := range []int{1, 2} {
-		if len(segments) > at && (at == 1) == (segments[0] == "orders") {
-			id, segments[at] = segments[at], "*"
-		}
+	id, at := "", 1
+	if segments[0] == "pos" {
+		at = 2
+	}
+	if len(segments) > at {
+		id, segments[at] = segments[at], "*"
 	}
 	methods := resources[strings.Join(segments, "/")]
 	if methods == nil {

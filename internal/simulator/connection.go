@@ -46,7 +46,7 @@ func (c *connection) cutOff() {
 }
 
 func (c *connection) occasion() occasion {
-	return occasion{OpStream, c.order.id(), c.order.terminal.id}
+	return occasion{op: OpStream, order: c.order.id(), terminal: c.order.terminal.id}
 }
 
 // take returns the fault of that name that befalls the connection.

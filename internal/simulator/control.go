@@ -106,11 +106,12 @@ func (c control) setStatus(r *http.Request) (any, error) {
 	body, err := readJSON[struct {
 		Status          string `json:"status"`
 		FinancialStatus string `json:"financial_status"`
+		Amount          int64  `json:"amount"`
 	}](r)
 	if err != nil {
 		return nil, err
 	}
-	return c.s.SetStatus(r.PathValue("id"), body.Status, body.FinancialStatus)
+	return c.s.setStatus(r.PathValue("id"), body.Status, body.FinancialStatus, body.Amount)
 }
 
 func (c control) drop(order string) map[string]int {

@@ -19,12 +19,19 @@ func (a api) create(c *call, r *http.Request) answer {
 	}
 	sc, err := chooseScenario(req.CustomInfo.Custom1, req.Amount, t.scenario)
 	if err != nil {
-		return validationFailure(violation{"custom_info.custom_1", clip(req.CustomInfo.Custom1, 64), "Simulator: " + err.Error()})
+		return validationFailure(violation{"custom_info.custom_1", []string{clip(req.CustomInfo.Custom1, 64)}, "Simulator: " + err.Error()})
 	}
 	o := s.addOrder(req, t, sc.Name)
 	s.calls.at(req.OrderID).Made++
+	a.hide(o, c.occasion())
 	_, eager := s.takeFault(FaultEagerTerminal, c.occasion())
-	if t.mode == Auto {
+	_, offline := s.takeFault(FaultOfflineTerminal, c.occasion())
+	switch {
+	case offline:
+		s.alarms.stop(o.idle)
+		o.idle = nil
+		s.show(t, ScreenIdle)
+	case t.mode == Auto:
 		s.sendCustomer(o, sc, eager)
 	}
 	s.tell(o)
@@ -35,6 +42,19 @@ func (a api) create(c *call, r *http.Request) answer {
 		"events_token":      s.tokens.sign(o.session, a.expiry(c.occasion())),
 		"events_stream_url": a.streamURL(c.occasion(), r),
 	})
+}
+
+// hide keeps a new order from being asked for, if a fault says so.
+func (a api) hide(o *order, at occasion) {
+	f, ok := a.s.takeFault(FaultHideOrder, at)
+	if !ok {
+		return
+	}
+	fill(&f.Delay, DefaultDelay)
+	fill(&f.Status, http.StatusNotFound)
+	fill(&f.ErrorCode, codeInvalidOrderID)
+	fill(&f.ErrorInfo, "Not found")
+	o.hidden = veil{until: a.s.now().Add(f.Delay), answer: f.refusal()}
 }
 
 // expiry is when the events token of a new order expires.

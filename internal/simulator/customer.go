@@ -1,6 +1,9 @@
 package simulator
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // stepTime is the pause between two steps of a virtual customer.
 func (s *Simulator) stepTime() time.Duration { return s.scaled(time.Second) }
@@ -47,6 +50,36 @@ func (s *Simulator) scheduleStep(o *order, after time.Duration) {
 	})
 }
 
+// giveStatus gives an order any status, and its terminal the screen that goes
+// with it. The caller holds mu.
+func (s *Simulator) giveStatus(o *order, status, financial string) {
+	switch {
+	case status == statusCompleted:
+		s.showResult(o, ScreenApproved)
+	case isFinal(status):
+		s.showResult(o, ScreenCancelled)
+	}
+	s.change(o, status, financial)
+}
+
+// giveLaterStatus plans the status that a fault has for an order that has just
+// changed. The caller holds mu.
+func (s *Simulator) giveLaterStatus(o *order) {
+	if len(o.events) == 0 {
+		return
+	}
+	f, ok := s.takeFault(FaultLaterStatus, occasion{order: o.id(), terminal: o.terminal.id, status: o.status})
+	if !ok {
+		return
+	}
+	fill(&f.Delay, DefaultDelay)
+	s.alarms.after(f.Delay, func() {
+		if !o.gone && len(o.events) < maxEventsPerOrder {
+			s.giveStatus(o, f.Becomes, f.Becomes)
+		}
+	})
+}
+
 // perform does one action to an order. The caller holds mu.
 func (s *Simulator) perform(o *order, action Action) error {
 	if len(o.events) >= maxEventsPerOrder {
@@ -60,11 +93,18 @@ func (s *Simulator) perform(o *order, action Action) error {
 		s.change(o, statusReversed, statusReversed)
 		return nil
 	}
+	if status, ok := strings.CutPrefix(string(action), statusActions); ok {
+		s.giveStatus(o, status, status)
+		return nil
+	}
 	t := o.terminal
 	if t.order != o || o.stuck {
 		return ErrNoPayment
 	}
 	switch action {
+	case actStepUp:
+		o.number = s.orders.next(s.now())
+		s.showCard(o)
 	case ActTap, ActPIN:
 		s.showCard(o)
 	case ActInsert:

@@ -40,7 +40,16 @@ const (
 	FaultRedirect         FaultName = "redirect"
 	FaultStaleGet         FaultName = "stale_get"
 	FaultErrorsWith200    FaultName = "errors_with_200"
+	FaultOddAnswer        FaultName = "odd_answer"
+	FaultOddPager         FaultName = "odd_pager"
+	FaultAccountTerminals FaultName = "account_terminals"
+	FaultRepeatCall       FaultName = "repeat_call"
+	FaultHideOrder        FaultName = "hide_order"
+	FaultBusyTerminal     FaultName = "busy_terminal"
+	FaultOfflineTerminal  FaultName = "offline_terminal"
 	FaultEagerTerminal    FaultName = "eager_terminal"
+	FaultLateCancel       FaultName = "late_cancel"
+	FaultLaterStatus      FaultName = "later_status"
 )
 
 // What a fault does when its fields are left out.
@@ -68,6 +77,23 @@ const (
 	LoseByStatus  = "status"  // Status, with Retry-After when given
 )
 
+// How the terminals list is paged: the Mode of odd_pager.
+const (
+	PagerPage   = "page"   // limit, page and total_items (default)
+	PagerOffset = "offset" // total, offset and limit
+	PagerNone   = "none"   // no pager at all
+)
+
+// Shapes of an error: the Mode of fail_api and busy_terminal.
+const (
+	ShapeUsual      = "usual"      // success, data, error_code and error_info (default)
+	ShapeList       = "list"       // the same with an empty list as data
+	ShapeMessage    = "message"    // a message alone
+	ShapeValidation = "validation" // the errors of a 422, which name the terminal
+)
+
+var shapes = []string{ShapeUsual, ShapeList, ShapeMessage, ShapeValidation}
+
 // Fault is something that shall go wrong. The zero values of its fields stand
 // for what FaultKinds says.
 type Fault struct {
@@ -91,9 +117,10 @@ type Fault struct {
 	ErrorInfo string `json:"error_info,omitempty"`
 	// RetryAfter is sent as header as it is: seconds, or an HTTP date.
 	RetryAfter string `json:"retry_after,omitempty"`
-	// Delay of slow_api; life of the token of expired_token. JSON has it as text.
+	// Delay of slow_api, hide_order and later_status; of the work of a call whose
+	// answer is lost; life of the token of expired_token. JSON has it as text.
 	Delay time.Duration `json:"delay,omitempty"`
-	// Mode of lose_answer, lose_create_answer (LoseBy…) and odd_framing (Framing…).
+	// Mode chooses one of the ways that FaultKinds lists: LoseBy…, Framing…, Shape….
 	Mode string `json:"mode,omitempty"`
 	// NotMade loses the answer without doing what was asked.
 	NotMade bool `json:"not_made,omitempty"`
@@ -103,10 +130,13 @@ type Fault struct {
 	Late bool `json:"late,omitempty"`
 	// URL of redirect and other_host_stream_url.
 	URL string `json:"url,omitempty"`
-	// Data of garbage_event.
+	// Data of garbage_event; what is put over an answer by the mode patch of odd_answer.
 	Data string `json:"data,omitempty"`
 	// Size in bytes of huge_event and of a huge answer.
 	Size int `json:"size,omitempty"`
+	// When and Becomes are the statuses of later_status.
+	When    string `json:"when,omitempty"`
+	Becomes string `json:"becomes,omitempty"`
 }
 
 // faultFields is a Fault without its methods.

@@ -7,13 +7,15 @@ type occasion struct {
 	op       Operation
 	order    string
 	terminal string
+	status   string // that the order has got, for later_status
 }
 
 // befalls tells whether f can happen there.
 func (f Fault) befalls(at occasion) bool {
 	return (f.Order == "" || f.Order == at.order) &&
 		(f.Terminal == "" || f.Terminal == at.terminal) &&
-		(f.Operation == "" || f.Operation == at.op)
+		(f.Operation == "" || f.Operation == at.op) &&
+		(f.When == "" || f.When == at.status)
 }
 
 // faultSet are faults that are set, in the order in which they were. The

@@ -40,6 +40,14 @@ func (s *Simulator) Act(terminalID string, action Action) (Order, error) {
 // refund, a chargeback, one that nobody knows yet. An empty financial status is
 // the same as the status.
 func (s *Simulator) SetStatus(orderID, status, financial string) (Order, error) {
+	return s.setStatus(orderID, status, financial, 0)
+}
+
+// setStatus is SetStatus with an amount that was paid; 0 leaves it.
+func (s *Simulator) setStatus(orderID, status, financial string, charged int64) (Order, error) {
+	if charged < 0 || charged > 2*maxAmount {
+		return Order{}, errors.New("amount: want a positive amount")
+	}
 	if status == "" || len(status) > 64 || len(financial) > 64 {
 		return Order{}, errors.New("status: want 1 to 64 characters")
 	}
@@ -58,13 +66,9 @@ func (s *Simulator) SetStatus(orderID, status, financial string) (Order, error) 
 	}
 	s.stopSteps(o)
 	o.stuck = false
-	switch {
-	case status == statusCompleted:
-		s.showResult(o, ScreenApproved)
-	case isFinal(status):
-		s.showResult(o, ScreenCancelled)
-	}
-	s.change(o, status, financial)
+	fill(&charged, o.charged)
+	o.charged = charged
+	s.giveStatus(o, status, financial)
 	return s.view(o), nil
 }
 

@@ -11,7 +11,9 @@ type mishaps struct {
 	instead       *answer // sent and nothing done
 	name          FaultName
 	lose          *Fault
-	flatten       bool // errors go out with 200
+	flatten       bool    // errors go out with 200
+	twice         bool    // done twice
+	odd           []Fault // ways to write the answer
 }
 
 // takeMishaps takes the faults that befall c. The caller holds mu.
@@ -30,19 +32,24 @@ func (s *Simulator) takeMishaps(c *call, r *http.Request) (m mishaps) {
 		m.instead, m.name = &a, f.Name
 		return m
 	}
+	if f, ok := s.takeFaultIf(c.op == OpCreate, FaultBusyTerminal, at); ok {
+		a := f.busy(c.terminal)
+		m.instead, m.name = &a, f.Name
+		return m
+	}
 	if f, ok := s.takeFault(FaultRedirect, at); ok {
 		a := f.redirection(r)
 		m.instead, m.name = &a, f.Name
 		return m
 	}
 	_, m.flatten = s.takeFault(FaultErrorsWith200, at)
+	_, m.twice = s.takeFault(FaultRepeatCall, at)
+	m.odd = s.takeEvery(FaultOddAnswer, at)
 	if f, ok := s.takeFault(FaultLoseAnswer, at); ok {
 		m.lose = &f
 	}
-	if c.op == OpCreate {
-		if f, ok := s.takeFault(FaultLoseCreateAnswer, at); ok {
-			m.lose = &f
-		}
+	if f, ok := s.takeFaultIf(c.op == OpCreate, FaultLoseCreateAnswer, at); ok {
+		m.lose = &f
 	}
 	return m
 }

@@ -21,7 +21,7 @@ func New(o Options) (*Simulator, error) {
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	s.alarms = newAlarms(&s.mu, &s.background)
 	s.journal = journal{now: s.now, logger: o.Logger, size: o.LogSize}
-	s.watchers = append(s.watchers, newWebhooks(s).send)
+	s.watchers = append(s.watchers, newWebhooks(s).send, s.giveLaterStatus)
 	s.clear()
 	return s, nil
 }

@@ -18,13 +18,21 @@ type order struct {
 	created   time.Time
 	modified  time.Time
 	completed time.Time
-	cardShown bool // a card was held to the terminal at least once
+	charged   int64 // what was paid, if that is not the amount; 0 while it is not known
+	cardShown bool  // a card was held to the terminal at least once
 	customer  visit
 	idle      *alarm
 	stuck     bool // by a PATCH: it stays declined until it is cancelled
 	finished  bool // was put among the finished ones
 	gone      bool // forgotten by Reset or for age: its streams end
 	listeners map[listener]struct{}
+	hidden    veil
+}
+
+// veil keeps an order from being asked for.
+type veil struct {
+	until  time.Time
+	answer answer
 }
 
 // visit is what the virtual customer of an order does.
@@ -44,6 +52,14 @@ type listener interface {
 }
 
 func (o *order) id() string { return o.create.OrderID }
+
+// amount is what was paid, or what is asked for.
+func (o *order) amount() int64 {
+	if o.charged > 0 {
+		return o.charged
+	}
+	return o.create.Amount
+}
 
 // final tells whether the payment is over and its terminal free. A status that
 // comes later, even an open one, does not bring it back.
@@ -96,6 +112,9 @@ func (s *Simulator) change(o *order, status, financial string) {
 	o.status, o.financial, o.modified = status, financial, now
 	if status == statusCompleted {
 		o.completed = now
+		if sc, err := scenarioByName(o.customer.scenario); err == nil && sc.charge != nil && o.charged == 0 {
+			o.charged = sc.charge(o.create.Amount)
+		}
 	}
 	o.events = append(o.events, Event{Status: status, FinancialStatus: financial, At: now, TransactionID: o.number})
 	e := o.entry(KindStatus, status)

@@ -70,14 +70,14 @@ func (o *order) dataAs(status, financial string) map[string]any {
 			"response_code":       responseCode(status),
 		}
 		methods = []any{with(card, map[string]any{
-			"amount": o.create.Amount, "currency": o.create.Currency,
+			"amount": o.amount(), "currency": o.create.Currency,
 			"description": o.create.Description, "payment_description": "Mastercard",
 			"status": status,
 		})}
 		details = with(details, card)
 	}
 	return map[string]any{
-		"amount":               o.create.Amount,
+		"amount":               o.amount(),
 		"amount_refunded":      0,
 		"completed":            localTime(o.completed),
 		"costs":                []any{},

@@ -14,7 +14,12 @@ func (a api) get(o *order, at occasion) answer {
 }
 
 // cancel answers POST orders/{id}/cancel. The caller holds mu.
-func (a api) cancel(o *order) answer {
+func (a api) cancel(o *order, at occasion) answer {
+	if _, late := a.s.takeFaultIf(!o.final(), FaultLateCancel, at); late {
+		a.s.stopSteps(o)
+		o.stuck = false
+		a.s.giveStatus(o, statusCompleted, statusCompleted)
+	}
 	if o.final() && o.status != statusCancelled {
 		return refusal(http.StatusBadRequest, codeUnspecified, "Unspecified error: the order is already "+o.status)
 	}

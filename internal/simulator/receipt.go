@@ -20,13 +20,17 @@ func (a api) receipt(o *order) answer {
 			"response_code":                  responseCode(o.status),
 		})
 	}
+	tip := map[string]any{"amount": max(0, o.amount()-o.create.Amount), "employee": nil}
+	if o.charged > o.create.Amount {
+		tip["employee"] = "Simulated employee"
+	}
 	return success(map[string]any{
 		"merchant": map[string]any{"name": "Simulated merchant", "address": "Simulated street 1"},
 		"order": map[string]any{
-			"amount": o.create.Amount, "amountrefunded": 0, "currency": o.create.Currency,
+			"amount": o.amount(), "amountrefunded": 0, "currency": o.create.Currency,
 			"completed":      localTime(o.completed),
 			"items":          map[string]any{"items": []any{}},
-			"tip":            map[string]any{"amount": 0, "employee": nil},
+			"tip":            tip,
 			"transaction_id": strconv.FormatInt(o.number, 10),
 		},
 		"payment":              payment,

@@ -18,6 +18,16 @@ const (
 	WalkAway               Scenario = "walk_away"
 	ReverseAfterCompletion Scenario = "reverse_after_completion"
 	WaitForHand            Scenario = "wait"
+
+	ApproveWithTip            Scenario = "approve_with_tip"
+	ApproveInPart             Scenario = "approve_in_part"
+	StepUpThenApprove         Scenario = "step_up_then_approve"
+	ReserveThenComplete       Scenario = "reserve_then_complete"
+	Expire                    Scenario = "expire"
+	Void                      Scenario = "void"
+	ApproveAfterCancel        Scenario = "approve_after_cancel"
+	RefundAfterCompletion     Scenario = "refund_after_completion"
+	ChargebackAfterCompletion Scenario = "chargeback_after_completion"
 )
 
 // ScenarioInfo describes a scenario to people and programs.
@@ -32,6 +42,9 @@ type ScenarioInfo struct {
 	Does string `json:"does"`
 
 	steps []Action
+	// charge makes the amount that is paid of the one that was asked for; nil
+	// leaves it.
+	charge func(int64) int64
 }
 
 // scenarios in the order in which they are shown. The endings all begin with
@@ -43,47 +56,138 @@ var scenarios = []ScenarioInfo{
 		[]string{"initialized", "completed"},
 		"The customer taps a card and the payment is approved. This is also what happens with every other amount.",
 		[]Action{ActTap, ActApprove},
+		nil,
 	},
 	{
 		SoftDeclineThenApprove, "7765",
 		[]string{"initialized", "declined", "initialized", "completed"},
 		"The issuer wants a PIN (soft decline); the customer inserts the card, enters it, and is approved.",
 		[]Action{ActTap, ActDecline, ActTap, ActApprove},
+		nil,
 	},
 	{
 		DeclineThenCancel, "7705",
 		[]string{"initialized", "declined", "cancelled"},
 		"The card is declined and the customer gives up on the terminal.",
 		[]Action{ActTap, ActDecline, ActCancel},
+		nil,
 	},
 	{
 		CancelOnTerminal, "7717",
 		[]string{"cancelled"},
 		"The customer cancels on the terminal without showing a card.",
 		[]Action{ActCancel},
+		nil,
 	},
 	{
 		WalkAway, "7768",
 		[]string{"cancelled"},
 		"Nobody touches the terminal; the payment is cancelled when the inactivity time is over.",
-		nil,
+		nil, nil,
 	},
 	{
 		ReverseAfterCompletion, "7721",
 		[]string{"initialized", "completed", "reversed"},
 		"The payment is approved and reversed one step later.",
 		[]Action{ActTap, ActApprove, ActReverse},
+		nil,
+	},
+	{
+		ApproveWithTip, "7704",
+		[]string{"initialized", "completed"},
+		"The customer adds a tip of 20 %: the order's amount grows, and the receipt shows the tip.",
+		[]Action{ActTap, ActApprove},
+		withTip,
+	},
+	{
+		ApproveInPart, "7710",
+		[]string{"initialized", "completed"},
+		"The issuer approves half of the amount.",
+		[]Action{ActTap, ActApprove},
+		half,
+	},
+	{
+		StepUpThenApprove, "7702",
+		[]string{"initialized", "declined", "initialized", "completed"},
+		"A soft decline whose second try is another transaction.",
+		[]Action{ActTap, ActDecline, actStepUp, ActApprove},
+		nil,
+	},
+	{
+		ReserveThenComplete, "7706",
+		[]string{"initialized", "reserved", "completed"},
+		"The amount is reserved first.",
+		[]Action{ActTap, statusAction("reserved"), ActApprove},
+		nil,
+	},
+	{
+		Expire, "7754",
+		[]string{"expired"},
+		"The payment expires.",
+		[]Action{statusAction("expired")},
+		nil,
+	},
+	{
+		Void, "7720",
+		[]string{"initialized", "void"},
+		"The payment is void, as a cancelled one is in the provider's general table.",
+		[]Action{ActTap, statusAction("void")},
+		nil,
+	},
+	{
+		ApproveAfterCancel, "7711",
+		[]string{"cancelled", "completed"},
+		"The payment is cancelled and approved one step later all the same.",
+		[]Action{ActCancel, statusAction(statusCompleted)},
+		nil,
+	},
+	{
+		RefundAfterCompletion, "7712",
+		[]string{"initialized", "completed", "refunded"},
+		"The payment is approved and refunded one step later.",
+		[]Action{ActTap, ActApprove, statusAction("refunded")},
+		nil,
+	},
+	{
+		ChargebackAfterCompletion, "7775",
+		[]string{"initialized", "completed", "chargeback"},
+		"The payment is approved and charged back one step later.",
+		[]Action{ActTap, ActApprove, statusAction("chargeback")},
+		nil,
 	},
 	{
 		WaitForHand, "7799",
 		nil,
 		"The terminal waits for a hand, see the actions below. Untouched, it is cancelled like walk_away.",
-		nil,
+		nil, nil,
 	},
 }
 
 // Scenarios lists every scenario in the order in which they are documented.
 func Scenarios() []ScenarioInfo { return slices.Clone(scenarios) }
+
+func withTip(amount int64) int64 { return amount + (amount+2)/5 }
+
+func half(amount int64) int64 { return max(1, amount/2) }
+
+// statusesPrefix begins a custom_1 that lists statuses: a scenario of its own.
+const (
+	statusesPrefix = "statuses:"
+	ownStatuses    = Scenario("statuses")
+	maxOwnStatuses = 32
+)
+
+// parseStatuses reads a scenario that an order lists itself.
+func parseStatuses(list string) (ScenarioInfo, error) {
+	sc := ScenarioInfo{Name: ownStatuses}
+	for status := range strings.SplitSeq(list, ",") {
+		if status = strings.TrimSpace(status); status == "" || len(status) > 64 || len(sc.steps) == maxOwnStatuses {
+			return ScenarioInfo{}, fmt.Errorf("%s%.64q: want 1 to %d statuses with commas between", statusesPrefix, list, maxOwnStatuses)
+		}
+		sc.steps = append(sc.steps, statusAction(status))
+	}
+	return sc, nil
+}
 
 // scenarioPrefix begins a custom_1 that asks for a scenario.
 const scenarioPrefix = "scenario:"
@@ -104,6 +208,9 @@ func scenarioByName(name Scenario) (ScenarioInfo, error) {
 // chooseScenario follows what the order asks for: custom_1, then the amount,
 // then what the terminal is set to.
 func chooseScenario(custom1 string, amount int64, terminal Scenario) (ScenarioInfo, error) {
+	if list, ok := strings.CutPrefix(custom1, statusesPrefix); ok {
+		return parseStatuses(list)
+	}
 	if name, ok := strings.CutPrefix(custom1, scenarioPrefix); ok {
 		return scenarioByName(Scenario(strings.TrimSpace(name)))
 	}

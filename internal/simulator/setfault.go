@@ -8,6 +8,7 @@ import (
 // addFault sets a checked fault. The caller holds mu.
 func (s *Simulator) addFault(set *faultSet, f Fault) Fault {
 	fill(&f.Count, 1)
+	fill(&f.Operation, oddities[f.Mode].op)
 	if f.ID == "" {
 		s.faultSeq++
 		f.ID = "f" + strconv.FormatUint(s.faultSeq, 10)
@@ -23,7 +24,7 @@ func (s *Simulator) addFault(set *faultSet, f Fault) Fault {
 func (s *Simulator) askedFaults(req createRequest) *answer {
 	asked, err := parseFaults(req.CustomInfo.Custom2)
 	if err != nil {
-		a := validationFailure(violation{"custom_info.custom_2", clip(req.CustomInfo.Custom2, 64), "Simulator: " + err.Error()})
+		a := validationFailure(violation{"custom_info.custom_2", []string{clip(req.CustomInfo.Custom2, 64)}, "Simulator: " + err.Error()})
 		return &a
 	}
 	record := s.calls.at(req.OrderID)

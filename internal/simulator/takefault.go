@@ -6,6 +6,14 @@ func (s *Simulator) takeFault(name FaultName, at occasion) (Fault, bool) {
 	return s.takeFaultAfter(name, at, -1)
 }
 
+// takeFaultIf is takeFault, or nothing.
+func (s *Simulator) takeFaultIf(wanted bool, name FaultName, at occasion) (Fault, bool) {
+	if !wanted {
+		return Fault{}, false
+	}
+	return s.takeFault(name, at)
+}
+
 // takeFaultAfter is takeFault where the occasion itself knows how many passed
 // before it; negative lets the fault count.
 func (s *Simulator) takeFaultAfter(name FaultName, at occasion, passed int) (f Fault, ok bool) {
@@ -28,4 +36,31 @@ func (s *Simulator) knownOrder(id string) string {
 		return ""
 	}
 	return id
+}
+
+// takeEvery returns each fault of that name that befalls at, and counts them
+// down. The caller holds mu.
+func (s *Simulator) takeEvery(name FaultName, at occasion) (taken []Fault) {
+	sets := []*faultSet{&s.faults}
+	if r := s.calls.byID[at.order]; r != nil {
+		sets = append(sets, &r.asked)
+	}
+	for _, set := range sets {
+		for _, f := range append(faultSet{}, *set...) {
+			alone := at
+			one := faultSet{f}
+			if got, ok := one.take(name, alone, -1); ok {
+				taken = append(taken, got)
+			}
+			if f.Name != name {
+				continue
+			}
+			if len(one) == 0 {
+				set.drop(f.ID)
+			} else {
+				set.put(one[0])
+			}
+		}
+	}
+	return taken
 }

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"net/http"
 	"net/url"
 	"strconv"
 	"time"
@@ -12,38 +13,81 @@ const (
 	maxPageSize     = 500
 )
 
-// terminals answers GET terminals. The caller holds mu.
-func (a api) terminals(g *group, query url.Values) answer {
-	page, ok := positive(query.Get("page"), 1, 1_000_000)
-	if !ok {
-		return validationFailure(violation{"page", clip(query.Get("page"), 64), "The page must be a positive number."})
+// terminals answers GET terminals and GET terminal-groups/{id}/terminals, with
+// the terminals of g. The caller holds mu.
+func (a api) terminals(c *call, query url.Values) answer {
+	g := c.group
+	if c.order != "" && c.order != strconv.FormatInt(g.number, 10) {
+		return forbidden()
 	}
-	limit, ok := positive(query.Get("limit"), defaultPageSize, 1_000_000)
-	if !ok {
-		return validationFailure(violation{"limit", clip(query.Get("limit"), 64), "The limit must be a positive number."})
+	var wrong []violation
+	number := func(name string, standard int) int {
+		text := query.Get(name)
+		if text == "" {
+			return standard
+		}
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > 1_000_000 {
+			wrong = append(wrong, violation{name, []string{clip(text, 64)}, "The " + name + " must be a positive number."})
+		}
+		return n
 	}
-	limit = min(limit, maxPageSize)
-	from := min((page-1)*limit, len(g.terminals))
-	to := min(from+limit, len(g.terminals))
-	data := make([]any, 0, to-from)
-	for _, t := range g.terminals[from:to] {
-		data = append(data, map[string]any{
-			"id": t.id, "provider": "SMARTPOS", "name": "Terminal " + t.id, "code": "sim-" + t.id,
-			"created": "2025-05-13T10:00:00Z", "last_updated": t.since.Format(time.RFC3339),
-			"manufacturer_id": nil, "serial_number": nil,
-			"active": true, "group_id": g.number, "country": "NL",
-		})
+	page, limit := number("page", 1), min(number("limit", defaultPageSize), maxPageSize)
+	if len(wrong) > 0 {
+		return validationFailure(wrong...)
 	}
-	list := success(data)
-	list.body.(map[string]any)["pager"] = map[string]any{"total_items": len(g.terminals)}
-	return list
+	rows := groupRows(g)
+	if _, ok := a.s.takeFault(FaultAccountTerminals, c.occasion()); ok {
+		rows = a.accountRows()
+	}
+	from := min((page-1)*limit, len(rows))
+	body := map[string]any{"success": true, "data": rows[from:min(from+limit, len(rows))]}
+	f, odd := a.s.takeFault(FaultOddPager, c.occasion())
+	switch {
+	case !odd:
+		body["pager"] = map[string]any{"total_items": len(rows)}
+	case f.Mode == PagerOffset:
+		body["pager"] = map[string]any{"total": len(rows), "offset": from, "limit": limit}
+	case f.Mode != PagerNone:
+		body["pager"] = map[string]any{"limit": limit, "page": page, "total_items": len(rows)}
+	}
+	return answer{status: http.StatusOK, body: body}
 }
 
-// positive reads a number of a query; empty stands for standard.
-func positive(text string, standard, limit int) (int, bool) {
-	if text == "" {
-		return standard, true
+func terminalRow(id, provider string, active bool, group any, updated time.Time) map[string]any {
+	return map[string]any{
+		"id": id, "provider": provider, "name": "Terminal " + id, "code": "sim-" + id,
+		"created": "2025-05-13T10:00:00Z", "last_updated": updated.Format(time.RFC3339),
+		"manufacturer_id": nil, "serial_number": nil,
+		"active": active, "group_id": group, "country": "NL",
 	}
-	n, err := strconv.Atoi(text)
-	return n, err == nil && n >= 1 && n <= limit
+}
+
+func groupRows(g *group) []map[string]any {
+	rows := make([]map[string]any, len(g.terminals))
+	for i, t := range g.terminals {
+		rows[i] = terminalRow(t.id, "SMARTPOS", true, g.number, t.since)
+	}
+	return rows
+}
+
+// accountRows lists the terminals of every group and others that no key serves,
+// the group as number and as text by turns.
+func (a api) accountRows() (rows []map[string]any) {
+	for _, g := range a.s.terminals.groups {
+		rows = append(rows, groupRows(g)...)
+	}
+	now := a.s.now()
+	rows = append(rows,
+		terminalRow("INACTIVE1", "SMARTPOS", false, a.s.terminals.groups[0].number, now),
+		terminalRow("CTAP0001", "CTAP", true, a.s.terminals.groups[0].number, now),
+		terminalRow("VERIFONE1", "VERIFONE", true, nil, now),
+		terminalRow("ELSEWHERE", "SMARTPOS", true, int64(1), now),
+	)
+	for i, row := range rows {
+		if n, ok := row["group_id"].(int64); ok && i%2 == 1 {
+			row["group_id"] = strconv.FormatInt(n, 10)
+		}
+	}
+	return rows
 }

@@ -16,7 +16,9 @@ type Order struct {
 	SessionID     string `json:"session_id"`
 	TransactionID int64  `json:"transaction_id"`
 	// Amount in the currency's smallest unit.
-	Amount          int64  `json:"amount"`
+	Amount int64 `json:"amount"`
+	// AmountCharged is what was paid, if that is another amount.
+	AmountCharged   int64  `json:"amount_charged,omitempty"`
 	Currency        string `json:"currency"`
 	Description     string `json:"description"`
 	Status          string `json:"status"`
@@ -50,7 +52,7 @@ func (s *Simulator) view(o *order) Order {
 	return Order{
 		ID: o.id(), Terminal: o.terminal.id, Group: o.terminal.group.id,
 		SessionID: o.session, TransactionID: o.number,
-		Amount: o.create.Amount, Currency: o.create.Currency, Description: o.create.Description,
+		Amount: o.create.Amount, AmountCharged: o.charged, Currency: o.create.Currency, Description: o.create.Description,
 		Status: o.status, FinancialStatus: o.financial, Final: o.final(), Stuck: o.stuck,
 		Scenario: o.customer.scenario, Created: o.created, Modified: o.modified,
 		Events: slices.Clone(o.events), Streams: len(o.listeners),

@@ -10,16 +10,32 @@ const groups = [
   ['api', 'Of the order API'],
   ['terminal', 'Of the terminal'],
 ];
-// What a fault needs besides a switch to be worth looking at.
-const afterwards = { drop_stream: 1, silent_stream: 1 };
-const operations = {
-  lose_answer: ['', 'create', 'get', 'cancel', 'terminals'],
-  fail_api: ['', 'create', 'get', 'cancel', 'terminals'],
-  slow_api: ['', 'create', 'get', 'cancel', 'terminals'],
-  redirect: ['', 'create', 'get', 'cancel', 'terminals', 'stream'],
-  errors_with_200: ['', 'create', 'get', 'cancel', 'terminals'],
+const everyCall = ['', 'create', 'get', 'cancel', 'terminals'];
+const delays = ['3s', '1s', '12s', '45s'];
+// What a fault needs besides a switch and a mode to be worth looking at, by field.
+const choices = {
+  drop_stream: { after: ['1', '0', '2', '3'] },
+  silent_stream: { after: ['1', '0', '2', '3'] },
+  refuse_stream: { status: ['500', '401', '403', '410', '429', '503'] },
+  lose_answer: { operation: everyCall },
+  fail_api: { operation: everyCall, status: ['500', '400', '401', '404', '409', '422', '429', '503'] },
+  slow_api: { operation: everyCall, delay: delays },
+  redirect: { operation: [...everyCall, 'stream'] },
+  errors_with_200: { operation: everyCall },
+  repeat_call: { operation: ['create', 'cancel'] },
+  hide_order: { delay: delays },
+  later_status: {
+    when: ['completed', 'cancelled', 'declined'],
+    becomes: ['reversed', 'refunded', 'chargeback', 'completed'],
+    delay: delays,
+  },
 };
-const statuses = { refuse_stream: ['500', '401', '403', '429', '503'], fail_api: ['500', '401', '429', '503'] };
+const labels = { after: 'after', operation: 'call', status: 'status', delay: 'by', when: 'when', becomes: 'becomes' };
+const names = {
+  after: { 0: 'no event', 1: '1 event', 2: '2 events', 3: '3 events' },
+  operation: { '': 'every' },
+};
+const byHandAlone = ['status', 'patch']; // modes that need more than a switch
 
 // choice makes a labelled select for a fault's field.
 function choice(field, label, values, names = {}) {
@@ -54,14 +70,10 @@ class Switch {
     this.button.setAttribute('aria-describedby', imitates.id);
     this.button.addEventListener('click', () => this.flip());
     const options = this.node.querySelector('.options');
-    if (kind.name in afterwards) {
-      options.append(choice('after', 'after', ['1', '0', '2', '3'], { 0: 'no event', 1: '1 event', 2: '2 events', 3: '3 events' }));
+    for (const [field, values] of Object.entries(choices[kind.name] ?? {})) {
+      options.append(choice(field, labels[field], values, names[field]));
     }
-    if (operations[kind.name]) options.append(choice('operation', 'call', operations[kind.name], { '': 'every' }));
-    if (statuses[kind.name]) options.append(choice('status', 'status', statuses[kind.name]));
-    if (kind.modes) options.append(choice('mode', 'how', kind.modes.filter((mode) => mode !== 'status')));
-    if (kind.name === 'slow_api') options.append(choice('delay', 'by', ['1s', '3s', '12s', '45s']));
-    if (kind.name === 'slow_api') options.querySelector('[data-field="delay"]').value = '3s';
+    if (kind.modes) options.append(choice('mode', 'how', kind.modes.filter((mode) => !byHandAlone.includes(mode))));
     options.addEventListener('change', () => { if (this.fault) this.set(); });
     if (!options.hasChildNodes()) options.remove();
   }
