@@ -144,3 +144,28 @@ func benchmarkStart(b *testing.B, s *bundle, every time.Duration) {
 	percentiles(b, took)
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "starts/s")
 }
+
+// BenchmarkReadLog measures what a takeover reads: claim and five statuses.
+func BenchmarkReadLog(b *testing.B) {
+	for name, make := range map[string]func() *bundle{
+		"one server": func() *bundle { return ready(b, "") },
+		"cluster":    func() *bundle { return clustered(b) },
+	} {
+		s := make()
+		last := appendAnyway(b, s, status("A", "initialized", 1), 0)
+		for i := range uint64(4) {
+			last = must(s.AppendStatus(b.Context(), status("A", "initialized", i+2), last))(b)
+		}
+		must(s.AppendClaim(b.Context(), "T1", "A", claim("T1", "A", 1), last))(b)
+		b.Run(name+", leader", func(b *testing.B) {
+			for b.Loop() {
+				must(s.ReadLog(b.Context(), "T1", "A", true))(b)
+			}
+		})
+		b.Run(name+", any copy", func(b *testing.B) {
+			for b.Loop() {
+				must(s.ReadLogFast(b.Context(), "T1", "A", false))(b)
+			}
+		})
+	}
+}

@@ -2,7 +2,9 @@ package bus
 
 import (
 	"fmt"
+	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -24,7 +26,8 @@ const (
 
 // Options say where NATS is and how to get in.
 type Options struct {
-	// URLs of one or more servers of one cluster, comma separated.
+	// URLs of one or more servers of one cluster, comma separated. The path of a
+	// WebSocket URL also goes for servers that the first one names.
 	URLs string
 	// Name of the connection, shown by the server's monitoring.
 	Name string
@@ -116,6 +119,10 @@ func (o Options) natsOptions() ([]nats.Option, error) {
 	}
 	if o.CertFile != "" {
 		options = append(options, nats.ClientCert(o.CertFile, o.KeyFile))
+	}
+	first, _, _ := strings.Cut(o.URLs, ",")
+	if u, err := url.Parse(first); err == nil && strings.HasPrefix(u.Scheme, "ws") && u.Path != "" {
+		options = append(options, nats.ProxyPath(u.Path))
 	}
 	if o.TLSFirst {
 		options = append(options, nats.TLSHandshakeFirst())

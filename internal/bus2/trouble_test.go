@@ -4,6 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -142,6 +146,31 @@ func TestTLSFirst(t *testing.T) {
 	if s := must(b.Server())(t); !s.TLS {
 		t.Errorf("got %+v, want TLS", s)
 	}
+}
+
+// NATS over WebSocket may be behind a proxy, under a path.
+func TestWebSocketUnderAPath(t *testing.T) {
+	t.Parallel()
+	config := natstest.WithConfig(`websocket { host: 127.0.0.1, port: -1, no_tls: true }`)
+	server := natstest.Run(t, config)
+	paths := make(chan string, 99)
+	target := must(url.Parse(strings.Replace(server.Server().WebsocketURL(), "ws", "http", 1)))(t)
+	handler := http.StripPrefix("/bus/nats", httputil.NewSingleHostReverseProxy(target))
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		paths <- r.URL.Path
+		handler.ServeHTTP(w, r)
+	}))
+	t.Cleanup(proxy.Close)
+	b := setup(t, server.URL(), func(o *bus.Options) {
+		o.URLs = strings.Replace(proxy.URL, "http", "ws", 1) + "/bus/nats"
+	})
+	if path := receive(t, paths); path != "/bus/nats" {
+		t.Errorf("connected at %s", path)
+	}
+	if path := b.Conn().Opts.ProxyPath; path != "/bus/nats" {
+		t.Errorf("connects to further servers at %q", path)
+	}
+	b.ensure()
 }
 
 // A replica that had trouble with NATS itself must not judge the others.
