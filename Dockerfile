@@ -36,10 +36,10 @@ RUN --mount=type=cache,target=/go/pkg/mod \
     CGO_ENABLED=0 GOOS="${TARGETOS}" GOARCH="${TARGETARCH}" \
     go build -trimpath -buildvcs=false -tags grpcnotrace \
       -ldflags "-s -w -buildid= -X main.version=${VERSION} -X main.commit=${COMMIT}" \
-      -o /image/bridge ./cmd/bridge
+      -o /image/pos-bridge ./cmd/bridge
 
 # All the rest of the image: certificates to know the provider by, a name for
-# the user, and /tmp for those who do not mount one ("bridge dev" keeps its
+# the user, and /tmp for those who do not mount one ("pos-bridge dev" keeps its
 # data there).
 RUN mkdir -p /image/etc/ssl/certs /image/tmp \
  && cp /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ca-certificates.crt \
@@ -66,5 +66,5 @@ LABEL org.opencontainers.image.title="pos-bridge" \
 USER 65532:65532
 EXPOSE 8080
 # SIGTERM, the default stop signal, drains: sessions move to another replica.
-ENTRYPOINT ["/bridge"]
+ENTRYPOINT ["/pos-bridge"]
 CMD ["serve"]

@@ -7,7 +7,7 @@ FUZZTIME ?= 30s
 .PHONY: build test race lint fmt dev fuzz pictures ci
 
 build: ## The binary, into dist/
-	CGO_ENABLED=0 go build -trimpath -ldflags "-X main.version=$$(git describe --tags --always --dirty)" -o dist/bridge ./cmd/bridge
+	CGO_ENABLED=0 go build -trimpath -ldflags "-X main.version=$$(git describe --tags --always --dirty)" -o dist/pos-bridge ./cmd/bridge
 
 test: ## All tests
 	go test ./...

@@ -326,7 +326,7 @@ func (s *session) refuse(ctx context.Context, answer *schema.Error) error {
 	s.noteMet("The start was refused: " + string(answer.Code))
 	level := zap.InfoLevel
 	if answer.Code == schema.ProviderError {
-		level = zap.WarnLevel // a key, or a provider, that is not as it should be: bridge check tells
+		level = zap.WarnLevel // a key, or a provider, that is not as it should be: pos-bridge check tells
 	}
 	s.log.Log(level, "The start was refused", zap.String(telemetry.KeyCode, string(answer.Code)), zap.String(telemetry.KeyReason, answer.Message))
 	return s.removeRefused(ctx, answer)

@@ -87,7 +87,7 @@ func traceVariables(t *testing.T, endpoint string) {
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
 }
 
-// runTraced runs a daemon as "bridge serve" does, with traces as the variables
+// runTraced runs a daemon as "pos-bridge serve" does, with traces as the variables
 // say. stop drains it and delivers what spans are left.
 func (b *bundle) runTraced(change ...func(*bridge.Config)) (stop func()) {
 	b.t.Helper()

@@ -6,7 +6,7 @@ import (
 	"github.com/posbridge/bridge/internal/till"
 )
 
-// newCancel is "bridge cancel": cancel a payment.
+// newCancel is "pos-bridge cancel": cancel a payment.
 func newCancel() *cobra.Command { return newHand().cancel() }
 
 func (h *hand) cancel() *cobra.Command {
@@ -21,7 +21,7 @@ Exit codes: 0 the bridge has answered, and says which status the order has now;
 1 no connection, no bridge, or no answer; 2 wrong command line or settings; 5
 refused by the bridge.
 ` + connectionHelp,
-		Example: "  bridge cancel --terminal SIM00001 --order pay-20261123-AB12CD",
+		Example: "  pos-bridge cancel --terminal SIM00001 --order pay-20261123-AB12CD",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkBoth(terminal, order); err != nil {

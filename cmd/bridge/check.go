@@ -10,7 +10,7 @@ import (
 	"github.com/posbridge/bridge/internal/check"
 )
 
-// newCheck is "bridge check": prove a configuration without serving.
+// newCheck is "pos-bridge check": prove a configuration without serving.
 func newCheck() *cobra.Command {
 	var options check.Options
 	var asJSON, strict bool
@@ -18,7 +18,7 @@ func newCheck() *cobra.Command {
 		Use:   "check",
 		Short: "Prove a configuration: NATS, JetStream, rights, keys, clocks; serves nothing",
 		Long: `Prove a configuration without serving. It reads the same BRIDGE_… variables as
-"bridge serve" and goes through the configuration, the connection to NATS, the
+"pos-bridge serve" and goes through the configuration, the connection to NATS, the
 JetStream objects and what their storage promises, the rights of the user, each
 terminal group's key and terminals, and the clocks.
 
@@ -28,8 +28,8 @@ With --create it makes the JetStream objects that are missing.
 
 Exit codes: 0 no failure; 1 a failure, or with --strict a warning; 2 the
 configuration cannot be used.`,
-		Example: `  bridge check
-  bridge check --strict --json`,
+		Example: `  pos-bridge check
+  pos-bridge check --strict --json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := untilStopped(cmd)

@@ -23,7 +23,7 @@ func busCommand(t *testing.T, environment map[string]string, args ...string) (co
 	t.Helper()
 	getenv := func(name string) string { return environment[name] }
 	fresh := func() *hand { return &hand{getenv: getenv, now: time.Now} }
-	root := &cobra.Command{Use: "bridge", SilenceUsage: true, SilenceErrors: true}
+	root := &cobra.Command{Use: program, SilenceUsage: true, SilenceErrors: true}
 	root.AddCommand(fresh().pay(), fresh().cancel(), fresh().watch(), fresh().sessions())
 	var out, errout bytes.Buffer
 	root.SetArgs(args)
@@ -43,7 +43,7 @@ func exitCode(stderr *bytes.Buffer, err error) int {
 		code, err = exit.Code, exit.Err
 	}
 	if err != nil {
-		stderr.WriteString("bridge: " + err.Error() + "\n")
+		stderr.WriteString("pos-bridge: " + err.Error() + "\n")
 	}
 	return code
 }
@@ -71,24 +71,24 @@ func TestBusCommandsRefuseWrongUse(t *testing.T) {
 	for _, test := range []struct {
 		args, want string
 	}{
-		{"pay", `bridge: required flag(s) "amount", "terminal" not set`},
-		{"pay --terminal T1 --amount 12,50", `bridge: --amount: want digits with a point before the decimals, such as 12.50, got "12,50"`},
-		{"pay --terminal T1 --amount 12.505", `bridge: --amount: EUR has 2 decimals, got "12.505"`},
-		{"pay --terminal T1 --amount 1.5 --currency jpy", `bridge: --amount: JPY has no decimals, got "1.5"`},
-		{"pay --terminal T1 --amount 1 --currency XYZ", `bridge: --amount: "XYZ" is not a currency: want an ISO 4217 code such as EUR`},
-		{"pay --terminal > --amount 1", `bridge: --terminal must be 1 to 36 characters`},
-		{"pay --terminal T1 --amount 1 --order *", `bridge: --order must be 1 to 50 characters`},
-		{"pay --terminal T1 --amount 1 --order=", `bridge: --order must be 1 to 50 characters`},
-		{"pay --terminal T1 --amount 1 --timeout 0s", `bridge: --timeout: want a positive duration such as 35m`},
-		{"pay --terminal T1 --amount 1 --description " + strings.Repeat("x", 201), `bridge: description must be at most 200 characters; got 201`},
-		{"pay --terminal T1 --amount 1 more", `bridge: unknown command "more" for "bridge pay"`},
-		{"pay --terminal T1 --amount 1 --context gone", `bridge: nats context gone: there is no`},
-		{"cancel --terminal T1", `bridge: required flag(s) "order" not set`},
-		{"cancel --terminal T1 --order=", `bridge: --order must be 1 to 50 characters`},
-		{"watch --since -1s", `bridge: --since: want a positive duration such as 10m`},
-		{"watch --terminal a.b", `bridge: --terminal must be`},
-		{"sessions --order a", `bridge: --order: want --terminal too`},
-		{"sessions --nonsense", `bridge: unknown flag: --nonsense`},
+		{"pay", `pos-bridge: required flag(s) "amount", "terminal" not set`},
+		{"pay --terminal T1 --amount 12,50", `pos-bridge: --amount: want digits with a point before the decimals, such as 12.50, got "12,50"`},
+		{"pay --terminal T1 --amount 12.505", `pos-bridge: --amount: EUR has 2 decimals, got "12.505"`},
+		{"pay --terminal T1 --amount 1.5 --currency jpy", `pos-bridge: --amount: JPY has no decimals, got "1.5"`},
+		{"pay --terminal T1 --amount 1 --currency XYZ", `pos-bridge: --amount: "XYZ" is not a currency: want an ISO 4217 code such as EUR`},
+		{"pay --terminal > --amount 1", `pos-bridge: --terminal must be 1 to 36 characters`},
+		{"pay --terminal T1 --amount 1 --order *", `pos-bridge: --order must be 1 to 50 characters`},
+		{"pay --terminal T1 --amount 1 --order=", `pos-bridge: --order must be 1 to 50 characters`},
+		{"pay --terminal T1 --amount 1 --timeout 0s", `pos-bridge: --timeout: want a positive duration such as 35m`},
+		{"pay --terminal T1 --amount 1 --description " + strings.Repeat("x", 201), `pos-bridge: description must be at most 200 characters; got 201`},
+		{"pay --terminal T1 --amount 1 more", `pos-bridge: unknown command "more" for "pos-bridge pay"`},
+		{"pay --terminal T1 --amount 1 --context gone", `pos-bridge: nats context gone: there is no`},
+		{"cancel --terminal T1", `pos-bridge: required flag(s) "order" not set`},
+		{"cancel --terminal T1 --order=", `pos-bridge: --order must be 1 to 50 characters`},
+		{"watch --since -1s", `pos-bridge: --since: want a positive duration such as 10m`},
+		{"watch --terminal a.b", `pos-bridge: --terminal must be`},
+		{"sessions --order a", `pos-bridge: --order: want --terminal too`},
+		{"sessions --nonsense", `pos-bridge: unknown flag: --nonsense`},
 	} {
 		t.Run(test.args, func(t *testing.T) {
 			t.Parallel()
@@ -105,8 +105,8 @@ func TestBusCommandsSayWhatIsMissing(t *testing.T) {
 	s := natstest.Run(t)
 	for _, args := range []string{"pay -t T1 --amount 1", "cancel -t T1 -o a", "sessions", "sessions -t T1 -o a"} {
 		code, _, errout := busCommand(t, map[string]string{"BRIDGE_NATS_URL": s.URL(), "BRIDGE_SUBJECT_PREFIX": "shop"}, strings.Fields(args)...)
-		want := "bridge: no bridge is serving at " + s.URL() + ` with subject prefix "shop"` + "\n" +
-			"  start one with \"bridge serve\", or with \"bridge dev\" to try things out;\n"
+		want := "pos-bridge: no bridge is serving at " + s.URL() + ` with subject prefix "shop"` + "\n" +
+			"  start one with \"pos-bridge serve\", or with \"pos-bridge dev\" to try things out;\n"
 		if code != exitFailure || !strings.HasPrefix(errout, want) {
 			t.Errorf("%s: got exit %d, errors\n%s\nwant exit %d,\n%s", args, code, errout, exitFailure, want)
 		}
@@ -114,7 +114,7 @@ func TestBusCommandsSayWhatIsMissing(t *testing.T) {
 	s.Shutdown()
 	for _, args := range []string{"pay -t T1 --amount 1", "cancel -t T1 -o a", "sessions", "watch"} {
 		code, _, errout := busCommand(t, map[string]string{"BRIDGE_NATS_URL": s.URL()}, strings.Fields(args)...)
-		want := "bridge: connect to NATS at " + s.URL() + ": no server answers there\n  say where NATS is"
+		want := "pos-bridge: connect to NATS at " + s.URL() + ": no server answers there\n  say where NATS is"
 		if code != exitFailure || !strings.HasPrefix(errout, want) {
 			t.Errorf("%s: got exit %d, errors\n%s\nwant exit %d,\n%s", args, code, errout, exitFailure, want)
 		}

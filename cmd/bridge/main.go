@@ -1,4 +1,4 @@
-// Command bridge takes card payments on SmartPOS terminals from a NATS bus to
+// Command bridge is the program pos-bridge. It takes card payments on SmartPOS terminals from a NATS bus to
 // MultiSafepay and every status change back.
 package main
 
@@ -11,6 +11,10 @@ import (
 
 	"github.com/spf13/cobra"
 )
+
+// program is what the program is called where it is installed. "bridge" is a
+// command of iproute2.
+const program = "pos-bridge"
 
 // Exit codes of the program.
 const (
@@ -59,14 +63,15 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		err = exit.Err
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "bridge: %v\n", err)
+		fmt.Fprintf(stderr, "%s: %v\n", program, err)
 	}
 	return code
 }
 
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
-		Use:           "bridge",
+		Use:           program,
+		Version:       versionLine(),
 		Short:         "Card payments on SmartPOS terminals, from your NATS bus and back",
 		SilenceUsage:  true,
 		SilenceErrors: true,

@@ -15,7 +15,7 @@ import (
 	"github.com/posbridge/bridge/schema"
 )
 
-// newPay is "bridge pay": start a payment and show its course.
+// newPay is "pos-bridge pay": start a payment and show its course.
 func newPay() *cobra.Command { return newHand().pay() }
 
 func (h *hand) pay() *cobra.Command {
@@ -31,7 +31,7 @@ func (h *hand) pay() *cobra.Command {
 		Long: `Start a payment on a terminal and show its course until it is over.
 
 The first Ctrl-C cancels the payment and goes on showing it; the second leaves
-it: the payment goes on then, and "bridge watch" shows it.
+it: the payment goes on then, and "pos-bridge watch" shows it.
 
 To run the command again with the same --order is safe: it never makes a second
 payment, it goes on showing the first.
@@ -41,8 +41,8 @@ bridge; 2 wrong command line or settings; 3 over and not paid (cancelled,
 expired, void); 4 not known whether paid (unresolved, left, or no end within
 --timeout); 5 refused by the bridge.
 ` + connectionHelp,
-		Example: `  bridge pay --terminal SIM00001 --amount 12.50
-  bridge pay -t SIM00001 --amount 1200 --currency JPY --order INV/2026-17 --json`,
+		Example: `  pos-bridge pay --terminal SIM00001 --amount 12.50
+  pos-bridge pay -t SIM00001 --amount 1200 --currency JPY --order INV/2026-17 --json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			request.Currency = strings.ToUpper(request.Currency)

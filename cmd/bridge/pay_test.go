@@ -84,7 +84,7 @@ func TestPayRefused(t *testing.T) {
 	}})
 	code, out, errout := busCommand(t, environment, "pay", "-t", "T1", "--amount", "1", "--order", "a")
 	wantOut := "Payment a: 1.00 EUR on terminal T1\n"
-	wantErr := "bridge: refused by the bridge: no such gateway\uFFFD[2J (provider_rejected, not retryable)\n" +
+	wantErr := "pos-bridge: refused by the bridge: no such gateway\uFFFD[2J (provider_rejected, not retryable)\n" +
 		"  MultiSafepay answered HTTP 422, error 1023: No gateway\n" +
 		"  nothing is left open; correct what MultiSafepay names and ask again, with a new --order\n"
 	if code != exitRefused || out != wantOut || errout != wantErr {
@@ -128,7 +128,7 @@ func TestPayHearsSignals(t *testing.T) {
 	errout.Await(t, "cancelling")
 	signal(cmd.Process, os.Interrupt)
 	ends(t, cmd, exitUnknown)
-	if got, want := errout.String(), "bridge watch --terminal T1 --order two --since 1h"; !strings.Contains(got, want) {
+	if got, want := errout.String(), "pos-bridge watch --terminal T1 --order two --since 1h"; !strings.Contains(got, want) {
 		t.Errorf("got remarks\n%s\nwant %q", got, want)
 	}
 

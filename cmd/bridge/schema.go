@@ -16,7 +16,7 @@ import (
 	"github.com/posbridge/bridge/schema"
 )
 
-// asyncAPIName is what "bridge schema" calls the AsyncAPI document.
+// asyncAPIName is what "pos-bridge schema" calls the AsyncAPI document.
 const asyncAPIName = "asyncapi"
 
 func newSchema() *cobra.Command {
@@ -27,10 +27,10 @@ func newSchema() *cobra.Command {
 		Long: `Without a name: lists the messages, one a line.
 With a name: prints the message's JSON Schema (2020-12).
 With "asyncapi": prints the AsyncAPI 3 document with every subject and message.`,
-		Example: `  bridge schema
-  bridge schema status-event
-  bridge schema asyncapi
-  bridge schema --all ./schemas`,
+		Example: `  pos-bridge schema
+  pos-bridge schema status-event
+  pos-bridge schema asyncapi
+  pos-bridge schema --all ./schemas`,
 		Args: cobra.MaximumNArgs(1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return schemaNames(), cobra.ShellCompDirectiveNoFileComp

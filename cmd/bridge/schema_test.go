@@ -12,7 +12,7 @@ import (
 	"github.com/posbridge/bridge/schema"
 )
 
-// runSchema runs "bridge schema" with args.
+// runSchema runs "pos-bridge schema" with args.
 func runSchema(args ...string) (stdout string, err error) {
 	cmd := newSchema()
 	var out bytes.Buffer

@@ -8,7 +8,7 @@ import (
 	"github.com/posbridge/bridge/internal/till"
 )
 
-// newSessions is "bridge sessions": show the open payments, or one order.
+// newSessions is "pos-bridge sessions": show the open payments, or one order.
 func newSessions() *cobra.Command { return newHand().sessions() }
 
 func (h *hand) sessions() *cobra.Command {
@@ -23,8 +23,8 @@ Exit codes: 0 the bridge has answered; 1 no connection, no bridge, or no answer;
 2 wrong command line or settings; 5 refused by the bridge (an order that it does
 not know, for example).
 ` + connectionHelp,
-		Example: `  bridge sessions
-  bridge sessions --terminal SIM00001 --order pay-20261123-AB12CD`,
+		Example: `  pos-bridge sessions
+  pos-bridge sessions --terminal SIM00001 --order pay-20261123-AB12CD`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if filter.Order != "" && filter.Terminal == "" {

@@ -34,7 +34,7 @@ func TestSessionsAndCancel(t *testing.T) {
 		{"sessions --json", exitOK, `{"sessions":[{"order_id":"a","terminal_id":"T1",`},
 		{"sessions -t T1 -o a", exitOK, "order          a\nterminal       T1\namount         12.50 EUR\n"},
 		{"sessions -t T1 -o a --json", exitOK, `{"order_id":"a","terminal_id":"T1",`},
-		{"sessions -t T1 -o b", exitRefused, "bridge: refused by the bridge: order b is not known (not_found, not retryable)\n"},
+		{"sessions -t T1 -o b", exitRefused, "pos-bridge: refused by the bridge: order b is not known (not_found, not retryable)\n"},
 		{"cancel -t T1 -o a", exitOK, "order a on terminal T1: cancelled: cancelled, nothing was charged\n"},
 		{"cancel -t T1 -o a --json", exitOK, `{"order_id":"a","terminal_id":"T1","status":"cancelled"}` + "\n"},
 	} {

@@ -18,7 +18,7 @@ import (
 	"github.com/posbridge/bridge/internal/simulator"
 )
 
-// simulateFlags are the flags of bridge simulate.
+// simulateFlags are the flags of pos-bridge simulate.
 type simulateFlags struct {
 	addr             string
 	groups           []string
@@ -38,9 +38,9 @@ func newSimulate() *cobra.Command {
 		Long: `Run the provider's order API, its event stream and virtual SmartPOS terminals
 on this machine. Terminals act by themselves, as the order's amount or custom_1
 asks for, or wait for a hand. No money moves, no key is real.`,
-		Example: `  bridge simulate
-  bridge simulate --pace 20 --group 57958=till-key:T0001..T0050
-  bridge simulate --manual --inactivity 5m`,
+		Example: `  pos-bridge simulate
+  pos-bridge simulate --pace 20 --group 57958=till-key:T0001..T0050
+  pos-bridge simulate --manual --inactivity 5m`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return simulate(cmd, f) },
 	}

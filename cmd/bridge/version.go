@@ -39,14 +39,20 @@ func buildVersion() (v, c string) {
 	return v, c
 }
 
+// versionLine is what "pos-bridge version" and "pos-bridge --version" print behind
+// the program's name.
+func versionLine() string {
+	v, c := buildVersion()
+	return fmt.Sprintf("%s (commit %s, %s)", v, c, runtime.Version())
+}
+
 func newVersion() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print version, commit and Go release",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			v, c := buildVersion()
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "bridge %s (commit %s, %s)\n", v, c, runtime.Version())
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s version %s\n", program, versionLine())
 			return err
 		},
 	}

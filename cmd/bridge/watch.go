@@ -9,7 +9,7 @@ import (
 	"github.com/posbridge/bridge/internal/till"
 )
 
-// newWatch is "bridge watch": show status events as they come.
+// newWatch is "pos-bridge watch": show status events as they come.
 func newWatch() *cobra.Command { return newHand().watch() }
 
 func (h *hand) watch() *cobra.Command {
@@ -27,9 +27,9 @@ them and the live ones there is no gap and no double.
 Exit codes: 0 stopped; 1 no connection, or no right to subscribe or to read the
 stream; 2 wrong command line or settings.
 ` + connectionHelp,
-		Example: `  bridge watch
-  bridge watch --terminal SIM00001 --since 10m
-  bridge watch --json | jq -r 'select(.final) | .order_id + " " + .status'`,
+		Example: `  pos-bridge watch
+  pos-bridge watch --terminal SIM00001 --since 10m
+  pos-bridge watch --json | jq -r 'select(.final) | .order_id + " " + .status'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if since < 0 {

@@ -76,11 +76,11 @@ func TestTheBridgeTakesTheEnvironment(t *testing.T) {
 			for alive := false; !alive; {
 				select {
 				case err := <-ended:
-					t.Fatalf("bridge serve ended: %v\n%s", err, log.String())
+					t.Fatalf("pos-bridge serve ended: %v\n%s", err, log.String())
 				case <-deadline:
 					_ = cmd.Process.Kill()
 					<-ended
-					t.Fatalf("bridge serve did not answer on /healthz in 30 s\n%s", log.String())
+					t.Fatalf("pos-bridge serve did not answer on /healthz in 30 s\n%s", log.String())
 				case <-tick.C:
 					if resp, err := http.Get("http://" + address + "/healthz"); err == nil {
 						resp.Body.Close()
@@ -95,12 +95,12 @@ func TestTheBridgeTakesTheEnvironment(t *testing.T) {
 			select {
 			case err := <-ended:
 				if err != nil {
-					t.Errorf("bridge serve ended: %v\n%s", err, log.String())
+					t.Errorf("pos-bridge serve ended: %v\n%s", err, log.String())
 				}
 			case <-time.After(time.Duration(*pod.TerminationGracePeriodSeconds) * time.Second):
 				_ = cmd.Process.Kill()
 				<-ended
-				t.Errorf("bridge serve was still there after its grace period of %d s", *pod.TerminationGracePeriodSeconds)
+				t.Errorf("pos-bridge serve was still there after its grace period of %d s", *pod.TerminationGracePeriodSeconds)
 			}
 		})
 	}

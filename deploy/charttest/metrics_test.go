@@ -90,9 +90,9 @@ func scrape(t *testing.T) map[string]*dto.MetricFamily {
 		select {
 		case err := <-ended:
 			ended <- err
-			t.Fatalf("bridge serve ended: %v\n%s", err, log.String())
+			t.Fatalf("pos-bridge serve ended: %v\n%s", err, log.String())
 		case <-deadline:
-			t.Fatal("bridge serve did not answer on /metrics in 30 s")
+			t.Fatal("pos-bridge serve did not answer on /metrics in 30 s")
 		case <-tick.C:
 		}
 		response, err := http.Get("http://" + address + "/metrics")

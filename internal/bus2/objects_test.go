@@ -199,7 +199,7 @@ func (b *bundle) addConsumer(change func(*jetstream.ConsumerConfig)) error {
 	return err
 }
 
-// bridge check sees what would end the start, without touching it.
+// pos-bridge check sees what would end the start, without touching it.
 func TestInspectUnfitConsumer(t *testing.T) {
 	t.Parallel()
 	for problem, change := range map[string]func(*jetstream.ConsumerConfig){

@@ -1,4 +1,4 @@
-// Package check is "bridge check": it goes through everything that a replica
+// Package check is "pos-bridge check": it goes through everything that a replica
 // needs, and says what is as it should be, what weakens a promise, what does not
 // work, and what to do. It changes nothing unless it is told to, and disturbs no
 // payment.
@@ -16,7 +16,7 @@ import (
 
 // Options of a check.
 type Options struct {
-	// Config is what "bridge serve" would run with.
+	// Config is what "pos-bridge serve" would run with.
 	Config bridge.Config
 	// Create makes the JetStream objects that are missing.
 	Create bool

@@ -98,7 +98,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	failed := o.startReplica(ctx, daemon, later)
-	conn, err := nats.Connect(server.URL(), nats.Name("bridge dev"))
+	conn, err := nats.Connect(server.URL(), nats.Name("pos-bridge dev"))
 	if err != nil {
 		return fmt.Errorf("connect to NATS: %w", err)
 	}

@@ -62,7 +62,7 @@ func run(t *testing.T) (printed string) {
 	ended := make(chan error, 1)
 	go func() {
 		ended <- dev.Run(life, dev.Options{
-			Pace: 100, Command: "bridge", Cut: cut, Build: bridge.Build{Version: "v1.2.3"}, Log: zap.NewNop(), Out: out,
+			Pace: 100, Command: "pos-bridge", Cut: cut, Build: bridge.Build{Version: "v1.2.3"}, Log: zap.NewNop(), Out: out,
 		})
 	}()
 	t.Cleanup(func() {
@@ -99,7 +99,7 @@ func addresses(t *testing.T, printed string) (console, terminal string) {
 // pay starts a payment with the command line that the virtual terminal shows.
 func pay(t *testing.T, line, order string) (terminal string) {
 	t.Helper()
-	found := regexp.MustCompile(`^BRIDGE_NATS_URL=(\S+) bridge pay --terminal (\S+) --amount (\d+)\.(\d\d)$`).FindStringSubmatch(line)
+	found := regexp.MustCompile(`^BRIDGE_NATS_URL=(\S+) pos-bridge pay --terminal (\S+) --amount (\d+)\.(\d\d)$`).FindStringSubmatch(line)
 	if found == nil {
 		t.Fatalf("the page says how to pay: %q", line)
 	}

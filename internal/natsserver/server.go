@@ -1,6 +1,6 @@
-// Package natsserver runs nats-server inside this process: for "bridge dev",
+// Package natsserver runs nats-server inside this process: for "pos-bridge dev",
 // where nobody should have to install one, and for tests, which want the real
-// thing. Nothing of it is used by "bridge serve".
+// thing. Nothing of it is used by "pos-bridge serve".
 //
 // A Server is ready when Start returns, handles no signals, prints nothing
 // unless it is given a logger, and is gone with all its goroutines and its

@@ -68,7 +68,7 @@ func (e Env) list() []string {
 	return all
 }
 
-// Replica is a process of "bridge serve".
+// Replica is a process of "pos-bridge serve".
 type Replica struct {
 	*Process
 	// ID is its BRIDGE_REPLICA_ID.
@@ -79,7 +79,7 @@ type Replica struct {
 	client *http.Client
 }
 
-// Serve starts "bridge serve" from a program that Bridge has built and returns
+// Serve starts "pos-bridge serve" from a program that Bridge has built and returns
 // as soon as its HTTP server listens; WaitReady says when it serves commands.
 func Serve(tb testing.TB, program, id string, env Env) *Replica {
 	tb.Helper()

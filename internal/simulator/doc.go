@@ -2,8 +2,8 @@
 // order API, the event stream and the SmartPOS terminals in front of which
 // customers tap their cards. The provider has no sandbox for terminals, so this
 // package stands in for hardware: in the project's own tests, behind
-// "bridge dev", and in the continuous integration of whoever builds on the
-// bridge ("bridge simulate").
+// "pos-bridge dev", and in the continuous integration of whoever builds on the
+// bridge ("pos-bridge simulate").
 //
 // What the provider documents is imitated letter by letter. What it does not
 // document is decided here once and said in docs/simulator.md: a second payment

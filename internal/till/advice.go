@@ -43,7 +43,7 @@ func Advice(err error, terminal, order string) []string {
 	}
 	if _, ok := errors.AsType[*NoBridgeError](err); ok {
 		return []string{
-			"start one with \"bridge serve\", or with \"bridge dev\" to try things out;",
+			"start one with \"pos-bridge serve\", or with \"pos-bridge dev\" to try things out;",
 			"if one is running elsewhere, say where: BRIDGE_NATS_URL or --context, and BRIDGE_SUBJECT_PREFIX",
 		}
 	}
@@ -64,7 +64,7 @@ func Advice(err error, terminal, order string) []string {
 	case errors.Is(err, errNoHistory):
 		return []string{"the bridge makes the stream when it starts; without --since the live events are shown"}
 	case errors.Is(err, ErrNoReply) && terminal != "" && order != "":
-		return []string{fmt.Sprintf("see what became of it: bridge sessions --terminal %s --order %s", terminal, order)}
+		return []string{fmt.Sprintf("see what became of it: pos-bridge sessions --terminal %s --order %s", terminal, order)}
 	}
 	return nil
 }
@@ -81,26 +81,26 @@ func refusedAdvice(refused *RefusedError, terminal, order string) []string {
 		return append(advice, "check the terminal's id; the bridge's BRIDGE_TERMINAL_GROUPS_FILE (or key) must serve it")
 	case schema.NotFound:
 		if terminal != "" {
-			return append(advice, "check the order's id; what is open now: bridge sessions --terminal "+terminal)
+			return append(advice, "check the order's id; what is open now: pos-bridge sessions --terminal "+terminal)
 		}
-		return append(advice, "check the order's id; what is open now: bridge sessions")
+		return append(advice, "check the order's id; what is open now: pos-bridge sessions")
 	case schema.TerminalBusy:
 		return append(advice,
-			"wait until that payment is over, or see it: bridge sessions --terminal "+terminal,
-			"or end it: bridge cancel --terminal "+terminal+" --order THAT_ORDER; then ask again")
+			"wait until that payment is over, or see it: pos-bridge sessions --terminal "+terminal,
+			"or end it: pos-bridge cancel --terminal "+terminal+" --order THAT_ORDER; then ask again")
 	case schema.OrderConflict:
 		return append(advice, "use another --order, or exactly the amount, currency and texts of the first time")
 	case schema.ProviderRejected:
 		return append(advice, "nothing is left open; correct what MultiSafepay names and ask again, with a new --order")
 	case schema.ProviderError:
-		return append(advice, "nothing was created; whoever runs the bridge should check the API key (bridge check)")
+		return append(advice, "nothing was created; whoever runs the bridge should check the API key (pos-bridge check)")
 	case schema.ProviderUnavailable:
 		return append(advice, "nothing was created; ask again in a moment")
 	case schema.ShuttingDown:
 		return append(advice, "the bridge is being restarted; ask again in a moment")
 	case schema.OutcomeUnknown:
 		return append(advice,
-			fmt.Sprintf("the bridge goes on looking: bridge watch --terminal %s --order %s --since 1h", terminal, order),
+			fmt.Sprintf("the bridge goes on looking: pos-bridge watch --terminal %s --order %s --since 1h", terminal, order),
 			"to send the same request again is safe")
 	}
 	if refused.Reply.Retryable {

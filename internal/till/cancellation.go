@@ -34,7 +34,7 @@ func (c Cancellation) Run(ctx context.Context) error {
 	case m.outcome == OutcomePaid:
 		text += "; the payment was over, there is nothing to cancel"
 	case m.outcome == OutcomeUnknown && reply.Status != schema.StatusUnresolved:
-		text = "the cancellation is asked for; bridge watch shows what becomes of it"
+		text = "the cancellation is asked for; pos-bridge watch shows what becomes of it"
 	}
 	c.Screen.Line(fmt.Sprintf("order %s on terminal %s: %s: %s", c.Order, c.Terminal, status, text))
 	return c.Screen.Err()

@@ -1,4 +1,4 @@
-// Package till is a person's hand on the bus: what the commands "bridge pay",
+// Package till is a person's hand on the bus: what the commands "pos-bridge pay",
 // "cancel", "watch" and "sessions" are made of.
 //
 // A Till is one connection to NATS. It asks the bridge's commands (Start,

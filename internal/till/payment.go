@@ -408,7 +408,7 @@ func (c *course) broken() (Outcome, error) {
 }
 
 func (c *course) goesOn() string {
-	return fmt.Sprintf("the payment goes on; follow it with\n  bridge watch --terminal %[1]s --order %[2]s --since 1h\nor look with\n  bridge sessions --terminal %[1]s --order %[2]s",
+	return fmt.Sprintf("the payment goes on; follow it with\n  pos-bridge watch --terminal %[1]s --order %[2]s --since 1h\nor look with\n  pos-bridge sessions --terminal %[1]s --order %[2]s",
 		c.Request.TerminalID, c.Request.OrderID)
 }
 

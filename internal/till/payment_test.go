@@ -35,7 +35,7 @@ func (c *clock) advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// paying is "bridge pay" under test.
+// paying is "pos-bridge pay" under test.
 type paying struct {
 	stand
 	out, notes *tilltest.Output
@@ -300,7 +300,7 @@ func TestPaymentThatTakesTooLong(t *testing.T) {
 	t.Parallel()
 	p := pay(t, setup(t, tilltest.Handlers{Start: created}, tilltest.Options{}), func(p *till.Payment) { p.Timeout = 50 * time.Millisecond })
 	p.ends(t, till.OutcomeUnknown)
-	if got, want := p.notes.String(), "bridge watch --terminal T1 --order a"; !strings.Contains(got, want) {
+	if got, want := p.notes.String(), "pos-bridge watch --terminal T1 --order a"; !strings.Contains(got, want) {
 		t.Errorf("got remarks\n%s\nwant %q", got, want)
 	}
 }
@@ -336,7 +336,7 @@ func TestPaymentLeft(t *testing.T) {
 	p.notes.Await(t, "not cancelled: refused by the bridge: too late (provider_rejected, not retryable)")
 	p.interrupts <- os.Interrupt
 	p.ends(t, till.OutcomeUnknown)
-	if got, want := p.notes.String(), "the payment goes on; follow it with\n  bridge watch --terminal T1 --order a --since 1h"; !strings.Contains(got, want) {
+	if got, want := p.notes.String(), "the payment goes on; follow it with\n  pos-bridge watch --terminal T1 --order a --since 1h"; !strings.Contains(got, want) {
 		t.Errorf("got remarks\n%s\nwant %q", got, want)
 	}
 }

@@ -113,7 +113,7 @@ func TestCancellation(t *testing.T) {
 	for status, want := range map[string]string{
 		"cancelled":   "order a on terminal T1: cancelled: cancelled, nothing was charged\n",
 		"completed":   "order a on terminal T1: completed: paid; the payment was over, there is nothing to cancel\n",
-		"initialized": "order a on terminal T1: initialized: the cancellation is asked for; bridge watch shows what becomes of it\n",
+		"initialized": "order a on terminal T1: initialized: the cancellation is asked for; pos-bridge watch shows what becomes of it\n",
 	} {
 		s := setup(t, tilltest.Handlers{Cancel: func(r schema.OrderRequest) (any, error) {
 			return schema.CancelReply{OrderID: r.OrderID, TerminalID: r.TerminalID, Status: status}, nil
@@ -137,15 +137,15 @@ func TestAdviceNamesTheNextStep(t *testing.T) {
 		err  error
 		want string
 	}{
-		{refused(schema.TerminalBusy), "bridge sessions --terminal T1"},
+		{refused(schema.TerminalBusy), "pos-bridge sessions --terminal T1"},
 		{refused(schema.TerminalBusy), "MultiSafepay answered HTTP 422, error 1006: used\uFFFD"},
 		{refused(schema.ShuttingDown), "ask again in a moment"},
-		{refused(schema.OutcomeUnknown), "bridge watch --terminal T1 --order a --since 1h"},
-		{refused(schema.NotFound), "bridge sessions --terminal T1"},
-		{&till.NoBridgeError{}, "bridge serve"},
+		{refused(schema.OutcomeUnknown), "pos-bridge watch --terminal T1 --order a --since 1h"},
+		{refused(schema.NotFound), "pos-bridge sessions --terminal T1"},
+		{&till.NoBridgeError{}, "pos-bridge serve"},
 		{&till.ConnectError{Err: errPipe}, "BRIDGE_NATS_URL"},
 		{&till.DeniedError{Subject: "x"}, "connect as another user"},
-		{till.ErrNoReply, "bridge sessions --terminal T1 --order a"},
+		{till.ErrNoReply, "pos-bridge sessions --terminal T1 --order a"},
 	} {
 		if got := strings.Join(till.Advice(test.err, "T1", "a"), "\n"); !strings.Contains(got, test.want) {
 			t.Errorf("%v: got advice\n%s\nwant %q", test.err, got, test.want)

@@ -13,7 +13,7 @@ import (
 )
 
 // Environment variables that the settings are read from. They are those of
-// "bridge serve".
+// "pos-bridge serve".
 const (
 	EnvURL    = "BRIDGE_NATS_URL"
 	EnvCreds  = "BRIDGE_NATS_CREDS_FILE"

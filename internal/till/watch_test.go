@@ -12,7 +12,7 @@ import (
 	"github.com/posbridge/bridge/schema"
 )
 
-// watching is "bridge watch" under test.
+// watching is "pos-bridge watch" under test.
 type watching struct {
 	out, notes *tilltest.Output
 	stop       func() error

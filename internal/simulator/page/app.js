@@ -52,7 +52,7 @@ function show(state) {
 
 // guide says how to pay, and where the console is, as far as that is known here.
 function guide(known, terminal) {
-  const words = [...(known.pay ?? 'bridge pay').split(' '), `--terminal ${terminal}`, '--amount 77.99'];
+  const words = [...(known.pay ?? 'pos-bridge pay').split(' '), `--terminal ${terminal}`, '--amount 77.99'];
   byId('command').replaceChildren(...words.flatMap((word) => [element('span', '', word), ' ']).slice(0, -1));
   setHidden(byId('elsewhere'), Boolean(known.pay));
   for (const id of ['console', 'to-console']) setAttribute(byId(id), 'href', known.console ?? null);
