@@ -100,6 +100,10 @@ var calls = map[string]func(ctx context.Context, c *Client) error{
 		_, err := c.Cancel(ctx, redact.NewSecret(testKey), "A1")
 		return err
 	},
+	OpReceipt: func(ctx context.Context, c *Client) error {
+		_, err := c.Receipt(ctx, redact.NewSecret(testKey), "A1")
+		return err
+	},
 	OpTerminals: func(ctx context.Context, c *Client) error {
 		_, err := c.Terminals(ctx, redact.NewSecret(testKey))
 		return err
@@ -405,14 +409,14 @@ func TestObserve(t *testing.T) {
 		_ = call(t.Context(), client)
 	}
 	_ = client.Follow(t.Context(), Stream{URL: server.URL, Token: redact.NewSecret("t")}, "", StreamHandler{})
-	for _, op := range []string{OpCreate, OpGet, OpCancel, OpTerminals, OpStream} {
+	for _, op := range []string{OpCreate, OpGet, OpCancel, OpTerminals, OpReceipt, OpStream} {
 		for _, code := range []string{"418", "error"} {
 			if got[op+" "+code] != 1 {
 				t.Errorf("%s %s was observed %d times, want once", op, code, got[op+" "+code])
 			}
 		}
 	}
-	if len(got) != 10 {
+	if len(got) != 12 {
 		t.Errorf("observed %v", got)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"reflect"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/posbridge/bridge/schema"
+	"github.com/posbridge/bridge/subjects"
 
 	"github.com/posbridge/bridge/internal/redact"
 )
@@ -354,13 +356,22 @@ func FuzzProviderAnswer(f *testing.F) {
 	f.Add(200, []byte(`{"success":true,"data":{"order_id":"A1","session_id":"S","events_token":"T","events_stream_url":"https://h/e"}}`), "5")
 	f.Add(400, []byte(`{"success":false,"error_code":1006,"error_info":"used"}`), "")
 	f.Add(422, []byte(`{"success":false,"message":"m","errors":[{"attribute":"a","message":"b"}]}`), "")
+	f.Add(200, []byte(receiptAnswer), "")
+	f.Add(200, []byte(`{"success":"true","data":{"order_id":1,"status":"x","transaction_id":"8","amount":"1247","payment_details":{},"related_transactions":[],"created":"2025-08-01T12:00:00"}}`), "")
+	f.Add(200, []byte(`{"data":{"order_id":"A1","status":"void","amount":12.5,"payment_details":{"terminal_id":7,"last4":1111},"related_transactions":{"a":{}}}}`), "")
+	f.Add(200, []byte(`{"success":1,"data":{"order_id":"A1","session_id":7,"event_token":"T","event_url":"https://h/e","events_url":"wss://h"}}`), "")
+	f.Add(404, []byte(`{"success":false,"data":[],"error_code":1019,"error_info":"Site blocked"}`), "")
+	f.Add(422, []byte(`{"success":false,"message":"m","errors":[{"attribute":"terminal_id","details":["busy",1,null],"message":"busy","uri":"https://x"}]}`), "")
+	f.Add(400, []byte(`{"message":"Terminal is busy"}`), "")
+	f.Add(200, []byte(`{"success":true,"data":[{"id":"T1","provider":"CTAP","active":1,"group_id":"57958","code":"x"}],"pager":{"total":1,"offset":0,"limit":100}}`), "")
+	f.Add(200, []byte(`{"success":true,"data":[{"id":7,"provider":"VERIFONE","active":"0","group_id":57958}],"pager":{"limit":1,"page":1,"total_items":"7"}}`), "")
 	f.Add(429, []byte(``), "Fri, 02 Jan 2026 03:05:05 GMT")
 	f.Add(200, []byte(`{"success":true,"data":[{"id":"T1","active":true}],"pager":{"total_items":1}}`), "")
 	f.Add(200, []byte("\xef\xbb\xbf{\"success\":true,\"data\":{\"order_id\":\"A1\",\"status\":\"x\",\"transaction_id\":1e30}}"), "NaN")
 	f.Fuzz(func(t *testing.T, status int, body []byte, wait string) {
 		status = 100 + (status%500+500)%500
 		a := answer{status: status, header: http.Header{"Retry-After": {wait}}, body: body}
-		for _, op := range []string{OpCreate, OpGet, OpCancel, OpTerminals} {
+		for _, op := range []string{OpCreate, OpGet, OpCancel, OpTerminals, OpReceipt} {
 			r := testRequest(op)
 			_, err := a.check(r)
 			if err != nil {
@@ -385,6 +396,12 @@ func FuzzProviderAnswer(f *testing.F) {
 		} else if s, ok := normalStatus(status); !ok || s != status {
 			t.Errorf("status = %q", status)
 		}
+		if receipt, err := a.receipt(testRequest(OpReceipt), "A1"); err != nil {
+			checkError(t, err)
+		} else if p := receipt.Payment; len(p.Last4) != 0 && len(p.Last4) != cardDigitsShown || redact.HoldsCardNumber(p.AuthorizationCode+p.Method+receipt.Merchant.Name) ||
+			receipt.Order.Items == nil || receipt.Related == nil || receipt.Order.Amount < 0 || receipt.Order.Tip < 0 {
+			t.Errorf("receipt = %+v", receipt)
+		}
 		if page, err := a.page(testRequest(OpTerminals)); err != nil {
 			checkError(t, err)
 		} else {
@@ -400,6 +417,22 @@ func FuzzProviderAnswer(f *testing.F) {
 // testRequest is a request that hides testKey.
 func testRequest(op string) request {
 	return request{op: op, key: redact.NewSecret(testKey), hide: redact.NewScrubber(redact.NewSecret(testKey))}
+}
+
+// FuzzNotification: no notification makes a panic, and none without a signature
+// is taken for one with it.
+func FuzzNotification(f *testing.F) {
+	f.Add("transactionid=A1&payload_type=pretransaction", []byte(notifiedBody), authHeader(notifiedTime, emptyMAC))
+	f.Add("%zz", []byte(`{"order_id":7}`), "bm8=")
+	f.Fuzz(func(t *testing.T, query string, body []byte, auth string) {
+		if _, ok := VerifyNotification([]redact.Secret{redact.NewSecret("secret"), {}}, auth, body); ok {
+			t.Errorf("%q is a signature of %q", auth, body)
+		}
+		values, _ := url.ParseQuery(query)
+		if n, err := ParseNotification(values, body); err == nil && subjects.CheckOrder(n.OrderID) != nil || err != nil && n != (Notification{}) {
+			t.Errorf("notification = %+v, %v", n, err)
+		}
+	})
 }
 
 // checkError holds an error to the rules.

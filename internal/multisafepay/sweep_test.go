@@ -93,7 +93,7 @@ func TestNothingLeaks(t *testing.T) {
 		"attributes":        answer("422 No", "application/json", `{"success":false,"message":{JSON},"errors":[{"attribute":{JSON},"message":{JSON}}]}`),
 		"redirect":          answer("302 Go", "text/plain", "{TEXT}"),
 		"another order":     answer("200 OK", "application/json", `{"success":true,"data":{"order_id":{JSON},"status":{JSON},"session_id":{JSON}}}`),
-		"odd fields":        answer("200 OK", "application/json", `{"success":true,"data":{"order_id":"A1","status":"x","financial_status":{JSON},"transaction_id":{JSON},"currency":{JSON},"payment_details":{"terminal_id":{JSON},"last4":"1111"}}}`),
+		"odd fields":        answer("200 OK", "application/json", `{"success":true,"data":{"order_id":"A1","status":"x","financial_status":{JSON},"transaction_id":{JSON},"currency":{JSON},"payment_details":{"terminal_id":{JSON},"last4":"1111"},"order":{"amount":1,"currency":{JSON},"items":[{"name":{JSON},"quantity":{JSON}}],"transaction_id":{JSON},"created":{JSON}},"merchant":{"name":{JSON},"address":{JSON}},"payment":{"payment_method":{JSON},"last4":{JSON},"application_id":{JSON},"authorization_code":{JSON}},"printed_on":{JSON},"related_transactions":[{"type":{JSON},"status":{JSON}}]}}`),
 		"stream":            answer("200 OK", "text/event-stream", "event: session.order\ndata: {\"order_id\":\"A1\",\"x\":{JSON}}\n\nevent: session.order\ndata: {TEXT}\n\nevent: session.order\ndata: {\"order_id\":\"A1\",\"status\":{JSON}}\n\n"),
 		"huge event":        answer("200 OK", "text/event-stream", "event: session.order\ndata: "+strings.Repeat("{TEXT} ", 2000)+"\n\n"),
 		"content type":      raw("HTTP/1.1 200 OK\r\nContent-Type: {TEXT}\r\nContent-Length: 0\r\n\r\n"),
@@ -139,6 +139,9 @@ func sweep(t *testing.T, server string) {
 			if err := call(ctx, client); err != nil {
 				look(op, everyForm(err))
 			}
+		}
+		if receipt, err := client.Receipt(ctx, redact.NewSecret(testKey), "A1"); err == nil {
+			look("receipt", fmt.Sprintf("%+v", receipt))
 		}
 		if state, err := client.Get(ctx, redact.NewSecret(testKey), "A1"); err == nil {
 			look("state", fmt.Sprintf("%+v %#v", state, state))

@@ -59,6 +59,9 @@ type Directory struct {
 // table is the content of a file, and what the provider said of its groups.
 type table struct {
 	groups []Group
+	// known are the groups by id, with those that the file had before: their open
+	// payments go on to use their keys.
+	known map[string]Group
 	// named holds the terminals that the file lists.
 	named map[string]Group
 	// asked are the groups whose terminals the provider is asked for, in the
@@ -73,7 +76,7 @@ type table struct {
 func Single(key redact.Secret) *Directory {
 	g := Group{ID: DefaultID, Key: key}
 	d := newDirectory("", nil)
-	d.now.Store(&table{groups: []Group{g}, all: &g})
+	d.now.Store(&table{groups: []Group{g}, known: map[string]Group{g.ID: g}, all: &g})
 	return d
 }
 
@@ -152,14 +155,18 @@ func (d *Directory) Lookup(ctx context.Context, terminal string) (Group, error) 
 	return s.holders[0], nil
 }
 
-// Keep returns the group that a payment was made with, by its id, as long as the
-// file has it: where its terminal is now does not change whose key the order
-// goes by. Otherwise it is Lookup.
+// ByID returns a group by its id, also one that the file had earlier in the life of
+// this process. A payment uses the key of the group that it was begun with until
+// its end, wherever its terminal is by then.
+func (d *Directory) ByID(group string) (Group, bool) {
+	g, ok := d.now.Load().known[group]
+	return g, ok
+}
+
+// Keep is ByID, and Lookup for a group that is not known.
 func (d *Directory) Keep(ctx context.Context, terminal, group string) (Group, error) {
-	for _, g := range d.now.Load().groups {
-		if g.ID == group {
-			return g, nil
-		}
+	if g, ok := d.ByID(group); ok {
+		return g, nil
 	}
 	return d.Lookup(ctx, terminal)
 }

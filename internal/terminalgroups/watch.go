@@ -3,6 +3,7 @@ package terminalgroups
 import (
 	"context"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"time"
 
@@ -13,6 +14,9 @@ import (
 // times or events: Kubernetes swaps symlinks, and a network file system tells
 // nobody.
 const watchInterval = 3 * time.Second
+
+// maxKnown bounds the groups of earlier contents that are remembered.
+const maxKnown = 2 * maxGroups
 
 // watch is what Run remembers. Load writes it before Run does.
 type watch struct {
@@ -75,7 +79,10 @@ func (d *Directory) load() error {
 
 // build makes a table.
 func (d *Directory) build(entries []entry, f files) (*table, error) {
-	t := &table{named: make(map[string]Group)}
+	t := &table{known: make(map[string]Group), named: make(map[string]Group)}
+	if old := d.now.Load(); old != nil && len(old.known) <= maxKnown {
+		maps.Copy(t.known, old.known)
+	}
 	for _, e := range entries {
 		if e.keyFile != "" {
 			var err error
@@ -85,6 +92,7 @@ func (d *Directory) build(entries []entry, f files) (*table, error) {
 		}
 		g := Group{ID: e.id, Key: redact.NewSecret(e.key)}
 		t.groups = append(t.groups, g)
+		t.known[g.ID] = g
 		for _, terminal := range e.terminals {
 			t.named[terminal] = g
 		}

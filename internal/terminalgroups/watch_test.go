@@ -87,6 +87,14 @@ func TestRunTakesANewFileUp(t *testing.T) {
 		}
 		wantUnknown(t, d, "T2")
 		wantUnknown(t, d, "T1") // another key, another list
+		for id, key := range map[string]string{"a": "key-other", "b": "key-b", "new": "key-new"} { // payments of groups that are gone go on
+			if g, ok := d.ByID(id); !ok || g.ID != id || g.Key.Reveal() != key {
+				t.Errorf("ByID(%s) = %s %v, want it with key %s", id, g.ID, ok, key)
+			}
+		}
+		if _, ok := d.ByID("c"); ok {
+			t.Error("ByID knows a group that never was")
+		}
 	})
 }
 
