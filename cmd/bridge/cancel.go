@@ -18,11 +18,11 @@ func (h *hand) cancel() *cobra.Command {
 shown.
 
 Exit codes: 0 the bridge has answered, and says which status the order has now;
-1 no connection, no bridge, or no answer; 2 wrong command line or settings; 5
+1 no connection, no bridge, or no answer; 78 wrong command line or settings; 5
 refused by the bridge.
 ` + connectionHelp,
 		Example: "  pos-bridge cancel --terminal SIM00001 --order pay-20261123-AB12CD",
-		Args:    cobra.NoArgs,
+		Args:    flagsOnly,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkBoth(terminal, order); err != nil {
 				return err

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"os/signal"
 	"strings"
@@ -38,13 +39,15 @@ context; else nats://127.0.0.1:4222. BRIDGE_SUBJECT_PREFIX is the bridge's.`
 
 // hand is what the commands on the bus take from outside, and their common flags.
 type hand struct {
-	getenv  func(string) string
-	now     func() time.Time
+	getenv func(string) string
+	now    func() time.Time
+	// confirm asks a person a question; true is yes.
+	confirm func(in io.Reader, out io.Writer, question string) bool
 	context string
 	json    bool
 }
 
-func newHand() *hand { return &hand{getenv: os.Getenv, now: time.Now} }
+func newHand() *hand { return &hand{getenv: os.Getenv, now: time.Now, confirm: confirm} }
 
 // flags adds the flags that every command on the bus has.
 func (h *hand) flags(cmd *cobra.Command, jsonHelp string) {

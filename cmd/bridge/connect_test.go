@@ -22,7 +22,7 @@ import (
 func busCommand(t *testing.T, environment map[string]string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	getenv := func(name string) string { return environment[name] }
-	fresh := func() *hand { return &hand{getenv: getenv, now: time.Now} }
+	fresh := func() *hand { return &hand{getenv: getenv, now: time.Now, confirm: confirm} }
 	root := &cobra.Command{Use: program, SilenceUsage: true, SilenceErrors: true}
 	root.AddCommand(fresh().pay(), fresh().cancel(), fresh().watch(), fresh().sessions())
 	var out, errout bytes.Buffer
@@ -72,22 +72,30 @@ func TestBusCommandsRefuseWrongUse(t *testing.T) {
 		args, want string
 	}{
 		{"pay", `pos-bridge: required flag(s) "amount", "terminal" not set`},
-		{"pay --terminal T1 --amount 12,50", `pos-bridge: --amount: want digits with a point before the decimals, such as 12.50, got "12,50"`},
-		{"pay --terminal T1 --amount 12.505", `pos-bridge: --amount: EUR has 2 decimals, got "12.505"`},
-		{"pay --terminal T1 --amount 1.5 --currency jpy", `pos-bridge: --amount: JPY has no decimals, got "1.5"`},
-		{"pay --terminal T1 --amount 1 --currency XYZ", `pos-bridge: --amount: "XYZ" is not a currency: want an ISO 4217 code such as EUR`},
+		{"pay --terminal T1 --amount 12,50", `pos-bridge: --amount must be digits with a point before the decimals, such as 12.50; got "12,50"`},
+		{"pay --terminal T1 --amount 12.505", `pos-bridge: --amount: EUR has 2 decimals; got "12.505"`},
+		{"pay --terminal T1 --amount 1.5 --currency jpy", `pos-bridge: --amount: JPY has no decimals; got "1.5"`},
+		{"pay --terminal T1 --amount 1 --currency XYZ", `pos-bridge: --amount: "XYZ" is not a currency: it must be an ISO 4217 code such as EUR`},
 		{"pay --terminal > --amount 1", `pos-bridge: --terminal must be 1 to 36 characters`},
 		{"pay --terminal T1 --amount 1 --order *", `pos-bridge: --order must be 1 to 50 characters`},
 		{"pay --terminal T1 --amount 1 --order=", `pos-bridge: --order must be 1 to 50 characters`},
-		{"pay --terminal T1 --amount 1 --timeout 0s", `pos-bridge: --timeout: want a positive duration such as 35m`},
+		{"pay --terminal T1 --amount 1 --timeout 0s", `pos-bridge: --timeout must be a positive duration, such as 35m`},
 		{"pay --terminal T1 --amount 1 --description " + strings.Repeat("x", 201), `pos-bridge: description must be at most 200 characters; got 201`},
-		{"pay --terminal T1 --amount 1 more", `pos-bridge: unknown command "more" for "pos-bridge pay"`},
+		{"pay --terminal T1 --amount 1 more", `pos-bridge: unexpected argument "more"; did you mean --order more?`},
+		{"pay T1 --amount 1", `pos-bridge: unexpected argument "T1"; did you mean --terminal T1 or --order T1?`},
+		{"pay --terminal T1 12.50", `pos-bridge: unexpected argument "12.50"; did you mean --amount 12.50 or --order 12.50?`},
+		{"start T1", `pos-bridge: unexpected argument "T1"; did you mean --terminal T1 or --order T1?`},
+		{"cancel pay-1", `pos-bridge: unexpected argument "pay-1"; did you mean --terminal pay-1 or --order pay-1?`},
+		{"watch --terminal T1 A", `pos-bridge: unexpected argument "A"; did you mean --order A?`},
+		{"get T1 A", `pos-bridge: unexpected argument "T1"; did you mean --terminal T1 or --order T1?`},
+		{"list -t T1 -o A more", `pos-bridge: unexpected argument "more"; see "pos-bridge sessions --help"`},
+		{"status \x1b[2J", `pos-bridge: unexpected argument "�[2J"; did you mean`},
 		{"pay --terminal T1 --amount 1 --context gone", `pos-bridge: nats context gone: there is no`},
 		{"cancel --terminal T1", `pos-bridge: required flag(s) "order" not set`},
 		{"cancel --terminal T1 --order=", `pos-bridge: --order must be 1 to 50 characters`},
-		{"watch --since -1s", `pos-bridge: --since: want a positive duration such as 10m`},
+		{"watch --since -1s", `pos-bridge: --since must be a positive duration, such as 10m`},
 		{"watch --terminal a.b", `pos-bridge: --terminal must be`},
-		{"sessions --order a", `pos-bridge: --order: want --terminal too`},
+		{"sessions --order a", `pos-bridge: --terminal is missing: an order is known by`},
 		{"sessions --nonsense", `pos-bridge: unknown flag: --nonsense`},
 	} {
 		t.Run(test.args, func(t *testing.T) {

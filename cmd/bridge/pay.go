@@ -26,24 +26,28 @@ func (h *hand) pay() *cobra.Command {
 		timeout time.Duration
 	)
 	cmd := &cobra.Command{
-		Use:   "pay --terminal ID --amount 12.50",
-		Short: "Start a payment on a terminal and show its course until it is over",
+		Use:     "pay --terminal ID --amount 12.50",
+		Aliases: []string{"start"},
+		Short:   "Start a payment on a terminal and show its course until it is over",
 		Long: `Start a payment on a terminal and show its course until it is over.
 
 The first Ctrl-C cancels the payment and goes on showing it; the second leaves
 it: the payment goes on then, and "pos-bridge watch" shows it.
 
+On a terminal, an amount without a decimal point is asked for again: 1250 is
+1250.00 EUR, not 12.50 EUR.
+
 To run the command again with the same --order is safe: it never makes a second
 payment, it goes on showing the first.
 
 Exit codes: 0 paid; 1 nothing was started, for want of a connection or of a
-bridge; 2 wrong command line or settings; 3 over and not paid (cancelled,
+bridge; 78 wrong command line or settings; 3 over and not paid (cancelled,
 expired, void); 4 not known whether paid (unresolved, left, or no end within
 --timeout); 5 refused by the bridge.
 ` + connectionHelp,
 		Example: `  pos-bridge pay --terminal SIM00001 --amount 12.50
   pos-bridge pay -t SIM00001 --amount 1200 --currency JPY --order INV/2026-17 --json`,
-		Args: cobra.NoArgs,
+		Args: flagsOnly,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			request.Currency = strings.ToUpper(request.Currency)
 			var err error
@@ -51,7 +55,7 @@ expired, void); 4 not known whether paid (unresolved, left, or no end within
 				return usage(fmt.Errorf("--%w", err))
 			}
 			if timeout <= 0 {
-				return usage(errors.New("--timeout: want a positive duration such as 35m"))
+				return usage(errors.New("--timeout must be a positive duration, such as 35m"))
 			}
 			if !cmd.Flags().Changed("order") {
 				request.OrderID = till.NewOrderID(h.now())
@@ -61,6 +65,11 @@ expired, void); 4 not known whether paid (unresolved, left, or no end within
 			}
 			if err := checkStart(request); err != nil {
 				return err
+			}
+			shown := till.FormatAmount(request.Amount, request.Currency)
+			if digits, _ := schema.CurrencyDigits(request.Currency); digits > 0 && !strings.Contains(amount, ".") &&
+				!h.confirm(cmd.InOrStdin(), cmd.ErrOrStderr(), "Charge "+shown+" on terminal "+request.TerminalID+"?") {
+				return &exitError{exitFailure, fmt.Errorf("%w; write the decimals, as in --amount %s", errDeclined, strings.Fields(shown)[0])}
 			}
 			return h.runPay(cmd, request, timeout)
 		},

@@ -14,21 +14,22 @@ func newSessions() *cobra.Command { return newHand().sessions() }
 func (h *hand) sessions() *cobra.Command {
 	var filter till.Filter
 	cmd := &cobra.Command{
-		Use:   "sessions [--terminal ID [--order ID]]",
-		Short: "Show the open payments, or one order",
+		Use:     "sessions [--terminal ID [--order ID]]",
+		Aliases: []string{"list", "get", "status"},
+		Short:   "Show the open payments, or one order",
 		Long: `Show the open payments of all terminals or of one; with --terminal and --order
 that order, whether it is open or over.
 
 Exit codes: 0 the bridge has answered; 1 no connection, no bridge, or no answer;
-2 wrong command line or settings; 5 refused by the bridge (an order that it does
+78 wrong command line or settings; 5 refused by the bridge (an order that it does
 not know, for example).
 ` + connectionHelp,
 		Example: `  pos-bridge sessions
   pos-bridge sessions --terminal SIM00001 --order pay-20261123-AB12CD`,
-		Args: cobra.NoArgs,
+		Args: flagsOnly,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if filter.Order != "" && filter.Terminal == "" {
-				return usage(errors.New("--order: want --terminal too: an order is known by both"))
+				return usage(errors.New("--terminal is missing: an order is known by its terminal and its id"))
 			}
 			if err := checkOrder(filter.Terminal, filter.Order); err != nil {
 				return err

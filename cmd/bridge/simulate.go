@@ -66,7 +66,7 @@ func simulate(cmd *cobra.Command, f simulateFlags) error {
 		wrong bool
 	}{{"--pace", f.pace <= 0}, {"--inactivity", f.inactivity <= 0}, {"--token-ttl", f.tokenTTL <= 0}} {
 		if flag.wrong { // the zero value would stand for the default
-			return &exitError{Code: exitBadConfig, Err: fmt.Errorf("%s: want more than 0", flag.name)}
+			return &exitError{Code: exitBadConfig, Err: fmt.Errorf("%s must be more than 0", flag.name)}
 		}
 	}
 	sim, err := simulator.New(simulator.Options{
@@ -79,7 +79,7 @@ func simulate(cmd *cobra.Command, f simulateFlags) error {
 	defer sim.Close()
 	listener, err := net.Listen("tcp", f.addr)
 	if err != nil {
-		return &exitError{Code: exitBadConfig, Err: fmt.Errorf("--addr: want an address that can be listened on: %w", err)}
+		return &exitError{Code: exitBadConfig, Err: fmt.Errorf("--addr must be an address that can be listened on: %w", err)}
 	}
 
 	// After the first signal stop() gives the second one its ordinary effect.
@@ -111,7 +111,7 @@ func parseGroups(values []string) ([]simulator.Group, error) {
 		id, rest, ok := strings.Cut(value, "=")
 		colon := strings.LastIndexByte(rest, ':')
 		if !ok || id == "" || colon < 1 || colon == len(rest)-1 {
-			return nil, errors.New("--group: want id=key:T1,T2")
+			return nil, errors.New("--group must be id=key:T1,T2")
 		}
 		g := simulator.Group{ID: id, APIKey: rest[:colon]}
 		for part := range strings.SplitSeq(rest[colon+1:], ",") {
@@ -132,7 +132,7 @@ func parseTerminals(text string) ([]string, error) {
 	if !isRange {
 		return []string{text}, nil
 	}
-	wrong := fmt.Errorf("--group: %.64q: want a range like T01..T99, of at most %d terminals", text, maxRange)
+	wrong := fmt.Errorf("--group: %.64q must be a range like T01..T99, of at most %d terminals", text, maxRange)
 	prefix := strings.TrimRight(first, "0123456789")
 	digits := len(first) - len(prefix)
 	if digits == 0 || len(last) != len(first) || !strings.HasPrefix(last, prefix) {

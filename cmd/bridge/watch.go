@@ -25,15 +25,15 @@ Ctrl-C. With --since those of the past come first, from the status stream; betwe
 them and the live ones there is no gap and no double.
 
 Exit codes: 0 stopped; 1 no connection, or no right to subscribe or to read the
-stream; 2 wrong command line or settings.
+stream; 78 wrong command line or settings.
 ` + connectionHelp,
 		Example: `  pos-bridge watch
   pos-bridge watch --terminal SIM00001 --since 10m
   pos-bridge watch --json | jq -r 'select(.final) | .order_id + " " + .status'`,
-		Args: cobra.NoArgs,
+		Args: flagsOnly,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if since < 0 {
-				return usage(errors.New("--since: want a positive duration such as 10m"))
+				return usage(errors.New("--since must be a positive duration, such as 10m"))
 			}
 			if err := checkOrder(filter.Terminal, filter.Order); err != nil {
 				return err

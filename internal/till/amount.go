@@ -18,23 +18,23 @@ var ErrAmount = errors.New("amount")
 func ParseAmount(text, currency string) (int64, error) {
 	digits, ok := schema.CurrencyDigits(currency)
 	if !ok {
-		return 0, fmt.Errorf("%w: %q is not a currency: want an ISO 4217 code such as EUR", ErrAmount, Printable(currency, 10))
+		return 0, fmt.Errorf("%w: %q is not a currency: it must be an ISO 4217 code such as EUR", ErrAmount, Printable(currency, 10))
 	}
 	shown := Printable(text, 20)
 	whole, decimals, point := strings.Cut(text, ".")
 	if !onlyDigits(whole) || point && !onlyDigits(decimals) {
-		return 0, fmt.Errorf("%w: want digits with a point before the decimals, such as %s, got %q", ErrAmount, example(digits), shown)
+		return 0, fmt.Errorf("%w must be digits with a point before the decimals, such as %s; got %q", ErrAmount, example(digits), shown)
 	}
 	if len(decimals) > digits {
 		if digits == 0 {
-			return 0, fmt.Errorf("%w: %s has no decimals, got %q", ErrAmount, currency, shown)
+			return 0, fmt.Errorf("%w: %s has no decimals; got %q", ErrAmount, currency, shown)
 		}
-		return 0, fmt.Errorf("%w: %s has %d decimals, got %q", ErrAmount, currency, digits, shown)
+		return 0, fmt.Errorf("%w: %s has %d decimals; got %q", ErrAmount, currency, digits, shown)
 	}
 	smallest := strings.TrimLeft(whole+decimals+strings.Repeat("0", digits-len(decimals)), "0")
 	amount, err := strconv.ParseInt("0"+smallest, 10, 64)
 	if err != nil || amount < schema.MinAmount || amount > schema.MaxAmount {
-		return 0, fmt.Errorf("%w: want %s to %s, got %q", ErrAmount, FormatAmount(schema.MinAmount, currency), FormatAmount(schema.MaxAmount, currency), shown)
+		return 0, fmt.Errorf("%w must be %s to %s; got %q", ErrAmount, FormatAmount(schema.MinAmount, currency), FormatAmount(schema.MaxAmount, currency), shown)
 	}
 	return amount, nil
 }

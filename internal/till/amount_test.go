@@ -69,12 +69,12 @@ func TestParseAmount(t *testing.T) {
 func TestParseAmountSaysWhatItTakes(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ text, currency, want string }{
-		{"12,50", "EUR", `amount: want digits with a point before the decimals, such as 12.50, got "12,50"`},
-		{"12.505", "EUR", `amount: EUR has 2 decimals, got "12.505"`},
-		{"12.50", "JPY", `amount: JPY has no decimals, got "12.50"`},
-		{"0", "EUR", `amount: want 0.01 EUR to 9999999.99 EUR, got "0"`},
-		{"x\x1b[2J", "KWD", "amount: want digits with a point before the decimals, such as 12.500, got \"x\uFFFD[2J\""},
-		{"1", "ABC", `amount: "ABC" is not a currency: want an ISO 4217 code such as EUR`},
+		{"12,50", "EUR", `amount must be digits with a point before the decimals, such as 12.50; got "12,50"`},
+		{"12.505", "EUR", `amount: EUR has 2 decimals; got "12.505"`},
+		{"12.50", "JPY", `amount: JPY has no decimals; got "12.50"`},
+		{"0", "EUR", `amount must be 0.01 EUR to 9999999.99 EUR; got "0"`},
+		{"x\x1b[2J", "KWD", "amount must be digits with a point before the decimals, such as 12.500; got \"x\uFFFD[2J\""},
+		{"1", "ABC", `amount: "ABC" is not a currency: it must be an ISO 4217 code such as EUR`},
 	} {
 		_, err := till.ParseAmount(test.text, test.currency)
 		if err == nil || err.Error() != test.want {
