@@ -36,6 +36,9 @@ type Session struct {
 	Group string `json:"group"`
 	// Reply is the requester's inbox; empty: nobody waits.
 	Reply string `json:"reply,omitempty"`
+	// Deadline is until when the order may be put to the provider, by the server's
+	// clock. It counts from the request, which may be long before the message.
+	Deadline time.Time `json:"deadline,omitzero"`
 	// Trace is the W3C trace context of the request.
 	Trace map[string]string `json:"trace,omitempty"`
 }

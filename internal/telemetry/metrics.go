@@ -31,6 +31,7 @@ type Metrics struct {
 	handovers          prometheus.Counter
 	fencesLost         prometheus.Counter
 	sessionsPanicked   prometheus.Counter
+	sessionsSilent     prometheus.Gauge
 	sweepRepairs       *prometheus.CounterVec
 	oldestSession      atomic.Int64 // Unix nanoseconds of its start, 0 without one
 
@@ -87,6 +88,7 @@ func NewMetrics(version, commit, goVersion string) *Metrics {
 	m.handovers = m.counter("handovers_total", "Sessions handed to the other replicas while draining.")
 	m.fencesLost = m.counter("fences_lost_total", "Sessions left because another replica has taken them over.")
 	m.sessionsPanicked = m.counter("sessions_panicked_total", "Sessions that failed in the program's own code and were left to another replica.")
+	m.sessionsSilent = m.gauge("sessions_without_status", "Sessions of this replica that have had no status for 90 seconds after their start.")
 	m.sweepRepairs = m.counterVec("sweep_repairs_total", "What a sweep of queue and logs found twice and repaired.", "finding")
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Namespace: namespace, Name: "oldest_session_age_seconds",

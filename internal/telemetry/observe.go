@@ -8,6 +8,10 @@ func (m *Metrics) AddActiveSessions(delta int) { m.sessionsActive.Add(float64(de
 // SetActiveSessions says how many sessions this replica follows.
 func (m *Metrics) SetActiveSessions(n int) { m.sessionsActive.Set(float64(n)) }
 
+// SetSessionsWithoutStatus says how many sessions of this replica have had no
+// status for too long after their start.
+func (m *Metrics) SetSessionsWithoutStatus(n int) { m.sessionsSilent.Set(float64(n)) }
+
 // SessionStarted counts an order that was created at the provider.
 func (m *Metrics) SessionStarted() { m.sessionsStarted.Inc() }
 

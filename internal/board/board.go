@@ -1,0 +1,321 @@
+package board
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+	"go.uber.org/zap"
+
+	bus "github.com/posbridge/bridge/internal/bus2"
+	"github.com/posbridge/bridge/internal/telemetry"
+)
+
+// Silence is how long after its start a payment without any status is worth a
+// look of an operator.
+const Silence = 90 * time.Second
+
+// Bounds of the board.
+const (
+	// recent is how many orders that are over stay, whatever their age: the
+	// console shows them.
+	recent = 300
+	// maxOver is how many orders that are over stay at most.
+	maxOver = 50_000
+	// tidyEvery is how often old orders are dropped and silent ones are counted.
+	tidyEvery = 10 * time.Second
+)
+
+// Feed shows all messages of the status stream, see bus.Bus.Watch.
+type Feed interface {
+	Watch(ctx context.Context, since time.Time, entry func(bus.Entry), ready func(seq uint64)) error
+	// Now is the time by the NATS server's clock.
+	Now() time.Time
+}
+
+// Options are what a board works with.
+type Options struct {
+	Feed Feed
+	// Horizon is how long an order is remembered: longer than any payment takes,
+	// and than a claim stays in the stream.
+	Horizon time.Duration
+	// Self is this process; the metric counts its orders alone.
+	Self    string
+	Metrics *telemetry.Metrics
+	Log     *zap.Logger
+	// Changed is called after every change of a terminal's orders, and with "" when
+	// the board is complete. It must return at once. nil is fine.
+	Changed func(terminal string)
+}
+
+// Board is filled by Run. Its other methods may be called from several goroutines
+// at any time.
+type Board struct {
+	Options
+	waits waits
+
+	mu      sync.Mutex
+	entries map[Ref]*Entry
+	// open are the orders that are not over, by terminal; owned are those of each
+	// process.
+	open  map[string][]*Entry
+	owned map[string]map[Ref]struct{}
+	// over are the orders that are over, in the order of their last status or claim.
+	over []passed
+}
+
+// passed is an order that was over when its last message had a sequence.
+type passed struct {
+	ref Ref
+	seq uint64
+	at  time.Time
+}
+
+// New returns an empty board.
+func New(o Options) *Board {
+	if o.Changed == nil {
+		o.Changed = func(string) {}
+	}
+	return &Board{
+		Options: o, waits: newWaits(), entries: map[Ref]*Entry{},
+		open: map[string][]*Entry{}, owned: map[string]map[Ref]struct{}{},
+	}
+}
+
+// Run follows the status stream until ctx is over. ready is called once, when the
+// board is complete for the first time.
+func (b *Board) Run(ctx context.Context, ready func()) {
+	var tidying sync.WaitGroup
+	defer tidying.Wait()
+	tidying.Go(func() { b.tidy(ctx) })
+	complete := sync.OnceFunc(ready)
+	pause := backoff.NewExponentialBackOff(backoff.WithMaxElapsedTime(0), backoff.WithMaxInterval(2*time.Second))
+	for ctx.Err() == nil {
+		err := b.Feed.Watch(ctx, b.Feed.Now().Add(-b.Horizon), b.saw, func(seq uint64) {
+			b.waits.told(seq)
+			b.Changed("")
+			complete()
+		})
+		if ctx.Err() != nil {
+			return
+		}
+		b.Log.Warn("The status stream cannot be followed just now; what list and the console show may be old", zap.Error(err))
+		select {
+		case <-time.After(pause.NextBackOff()):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// saw takes a message of the stream.
+func (b *Board) saw(e bus.Entry) {
+	ref := Ref{e.Terminal, e.Order}
+	if b.take(ref, e) {
+		b.waits.changed(ref)
+		b.Changed(ref.Terminal)
+	}
+	b.waits.told(e.Seq)
+}
+
+// take reports whether the message was news.
+func (b *Board) take(ref Ref, e bus.Entry) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	entry := b.entries[ref]
+	switch {
+	case e.Claim == nil && e.Status == nil, entry != nil && e.Seq <= entry.Seq:
+		return false
+	case entry == nil:
+		entry = &Entry{Ref: ref}
+		b.entries[ref] = entry
+	}
+	b.disown(entry)
+	entry.Seq = e.Seq
+	if e.Claim != nil {
+		entry.Claim = claimOf(e.Claim)
+	}
+	if s := e.Status; s != nil {
+		entry.Last, entry.Replica, entry.StartedAt, entry.StatusSeq = s.Event, s.Replica, s.StartedAt, e.Seq
+	}
+	// A claim on an order that was forgotten, or never seen, is about its aftercare.
+	if !entry.Open() || e.At.Sub(entry.Started()) > b.Horizon {
+		b.over = append(b.over, passed{ref, e.Seq, e.At})
+		return true
+	}
+	b.open[ref.Terminal] = append(b.open[ref.Terminal], entry)
+	if owner := entry.Claim.Owner; owner != "" {
+		if b.owned[owner] == nil {
+			b.owned[owner] = map[Ref]struct{}{}
+		}
+		b.owned[owner][ref] = struct{}{}
+	}
+	return true
+}
+
+// disown takes an order out of the indexes of open ones. b.mu is held.
+func (b *Board) disown(e *Entry) {
+	left := slices.DeleteFunc(b.open[e.Terminal], func(o *Entry) bool { return o == e })
+	if b.open[e.Terminal] = left; len(left) == 0 {
+		delete(b.open, e.Terminal)
+	}
+	of := b.owned[e.Claim.Owner]
+	delete(of, e.Ref)
+	if len(of) == 0 {
+		delete(b.owned, e.Claim.Owner)
+	}
+}
+
+// tidy drops what is old, and counts what is silent, until ctx is over.
+func (b *Board) tidy(ctx context.Context) {
+	tick := time.NewTicker(tidyEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		now := b.Feed.Now()
+		b.prune(now)
+		b.Metrics.SetSessionsWithoutStatus(len(slices.DeleteFunc(b.Silent(now), func(e Entry) bool { return e.Claim.Owner != b.Self })))
+	}
+}
+
+// prune drops orders that are over and old, or too many; and open ones that are
+// older than any payment: their claims have expired in the stream too.
+func (b *Board) prune(now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	drop := 0
+	for drop < len(b.over)-recent && (len(b.over)-drop > maxOver || now.Sub(b.over[drop].at) > b.Horizon) {
+		p := b.over[drop]
+		if e := b.entries[p.ref]; e != nil && e.Seq == p.seq {
+			delete(b.entries, p.ref)
+		}
+		drop++
+	}
+	b.over = slices.Delete(b.over, 0, drop)
+	for _, e := range b.active() {
+		if now.Sub(e.Changed()) > b.Horizon {
+			b.disown(e)
+			delete(b.entries, e.Ref)
+		}
+	}
+}
+
+// Get returns what is known of an order.
+func (b *Board) Get(ref Ref) (Entry, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	e := b.entries[ref]
+	if e == nil {
+		return Entry{Ref: ref}, false
+	}
+	return *e, true
+}
+
+// Active returns the orders that are not over, ordered by terminal.
+func (b *Board) Active() []Entry {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	active := make([]Entry, 0, len(b.open))
+	for _, e := range b.active() {
+		active = append(active, *e)
+	}
+	slices.SortFunc(active, func(x, y Entry) int {
+		return cmp.Or(cmp.Compare(x.Terminal, y.Terminal), x.Started().Compare(y.Started()), cmp.Compare(x.Order, y.Order))
+	})
+	return active
+}
+
+// active lists the orders that are not over. b.mu is held.
+func (b *Board) active() []*Entry { return slices.Concat(slices.Collect(maps.Values(b.open))...) }
+
+// At returns the order that holds a terminal; ok is false while it is free.
+func (b *Board) At(terminal string) (e Entry, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, open := range b.open[terminal] {
+		if !ok || open.Started().After(e.Started()) {
+			e, ok = *open, true
+		}
+	}
+	return e, ok
+}
+
+// Silent returns the open orders that have had no status for longer than Silence.
+func (b *Board) Silent(now time.Time) []Entry {
+	return slices.DeleteFunc(b.Active(), func(e Entry) bool {
+		return e.Last.Sequence > 0 || now.Sub(e.Started()) < Silence
+	})
+}
+
+// Owners returns the processes that own orders which are not over.
+func (b *Board) Owners() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Collect(maps.Keys(b.owned))
+}
+
+// OwnedBy returns the orders of a process that are not over.
+func (b *Board) OwnedBy(owner string) []Ref {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Collect(maps.Keys(b.owned[owner]))
+}
+
+// Open returns the claimed orders that are not over, with their owners.
+func (b *Board) Open() map[Ref]string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	open := make(map[Ref]string, len(b.open))
+	for _, e := range b.active() {
+		if e.Claim.Epoch > 0 {
+			open[e.Ref] = e.Claim.Owner
+		}
+	}
+	return open
+}
+
+// Watched returns the orders that ended unpaid at most so long ago, with the
+// owners of their claims.
+func (b *Board) Watched(since time.Duration) map[Ref]string {
+	now := b.Feed.Now()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	watched := map[Ref]string{}
+	for _, p := range slices.Backward(b.over) {
+		if now.Sub(p.at) > since {
+			break
+		}
+		if e := b.entries[p.ref]; e != nil && e.Claim.Epoch > 0 && Unpaid(e.Last) && now.Sub(e.Last.ObservedAt) <= since {
+			watched[p.ref] = e.Claim.Owner
+		}
+	}
+	return watched
+}
+
+// Over returns the latest orders that are over and have a status, at most limit,
+// ordered by their last status.
+func (b *Board) Over(limit int) []Entry {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var over []Entry
+	taken := map[Ref]bool{}
+	for _, p := range slices.Backward(b.over) {
+		e := b.entries[p.ref]
+		if e == nil || !e.Last.Final || taken[p.ref] {
+			continue
+		}
+		taken[p.ref] = true
+		if over = append(over, *e); len(over) == limit {
+			break
+		}
+	}
+	slices.SortFunc(over, func(x, y Entry) int { return cmp.Compare(x.StatusSeq, y.StatusSeq) })
+	return over
+}

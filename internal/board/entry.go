@@ -1,0 +1,114 @@
+package board
+
+import (
+	"slices"
+	"time"
+
+	bus "github.com/posbridge/bridge/internal/bus2"
+	"github.com/posbridge/bridge/schema"
+)
+
+// Ref names one order.
+type Ref struct {
+	Terminal string `json:"terminal"`
+	Order    string `json:"order"`
+}
+
+// Entry is what the board knows of one order.
+type Entry struct {
+	Ref
+	// Claim is the last one, without what only its owner needs; Epoch is 0 if none
+	// was seen.
+	Claim Claim
+	// Last is the last status event; Sequence is 0 if none was seen.
+	Last schema.StatusEvent
+	// Replica published Last, for the order that was accepted at StartedAt.
+	Replica   string
+	StartedAt time.Time
+	// Seq is the sequence of the last message that was seen, StatusSeq that of Last.
+	Seq, StatusSeq uint64
+}
+
+// Claim is the part of a claim that the board keeps.
+type Claim struct {
+	// Owner is the owner's process, Replica its name for people.
+	Owner, Replica string
+	Epoch          uint64
+	Phase          bus.Phase
+	// QueueSeq is the session's sequence in the queue.
+	QueueSeq             uint64
+	SessionID            string
+	Amount               int64
+	Currency             string
+	StartedAt, UpdatedAt time.Time
+}
+
+func claimOf(c *bus.Claim) Claim {
+	return Claim{
+		Owner: c.Owner, Replica: c.Replica, Epoch: c.Epoch, Phase: c.Phase, QueueSeq: c.QueueSeq,
+		SessionID: c.SessionID, Amount: c.Amount, Currency: c.Currency, StartedAt: c.StartedAt, UpdatedAt: c.UpdatedAt,
+	}
+}
+
+// Open reports whether the payment holds its terminal.
+func (e Entry) Open() bool {
+	return !e.Last.Final && e.Claim.Phase != bus.PhaseClosed && (e.Claim.Epoch > 0 || e.Last.Sequence > 0)
+}
+
+// Started is when the start request was accepted.
+func (e Entry) Started() time.Time {
+	if e.StartedAt.IsZero() {
+		return e.Claim.StartedAt
+	}
+	return e.StartedAt
+}
+
+// Changed is when the last thing that the board knows of the order happened.
+func (e Entry) Changed() time.Time {
+	if e.Claim.UpdatedAt.After(e.Last.ObservedAt) {
+		return e.Claim.UpdatedAt
+	}
+	return e.Last.ObservedAt
+}
+
+// Session is the entry as get and list show it.
+func (e Entry) Session() schema.Session {
+	return SessionOf(e.Ref, e.Claim, e.Last, e.Replica, e.StartedAt)
+}
+
+// SessionOf is what get and list show of an order: what its claim says, and what
+// its last status says, which wins. Both may be missing.
+func SessionOf(ref Ref, c Claim, last schema.StatusEvent, replica string, startedAt time.Time) schema.Session {
+	s := schema.Session{
+		OrderID: ref.Order, TerminalID: ref.Terminal, SessionID: c.SessionID, Status: schema.StatusCreated, Active: !last.Final,
+		Amount: c.Amount, Currency: c.Currency, Replica: c.Replica, StartedAt: c.StartedAt, UpdatedAt: c.UpdatedAt,
+	}
+	if last.Sequence == 0 {
+		return s
+	}
+	if last.SessionID != "" {
+		s.SessionID = last.SessionID
+	}
+	if s.Replica == "" {
+		s.Replica = replica
+	}
+	s.Status, s.FinancialStatus, s.TransactionID = last.Status, last.FinancialStatus, last.TransactionID
+	s.Final, s.Sequence, s.Amount, s.AmountCharged, s.Currency = last.Final, last.Sequence, last.Amount, last.AmountCharged, last.Currency
+	s.StartedAt, s.UpdatedAt = startedAt, last.ObservedAt
+	return s
+}
+
+// ClaimOf is the part of a claim that the board keeps, zero of nil.
+func ClaimOf(c *bus.Claim) Claim {
+	if c == nil {
+		return Claim{}
+	}
+	return claimOf(c)
+}
+
+// unpaid are the final statuses after which an order may still be paid.
+var unpaid = []string{"cancelled", "expired", "void"}
+
+// Unpaid reports whether an order ended in a way that the provider may still take
+// back: it is asked for again then.
+func Unpaid(last schema.StatusEvent) bool { return last.Final && slices.Contains(unpaid, last.Status) }
