@@ -26,6 +26,8 @@ const (
 	recent = 300
 	// maxOver is how many orders that are over stay at most.
 	maxOver = 50_000
+	// maxTerminals is of how many terminals the last order is remembered.
+	maxTerminals = 20_000
 	// tidyEvery is how often old orders are dropped and silent ones are counted.
 	tidyEvery = 10 * time.Second
 )
@@ -64,6 +66,8 @@ type Board struct {
 	// process.
 	open  map[string][]*Entry
 	owned map[string]map[Ref]struct{}
+	// latest is the order that something last happened to, of each terminal.
+	latest map[string]*Entry
 	// over are the orders that are over, in the order of their last status or claim.
 	over []passed
 }
@@ -82,7 +86,7 @@ func New(o Options) *Board {
 	}
 	return &Board{
 		Options: o, waits: newWaits(), entries: map[Ref]*Entry{},
-		open: map[string][]*Entry{}, owned: map[string]map[Ref]struct{}{},
+		open: map[string][]*Entry{}, owned: map[string]map[Ref]struct{}{}, latest: map[string]*Entry{},
 	}
 }
 
@@ -142,7 +146,11 @@ func (b *Board) take(ref Ref, e bus.Entry) bool {
 		entry.Last, entry.Replica, entry.StartedAt, entry.StatusSeq = s.Event, s.Replica, s.StartedAt, e.Seq
 	}
 	// A claim on an order that was forgotten, or never seen, is about its aftercare.
-	if !entry.Open() || e.At.Sub(entry.Started()) > b.Horizon {
+	open := entry.Open() && e.At.Sub(entry.Started()) <= b.Horizon
+	if open || entry.Last.Sequence > 0 {
+		b.remember(entry)
+	}
+	if !open {
 		b.over = append(b.over, passed{ref, e.Seq, e.At})
 		return true
 	}
@@ -154,6 +162,17 @@ func (b *Board) take(ref Ref, e bus.Entry) bool {
 		b.owned[owner][ref] = struct{}{}
 	}
 	return true
+}
+
+// remember notes what last happened at a terminal. b.mu is held.
+func (b *Board) remember(e *Entry) {
+	if b.latest[e.Terminal] == nil && len(b.latest) == maxTerminals {
+		for any := range b.latest {
+			delete(b.latest, any)
+			break
+		}
+	}
+	b.latest[e.Terminal] = e
 }
 
 // disown takes an order out of the indexes of open ones. b.mu is held.
@@ -235,7 +254,8 @@ func (b *Board) Active() []Entry {
 // active lists the orders that are not over. b.mu is held.
 func (b *Board) active() []*Entry { return slices.Concat(slices.Collect(maps.Values(b.open))...) }
 
-// At returns the order that holds a terminal; ok is false while it is free.
+// At returns the order that holds a terminal, or else the one that something last
+// happened to there; ok is false if none is known.
 func (b *Board) At(terminal string) (e Entry, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -244,7 +264,17 @@ func (b *Board) At(terminal string) (e Entry, ok bool) {
 			e, ok = *open, true
 		}
 	}
+	if latest := b.latest[terminal]; !ok && latest != nil {
+		return *latest, true
+	}
 	return e, ok
+}
+
+// Terminals returns the terminals of which At knows an order.
+func (b *Board) Terminals() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Concat(slices.Collect(maps.Keys(b.latest)), slices.Collect(maps.Keys(b.open)))
 }
 
 // Silent returns the open orders that have had no status for longer than Silence.

@@ -9,77 +9,45 @@ import (
 	"github.com/posbridge/bridge/schema"
 )
 
-// failure is why a command was not carried out.
-type failure int
-
-// Why a command was not carried out.
-const (
-	terminalInSubject failure = iota
-	terminalDiffers
-	answerTooLong
-	terminalUnknown
-	terminalShared
-	groupKeyRefused
-	groupNotFound
-	terminalBusy
-	terminalNotFreed
-	orderConflict
-	orderUnknown
-	queueRefuses
-	requestTooOld
-	startUnknown
-	startOverdue
-	tooMany
-	busSilent
-	commandFailed
-	stopping
-	receiptMissing
-	receiptRefused
-	receiptKeyRefused
-	receiptNonsense
-	receiptUnavailable
-)
-
-// table has the code and the message of every failure of this package. What the
-// provider says to a create or a cancel is internal/payment's to judge.
-var table = map[failure]struct {
+// failure is why a command is not carried out, and what the requester is told.
+type failure struct {
 	code schema.Code
 	text string
-}{
-	terminalInSubject: {schema.InvalidRequest, "the terminal in the subject must be 1 to 36 characters of A-Z a-z 0-9 _ -"},
-	terminalDiffers:   {schema.InvalidRequest, "terminal_id must be %s, as in the subject, or left out"},
-	answerTooLong:     {schema.InvalidRequest, "the answer of %d bytes is longer than the server's max_payload of %d; ask for single orders, or raise it"},
-	terminalUnknown:   {schema.UnknownTerminal, "no terminal group's key serves terminal %s"},
-	terminalShared:    {schema.UnknownTerminal, "%v"},
-	groupKeyRefused:   {schema.ProviderError, "the provider refuses the key of a terminal group; it is not known whether it serves terminal %s"},
-	groupNotFound:     {schema.ProviderUnavailable, "the provider could not be asked which terminal group terminal %s belongs to; nothing was created"},
-	terminalBusy:      {schema.TerminalBusy, "terminal %s is busy with order %s"},
-	terminalNotFreed:  {schema.TerminalBusy, "terminal %s is still being freed by order %s"},
-	orderConflict:     {schema.OrderConflict, "order %s exists with other content"},
-	orderUnknown:      {schema.NotFound, "order %s is not known on terminal %s"},
+}
+
+// Every failure of this package. What the provider says to a create or a cancel is
+// internal/payment's to judge.
+var (
+	terminalInSubject = failure{schema.InvalidRequest, "the terminal in the subject must be 1 to 36 characters of A-Z a-z 0-9 _ -"}
+	terminalDiffers   = failure{schema.InvalidRequest, "terminal_id must be %s, as in the subject, or left out"}
+	answerTooLong     = failure{schema.InvalidRequest, "the answer of %d bytes is longer than the server's max_payload of %d; ask for single orders, or raise it"}
+	terminalUnknown   = failure{schema.UnknownTerminal, "no terminal group's key serves terminal %s"}
+	terminalShared    = failure{schema.UnknownTerminal, "%v"}
+	groupKeyRefused   = failure{schema.ProviderError, "the provider refuses the key of a terminal group; it is not known whether it serves terminal %s"}
+	groupNotFound     = failure{schema.ProviderUnavailable, "the provider could not be asked which terminal group terminal %s belongs to; nothing was created"}
+	terminalBusy      = failure{schema.TerminalBusy, "terminal %s is busy with order %s"}
+	terminalNotFreed  = failure{schema.TerminalBusy, "terminal %s is still being freed by order %s"}
+	orderConflict     = failure{schema.OrderConflict, "order %s exists with other content"}
+	orderUnknown      = failure{schema.NotFound, "order %s is not known on terminal %s"}
 	// The queue is full, or the bridge lacks a right. Nothing is stored, and once an
 	// operator has changed that the same request works.
-	queueRefuses:  {schema.ProviderUnavailable, "NATS refuses to store the session; nothing was created"},
-	requestTooOld: {schema.ProviderUnavailable, "the request arrived after BRIDGE_START_DEADLINE, because this replica stood still; nothing was created"},
-	startUnknown:  {schema.OutcomeUnknown, "it is not known in time whether the order exists; send the same request again"},
-	startOverdue:  {schema.OutcomeUnknown, "the session is queued, and it is not known in time whether the order exists; its status events will tell"},
-	tooMany:       {schema.OutcomeUnknown, "this replica has too many requests of this kind at work; send the same request again"},
-	busSilent:     {schema.OutcomeUnknown, "JetStream did not answer in time; send the same request again"},
-	commandFailed: {schema.OutcomeUnknown, "the command failed in the bridge itself; send the same request again"},
-	stopping:      {schema.ShuttingDown, "this replica is shutting down; send the same request again"},
-
-	receiptMissing:     {schema.NotFound, "the provider has no receipt of the order"},
-	receiptRefused:     {schema.ProviderRejected, "the provider refused to give the receipt"},
-	receiptKeyRefused:  {schema.ProviderError, "the provider refuses the key of this terminal's group"},
-	receiptNonsense:    {schema.ProviderError, "the provider's answer makes no sense"},
-	receiptUnavailable: {schema.ProviderUnavailable, "the provider cannot be reached or fails; the order is as it was"},
-}
+	queueRefuses       = failure{schema.ProviderUnavailable, "NATS refuses to store the session; nothing was created"}
+	requestTooOld      = failure{schema.ProviderUnavailable, "the request arrived after BRIDGE_START_DEADLINE, because this replica stood still; nothing was created"}
+	startUnknown       = failure{schema.OutcomeUnknown, "it is not known in time whether the order exists; send the same request again"}
+	startOverdue       = failure{schema.OutcomeUnknown, "the session is queued, and it is not known in time whether the order exists; its status events will tell"}
+	tooMany            = failure{schema.OutcomeUnknown, "this replica has too many requests of this kind at work; send the same request again"}
+	busSilent          = failure{schema.OutcomeUnknown, "JetStream did not answer in time; send the same request again"}
+	commandFailed      = failure{schema.OutcomeUnknown, "the command failed in the bridge itself; send the same request again"}
+	stopping           = failure{schema.ShuttingDown, "this replica is shutting down; send the same request again"}
+	receiptMissing     = failure{schema.NotFound, "the provider has no receipt of the order"}
+	receiptRefused     = failure{schema.ProviderRejected, "the provider refused to give the receipt"}
+	receiptKeyRefused  = failure{schema.ProviderError, "the provider refuses the key of this terminal's group"}
+	receiptNonsense    = failure{schema.ProviderError, "the provider's answer makes no sense"}
+	receiptUnavailable = failure{schema.ProviderUnavailable, "the provider cannot be reached or fails; the order is as it was"}
+)
 
 // answer is the error that a requester gets.
-func (f failure) answer(args ...any) *schema.Error {
-	row := table[f]
-	return schema.NewError(row.code, row.text, args...)
-}
+func (f failure) answer(args ...any) *schema.Error { return schema.NewError(f.code, f.text, args...) }
 
 // lookupFailure is the answer when the group of a terminal was not found.
 func lookupFailure(terminal string, err error) *schema.Error {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
 	lru "github.com/hashicorp/golang-lru/v2"
 	"go.uber.org/zap"
 
@@ -73,21 +72,6 @@ func (o *orders) find(ctx context.Context, ref board.Ref, read reader) (*known, 
 		return nil, busSilent.answer()
 	}
 	return k, nil
-}
-
-// sessionOf is what get shows of an order, by its log.
-func sessionOf(ref board.Ref, log bus.Log) schema.Session {
-	var last bus.Status
-	if n := newest(log); n != nil {
-		last = *n
-	}
-	return board.SessionOf(ref, board.ClaimOf(log.Claim), last.Event, last.Replica, last.StartedAt)
-}
-
-// retry repeats what failed until it succeeds or ctx is over.
-func retry[T any](ctx context.Context, do func() (T, error)) (T, error) {
-	pause := backoff.NewExponentialBackOff(backoff.WithInitialInterval(firstPause), backoff.WithMaxInterval(lastPause), backoff.WithMaxElapsedTime(0))
-	return backoff.RetryWithData(do, backoff.WithContext(pause, ctx))
 }
 
 // maxGets is of how many orders get remembers what it showed.

@@ -1,7 +1,9 @@
 package commands
 
 import (
+	"github.com/posbridge/bridge/internal/board"
 	bus "github.com/posbridge/bridge/internal/bus2"
+	"github.com/posbridge/bridge/schema"
 )
 
 // standing is what an order's log, and its session in the queue, say to a start
@@ -60,4 +62,13 @@ func newest(log bus.Log) *bus.Status {
 		return nil
 	}
 	return &log.Statuses[len(log.Statuses)-1]
+}
+
+// sessionOf is what get shows of an order, by its log.
+func sessionOf(ref board.Ref, log bus.Log) schema.Session {
+	var last bus.Status
+	if n := newest(log); n != nil {
+		last = *n
+	}
+	return board.SessionOf(ref, board.ClaimOf(log.Claim), last.Event, last.Replica, last.StartedAt)
 }

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
 	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 
@@ -19,12 +18,6 @@ import (
 	"github.com/posbridge/bridge/internal/telemetry/tracing"
 	"github.com/posbridge/bridge/schema"
 	"github.com/posbridge/bridge/subjects"
-)
-
-// Pauses between two tries to queue a session.
-const (
-	firstPause = 5 * time.Millisecond
-	lastPause  = 250 * time.Millisecond
 )
 
 // starts answers starts.
@@ -93,10 +86,10 @@ func (s *starts) start(ctx context.Context, r schema.StartRequest, from requeste
 
 // queue tries until the session is queued, or the requester can be answered.
 func (s *starts) queue(ctx context.Context, st starting) (*schema.StartReply, *schema.Error) {
-	pause := backoff.NewExponentialBackOff(backoff.WithInitialInterval(firstPause), backoff.WithMaxInterval(lastPause), backoff.WithMaxElapsedTime(0))
+	pause := newPause()
 	certain, freed := true, "" // that nothing came of it so far; who is about to free the terminal
 	for ctx.Err() == nil {
-		v := s.try(ctx, st)
+		v := s.try(ctx, st, certain)
 		switch {
 		case v.queued > 0:
 			return nil, s.awaitOwner(ctx, st, v.queued)
@@ -119,8 +112,9 @@ func (s *starts) queue(ctx context.Context, st starting) (*schema.StartReply, *s
 	return nil, startUnknown.answer()
 }
 
-// try makes one try to queue the session.
-func (s *starts) try(ctx context.Context, st starting) verdict {
+// try makes one try to queue the session. certain is false if an earlier one may
+// have succeeded.
+func (s *starts) try(ctx context.Context, st starting, certain bool) verdict {
 	seq, err := s.Bus.Enqueue(ctx, st.session)
 	switch {
 	case err == nil:
@@ -129,6 +123,9 @@ func (s *starts) try(ctx context.Context, st starting) verdict {
 		return s.look(ctx, st)
 	case refused(err):
 		s.Log.Error("NATS refuses to store a session", zap.String(telemetry.KeyTerminal, st.Terminal), zap.Error(err))
+		if !certain {
+			return s.instead(ctx, st, startUnknown.answer())
+		}
 		return s.instead(ctx, st, queueRefuses.answer())
 	}
 	return verdict{err: err}
@@ -262,14 +259,4 @@ func outgoing(ctx context.Context) map[string]string {
 		header[k] = v[0]
 	}
 	return header
-}
-
-// sleep waits, at most until ctx is over.
-func sleep(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }
