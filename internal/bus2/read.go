@@ -255,6 +255,21 @@ func directMessage(msg *nats.Msg) (stored, error) {
 // errAnswer is an answer of JetStream that does not fit the request.
 var errAnswer = errors.New("unexpected answer of JetStream")
 
+// TerminalOf returns the terminal on which an order last had a status, or
+// ErrNotFound.
+func (b *Bus) TerminalOf(ctx context.Context, order string) (terminal string, err error) {
+	if err := subjects.CheckOrder(order); err != nil {
+		return "", err
+	}
+	filter := b.space.Prefix() + ".*." + subjects.OrderToken(order) + "." + string(subjects.Status)
+	m, err := b.getMessage(ctx, b.space.StatusStream(), messageRequest{LastFor: filter})
+	if err != nil {
+		return "", err
+	}
+	terminal, _, _, err = b.space.Parse(m.Subject)
+	return terminal, err
+}
+
 // LastSeq is the sequence of the last message in the status stream.
 func (b *Bus) LastSeq(ctx context.Context) (uint64, error) {
 	ctx, cancel := limit(ctx)

@@ -38,9 +38,10 @@ const (
 
 // Watch passes every message of all orders to entry, from those stored at since
 // (zero: from the first) on, in the order of the stream, until ctx ends. It
-// continues after an outage where it was. ready is called once, when everything
-// that was stored before the call has been passed on, with the last sequence of
-// that. Watch returns early only if it cannot start.
+// continues after an outage where it was. ready is called when everything that was
+// stored before the call has been passed on, with the last sequence of that; and
+// again after an outage if the stream was made anew, or its last messages are gone,
+// so that nothing is left to pass on. Watch returns early only if it cannot start.
 func (b *Bus) Watch(ctx context.Context, since time.Time, entry func(Entry), ready func(seq uint64)) error {
 	last, err := b.LastSeq(ctx)
 	if err != nil {
@@ -61,7 +62,14 @@ func (b *Bus) Watch(ctx context.Context, since time.Time, entry func(Entry), rea
 			return ctx.Err()
 		case <-time.After(watchPause):
 		}
-		consumer, err = w.consumer(ctx)
+		var last uint64
+		if last, err = b.LastSeq(ctx); err == nil {
+			consumer, err = w.consumer(ctx)
+		}
+		if err == nil && last > w.seen && consumer.CachedInfo().NumPending == 0 {
+			w.seen = last
+			ready(last)
+		}
 	}
 }
 

@@ -74,6 +74,39 @@ func TestWatchOfAnEmptyStreamIsReadyAtOnce(t *testing.T) {
 	receive(t, done)
 }
 
+func TestWatchIsReadyAgainWhenTheStreamWasMadeAnew(t *testing.T) {
+	t.Parallel()
+	b := ready(t, "")
+	ctx, cancel := context.WithCancel(t.Context())
+	last := must(b.AppendClaim(ctx, "T1", "A", claim("T1", "A", 1), 0))(t)
+	caughtUp, done := make(chan uint64, 4), make(chan error, 1)
+	go func() { done <- b.Watch(ctx, time.Time{}, func(bus.Entry) {}, func(seq uint64) { caughtUp <- seq }) }()
+	if seq := receive(t, caughtUp); seq != last {
+		t.Errorf("caught up at %d, want %d", seq, last)
+	}
+	if err := b.js.DeleteStream(ctx, subjects.Default().StatusStream()); err != nil {
+		t.Fatal(err)
+	}
+	b.ensure()
+	if seq := receive(t, caughtUp); seq <= last {
+		t.Errorf("caught up at %d, want more than %d", seq, last)
+	}
+	cancel()
+	receive(t, done)
+}
+
+func TestTerminalOfAnOrder(t *testing.T) {
+	t.Parallel()
+	b := ready(t, "")
+	must(b.AppendStatus(t.Context(), status("A/1.x", "initialized", 1), 0))(t)
+	if terminal := must(b.TerminalOf(t.Context(), "A/1.x"))(t); terminal != "T1" {
+		t.Errorf("got %s, want T1", terminal)
+	}
+	if _, err := b.TerminalOf(t.Context(), "A"); !errors.Is(err, bus.ErrNotFound) {
+		t.Errorf("got %v, want not found", err)
+	}
+}
+
 func TestClaimsAreSeenAsTheyArePublished(t *testing.T) {
 	t.Parallel()
 	a := ready(t, "")
