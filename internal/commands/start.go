@@ -53,8 +53,9 @@ type verdict struct {
 	queued uint64
 	// freed is the order that is over and about to free the terminal.
 	freed string
-	// joined is set when the session of an earlier request was waited for.
-	joined bool
+	// joined is set when the session of an earlier request was waited for, doubtful
+	// when it is not known whether this one was queued.
+	joined, doubtful bool
 	// err is an error of the bus that may pass.
 	err error
 }
@@ -98,7 +99,7 @@ func (s *starts) queue(ctx context.Context, st starting) (*schema.StartReply, *s
 		case v.err != nil:
 			s.Log.Warn("A start could not be queued yet", zap.Error(v.err))
 		}
-		certain = certain && v.err == nil && !v.joined
+		certain = certain && !v.doubtful && !v.joined
 		if v.freed != "" {
 			freed = v.freed
 		}
@@ -128,7 +129,7 @@ func (s *starts) try(ctx context.Context, st starting, certain bool) verdict {
 		}
 		return s.instead(ctx, st, queueRefuses.answer())
 	}
-	return verdict{err: err}
+	return verdict{doubtful: !errors.Is(err, bus.ErrBusy), err: err}
 }
 
 // look judges a start by what is stored: about its order, and by the session that
@@ -148,7 +149,7 @@ func (s *starts) look(ctx context.Context, st starting) verdict {
 	v, at := s.judge(ctx, st, own)
 	switch {
 	case at == pending && v.err == nil:
-		return s.join(ctx, st, own)
+		return s.join(st, own)
 	case at == absent && v.err == nil && queued.Seq > 0:
 		return s.busy(ctx, st.Terminal, queued)
 	}

@@ -29,7 +29,7 @@ const (
 type joins struct{ singleflight.Group }
 
 // join waits a while for what comes of the session of an earlier request.
-func (s *starts) join(ctx context.Context, st starting, queued bus.Delivery) verdict {
+func (s *starts) join(st starting, queued bus.Delivery) verdict {
 	v, _, _ := s.joins.Do(fmt.Sprint(st.Ref, st.session.Hash, queued.Seq), func() (any, error) {
 		// It is for all who wait, so it ends with none of them.
 		ctx, cancel := context.WithTimeout(s.stopping, joinSlice)

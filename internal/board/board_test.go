@@ -1,0 +1,262 @@
+package board
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"go.uber.org/zap"
+
+	bus "github.com/posbridge/bridge/internal/bus2"
+	"github.com/posbridge/bridge/internal/natsserver/natstest"
+	"github.com/posbridge/bridge/internal/telemetry"
+	"github.com/posbridge/bridge/schema"
+	"github.com/posbridge/bridge/subjects"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var start = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+// feed has a clock that stands still.
+type feed struct {
+	Feed
+	now time.Time
+}
+
+func (f *feed) Now() time.Time { return f.now }
+
+// stage is a board and the stream that fills it.
+type stage struct {
+	*Board
+	feed *feed
+	seq  uint64
+}
+
+func newStage() *stage {
+	f := &feed{now: start}
+	return &stage{Board: New(Options{Feed: f, Horizon: 2 * time.Hour, Self: "me", Metrics: telemetry.NewMetrics("", "", ""), Log: zap.NewNop()}), feed: f}
+}
+
+// claims shows a claim of an order that was started now.
+func (s *stage) claims(terminal, order, owner string, epoch uint64, phase bus.Phase) {
+	s.seq++
+	s.saw(bus.Entry{Terminal: terminal, Order: order, Kind: subjects.Claim, Seq: s.seq, At: s.feed.now, Claim: &bus.Claim{
+		Owner: owner, Replica: "name of " + owner, Epoch: epoch, Phase: phase, Amount: 5, Currency: "EUR", SessionID: "session", QueueSeq: epoch, StartedAt: start, UpdatedAt: s.feed.now,
+	}})
+}
+
+// publishes shows a status.
+func (s *stage) publishes(terminal, order, status string, sequence uint64) {
+	s.seq++
+	s.saw(bus.Entry{Terminal: terminal, Order: order, Kind: subjects.Status, Seq: s.seq, At: s.feed.now, Status: &bus.Status{
+		Event: schema.StatusEvent{
+			TerminalID: terminal, OrderID: order, Status: status, Sequence: sequence, Final: schema.IsFinal(status),
+			Amount: 5, Currency: "EUR", ObservedAt: s.feed.now,
+		},
+		Replica: "name", StartedAt: start, Seq: s.seq, At: s.feed.now,
+	}})
+}
+
+func TestAnOrderFromItsClaimToItsEnd(t *testing.T) {
+	t.Parallel()
+	s := newStage()
+	ref := Ref{"T1", "A"}
+	s.claims("T1", "A", "me", 1, bus.PhaseCreating)
+	if got := s.Open()[ref]; got != "me" {
+		t.Errorf("owner: got %q", got)
+	}
+	s.claims("T1", "A", "other", 2, bus.PhaseOpen)
+	s.publishes("T1", "A", "initialized", 1)
+	if got := s.Owners(); !slices.Equal(got, []string{"other"}) {
+		t.Errorf("owners: got %v", got)
+	}
+	if got := s.OwnedBy("other"); !slices.Equal(got, []Ref{ref}) {
+		t.Errorf("owned: got %v", got)
+	}
+	want := schema.Session{
+		OrderID: "A", TerminalID: "T1", SessionID: "session", Status: "initialized", Sequence: 1, Active: true,
+		Amount: 5, Currency: "EUR", Replica: "name of other", StartedAt: start, UpdatedAt: start,
+	}
+	if active := s.Active(); len(active) != 1 || active[0].Session() != want {
+		t.Errorf("active: got %+v, want %+v", active, want)
+	}
+	s.publishes("T1", "A", "cancelled", 2)
+	if len(s.Active())+len(s.Open())+len(s.Owners()) > 0 {
+		t.Error("it is over, and still open")
+	}
+	if e, ok := s.At("T1"); !ok || e.Open() || e.Last.Status != "cancelled" {
+		t.Errorf("at the terminal: got %+v", e)
+	}
+	if got := s.Watched(time.Minute); len(got) != 1 || got[ref] != "other" {
+		t.Errorf("watched: got %v", got)
+	}
+	s.feed.now = start.Add(2 * time.Minute)
+	if got := s.Watched(time.Minute); len(got) > 0 {
+		t.Errorf("watched for too long: %v", got)
+	}
+}
+
+// A claim that came late, or twice, changes nothing.
+func TestOldMessagesAreNoNews(t *testing.T) {
+	t.Parallel()
+	s := newStage()
+	s.publishes("T1", "A", "completed", 1)
+	s.seq = 0
+	s.claims("T1", "A", "me", 1, bus.PhaseOpen)
+	if len(s.Active()) > 0 {
+		t.Error("an old claim opened an order that is over")
+	}
+}
+
+// A session that ended without an order is not open; the next session of the same
+// order is.
+func TestClosedClaim(t *testing.T) {
+	t.Parallel()
+	s := newStage()
+	s.claims("T1", "A", "me", 1, bus.PhaseClosed)
+	if len(s.Active())+len(s.Over(9)) > 0 {
+		t.Error("a closed session is shown")
+	}
+	s.claims("T1", "A", "me", 2, bus.PhaseCreating)
+	if len(s.Active()) != 1 {
+		t.Error("the next session is not open")
+	}
+	s.prune(start.Add(time.Hour)) // what is kept of the closed one must not take it away
+	if len(s.Active()) != 1 {
+		t.Error("the next session was dropped")
+	}
+}
+
+func TestSilentPayments(t *testing.T) {
+	t.Parallel()
+	s := newStage()
+	s.claims("T1", "A", "me", 1, bus.PhaseOpen)
+	s.claims("T2", "B", "me", 1, bus.PhaseOpen)
+	s.publishes("T2", "B", "initialized", 1)
+	if got := s.Silent(start.Add(Silence - 1)); len(got) > 0 {
+		t.Errorf("too early: %v", got)
+	}
+	if got := s.Silent(start.Add(Silence)); len(got) != 1 || got[0].Order != "A" {
+		t.Errorf("got %v, want A", got)
+	}
+}
+
+func TestBoundedMemory(t *testing.T) {
+	t.Parallel()
+	s := newStage()
+	s.claims("T", "open", "me", 1, bus.PhaseOpen)
+	for i := range recent + 10 {
+		s.publishes("T", "over"+string(rune('A'+i%26))+string(rune('0'+i/26)), "completed", 1)
+	}
+	s.prune(s.feed.now)
+	if got := len(s.entries); got != recent+11 {
+		t.Errorf("young orders were dropped: %d left", got)
+	}
+	s.prune(start.Add(s.Horizon + time.Second))
+	if got := len(s.entries); got != recent {
+		t.Errorf("got %d orders, want %d", got, recent)
+	}
+	if len(s.Active()) > 0 {
+		t.Error("an order that is older than any payment is still open")
+	}
+	// Aftercare of an order that is forgotten: the claim alone does not open it.
+	s.feed.now = start.Add(s.Horizon + time.Minute)
+	s.claims("T", "overA0", "me", 2, bus.PhaseOpen)
+	if len(s.Active()) > 0 {
+		t.Error("a late claim opened an order that is over")
+	}
+}
+
+func TestOverIsOrderedByTheLastStatus(t *testing.T) {
+	t.Parallel()
+	s := newStage()
+	s.publishes("T1", "A", "completed", 1)
+	s.publishes("T2", "B", "completed", 1)
+	s.publishes("T3", "C", "completed", 1)
+	s.publishes("T1", "A", "refunded", 2)
+	var got []string
+	for _, e := range s.Over(2) {
+		got = append(got, e.Order+" "+e.Last.Status)
+	}
+	if want := []string{"C completed", "A refunded"}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestAwait(t *testing.T) {
+	t.Parallel()
+	s := newStage()
+	var waiting sync.WaitGroup
+	for range 3 {
+		waiting.Go(func() {
+			if err := s.Await(t.Context(), Ref{"T1", "A"}, func(e Entry) bool { return e.Claim.Phase == bus.PhaseOpen }); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	s.claims("T1", "A", "me", 1, bus.PhaseCreating)
+	s.claims("T1", "A", "me", 1, bus.PhaseOpen)
+	waiting.Wait()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Await(ctx, Ref{"T1", "B"}, func(Entry) bool { return false }); err == nil {
+		t.Error("it did not wait")
+	}
+	if len(s.waits.orders) > 0 {
+		t.Error("the waiters were not forgotten")
+	}
+}
+
+// On a real server: the board is complete, follows, and is synced.
+func TestRun(t *testing.T) {
+	t.Parallel()
+	server := natstest.Run(t)
+	connected := make(chan struct{}, 1)
+	b, err := bus.Connect(bus.Options{
+		URLs: server.URL(), Space: subjects.Default(), Replicas: 1, StatusMaxAge: 4 * time.Hour, ClaimTTL: 2 * time.Hour, ReplicaTTL: 2 * time.Second,
+		Events: bus.ConnectionEvents{Connected: func(string) { connected <- struct{}{} }},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close(context.Background())
+	<-connected
+	if _, err := b.Ensure(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	claim := func(order string, epoch, expect uint64) uint64 {
+		seq, err := b.AppendClaim(t.Context(), "T1", order, bus.Claim{Owner: "me", Epoch: epoch, Phase: bus.PhaseOpen, StartedAt: b.Now(), UpdatedAt: b.Now()}, expect)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return seq
+	}
+	claim("before", 1, 0)
+	s := New(Options{Feed: b, Horizon: time.Hour, Metrics: telemetry.NewMetrics("", "", ""), Log: zap.NewNop()})
+	ctx, stop := context.WithCancel(t.Context())
+	ready := make(chan struct{})
+	var running sync.WaitGroup
+	running.Go(func() { s.Run(ctx, func() { close(ready) }) })
+	<-ready
+	if _, ok := s.Get(Ref{"T1", "before"}); !ok {
+		t.Error("ready, and not complete")
+	}
+	last := claim("after", 1, 0)
+	if err := s.Synced(ctx, last); err != nil {
+		t.Fatal(err)
+	}
+	if got := len(s.Active()); got != 2 {
+		t.Errorf("got %d orders, want 2", got)
+	}
+	short, cancel := context.WithTimeout(ctx, time.Millisecond)
+	defer cancel()
+	if s.Synced(short, last+1) == nil {
+		t.Error("synced with what is not there")
+	}
+	stop()
+	running.Wait()
+}
