@@ -170,7 +170,7 @@ func aftercare(r *reader, name, value string, c *Config) {
 		d, err := time.ParseDuration(strings.TrimSpace(part))
 		if err != nil || d < shortestAftercare || d > longestAftercare || len(times) == maxAftercare ||
 			len(times) > 0 && d <= times[len(times)-1] {
-			r.bad(name, `takes at most 20 durations in ascending order, from 1s to 720h, such as "15s,1m,5m"; set to nothing: never`)
+			r.bad(name, `takes at most 20 durations in ascending order, from 1s to 720h, such as "15s,1m,5m" (set to nothing: never)`)
 			return
 		}
 		times = append(times, d)

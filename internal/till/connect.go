@@ -92,7 +92,7 @@ func connectProblem(err error) string {
 func Connect(ctx context.Context, settings Settings) (*Till, error) {
 	t := &Till{settings: settings, waiting: map[*wait]struct{}{}}
 	options := append([]nats.Option{
-		nats.Name("bridge (a person's hand)"),
+		nats.Name("pos-bridge (a person's hand)"),
 		nats.Timeout(connectLimit),
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(250 * time.Millisecond),
@@ -109,7 +109,7 @@ func Connect(ctx context.Context, settings Settings) (*Till, error) {
 	}
 	done := make(chan outcome, 1)
 	go func() {
-		conn, err := nats.Connect(settings.servers, options...)
+		conn, err := settings.dial(options)
 		done <- outcome{conn, err}
 	}()
 	select {

@@ -36,9 +36,10 @@ type Settings struct {
 	// empty when they are from the environment.
 	Context string
 
-	servers string        // comma separated, may carry user and password
-	api     string        // first tokens of the JetStream API, "$JS.API" by default
-	options []nats.Option // authentication and TLS
+	contextFile string        // of Context
+	servers     string        // comma separated, may carry user and password
+	api         string        // first tokens of the JetStream API, "$JS.API" by default
+	options     []nats.Option // authentication and TLS
 }
 
 // SettingError is a setting that cannot be used. Name is the variable, flag or
@@ -99,7 +100,7 @@ func (s *Settings) fromEnvironment(getenv func(string) string) error {
 		s.servers = servers
 	}
 	if getenv(EnvCreds) != "" && getenv(EnvNKey) != "" {
-		return &SettingError{EnvNKey, "want either this or " + EnvCreds + ", not both"}
+		return &SettingError{EnvNKey, "and " + EnvCreds + " exclude each other: set one"}
 	}
 	if file := getenv(EnvCreds); file != "" {
 		if err := checkFile(EnvCreds, file); err != nil {
@@ -124,7 +125,7 @@ func (s *Settings) useTLS(caName, ca, certName, cert, keyName, key string) error
 			return err
 		}
 		if err := nats.RootCAs(ca)(&nats.Options{}); err != nil {
-			return &SettingError{caName, "want a PEM file with certificates of authorities"}
+			return &SettingError{caName, "must be a PEM file with certificates of authorities"}
 		}
 		s.options = append(s.options, nats.RootCAs(ca))
 	}
@@ -132,15 +133,15 @@ func (s *Settings) useTLS(caName, ca, certName, cert, keyName, key string) error
 	case cert == "" && key == "":
 		return nil
 	case key == "":
-		return &SettingError{keyName, "want the private key's file, since " + certName + " is set"}
+		return &SettingError{keyName, "is missing, since " + certName + " is set"}
 	case cert == "":
-		return &SettingError{certName, "want the certificate's file, since " + keyName + " is set"}
+		return &SettingError{certName, "is missing, since " + keyName + " is set"}
 	}
 	if err := errors.Join(checkFile(certName, cert), checkFile(keyName, key)); err != nil {
 		return err
 	}
 	if err := nats.ClientCert(cert, key)(&nats.Options{}); err != nil {
-		return &SettingError{certName, "want a PEM certificate that belongs to the key in " + keyName}
+		return &SettingError{certName, "must be a PEM certificate that belongs to the key in " + keyName}
 	}
 	s.options = append(s.options, nats.ClientCert(cert, key))
 	return nil
@@ -184,12 +185,12 @@ func checkServers(name, servers string) error {
 		}
 		u, err := url.Parse(server)
 		if err != nil || u.Hostname() == "" {
-			return &SettingError{name, "want NATS servers such as nats://host:4222, comma separated"}
+			return &SettingError{name, "must be NATS servers such as nats://host:4222, comma separated"}
 		}
 		switch u.Scheme {
 		case "nats", "tls", "ws", "wss":
 		default:
-			return &SettingError{name, "want servers that begin with nats://, tls://, ws:// or wss://"}
+			return &SettingError{name, "must be servers that begin with nats://, tls://, ws:// or wss://"}
 		}
 	}
 	return nil
@@ -198,11 +199,11 @@ func checkServers(name, servers string) error {
 func checkFile(name, path string) error {
 	f, err := os.Open(path)
 	if err != nil {
-		return &SettingError{name, "want a readable file: " + fileProblem(path, err)}
+		return &SettingError{name, "must be a readable file: " + fileProblem(path, err)}
 	}
 	defer func() { _ = f.Close() }() // only looked at
 	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return &SettingError{name, "want a readable file: " + Printable(path, maxShown) + " is not a plain file"}
+		return &SettingError{name, "must be a readable file: " + Printable(path, maxShown) + " is not a plain file"}
 	}
 	return nil
 }
@@ -223,7 +224,7 @@ func nkeyOption(name, file string) (nats.Option, error) {
 	}
 	option, err := nats.NkeyOptionFromSeed(file)
 	if err != nil {
-		return nil, &SettingError{name, "want a file with the seed of a user nkey (SU…)"}
+		return nil, &SettingError{name, "must be a file with the seed of a user nkey (SU…)"}
 	}
 	return option, nil
 }
