@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
@@ -26,6 +27,18 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 		return nil, fmt.Errorf("read body: %w", err)
 	}
 	return body, setLimit(time.Time{})
+}
+
+// compressed is sender through gzip.
+func compressed(w http.ResponseWriter) func([]byte) bool {
+	send := sender(w)
+	packed := gzip.NewWriter(w)
+	return func(b []byte) bool {
+		if _, err := packed.Write(b); err != nil {
+			return false
+		}
+		return packed.Flush() == nil && send(nil)
+	}
 }
 
 // sender returns a function that writes to w at once, and says whether the

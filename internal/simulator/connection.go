@@ -21,16 +21,21 @@ type connection struct {
 	s    *Simulator
 	wake chan struct{} // holds one token: there may be news
 
-	order    *order
-	framing  framing
-	pos      int    // the next of the order's events
-	sent     int    // events that went out on this connection
-	cut      bool   // to be cut by DropStreams
-	silent   bool   // open, but nothing goes out any more
-	held     []byte // an event that waits for the next one, without its blank line
-	joined   bool   // held goes out before the next one, with no blank line between
-	greeting string // data of an event that is to be sent first
-	token    string // removed from what the journal shows
+	order   *order
+	framing framing
+	pos     int    // the next of the order's events
+	sent    int    // events that went out on this connection
+	ids     bool   // every event has its number in the order as id
+	cut     bool   // to be cut by DropStreams
+	silent  bool   // open, but nothing goes out any more
+	held    []byte // an event that waits for the next one, without its blank line
+	joined  bool   // held goes out before the next one, with no blank line between
+	greet   bool   // the present state is to be sent first
+	gzip    bool   // to be compressed
+	flood   []byte // whole events of a load that are to be sent, after so many of the order's
+	floodAt int
+	token   string // removed from what the journal shows
+	expiry  *alarm // cuts the stream when the token expires
 }
 
 func (c *connection) wakeUp() {
@@ -47,6 +52,20 @@ func (c *connection) cutOff() {
 
 func (c *connection) occasion() occasion {
 	return occasion{op: OpStream, order: c.order.id(), terminal: c.order.terminal.id}
+}
+
+// remember is what the connection tells of the past: it may go on after the id
+// that the client had last.
+func (c *connection) remember(mode, last string) {
+	c.ids = mode != "" && mode != HistoryReplay
+	switch mode {
+	case "", HistoryReplay, HistoryReplayIDs:
+		c.pos = 0
+	case HistoryResume:
+		if n, err := strconv.Atoi(last); err == nil && n >= 0 {
+			c.pos = min(n, c.pos)
+		}
+	}
 }
 
 // take returns the fault of that name that befalls the connection.
@@ -67,15 +86,25 @@ func (c *connection) compose() (out []byte, end ending, over bool) {
 		return nil, endCleanly, true
 	}
 	if c.silenced() {
-		c.pos = len(o.events)
+		c.pos, c.flood = len(o.events), nil
 		return nil, c.dropped(), o.over()
 	}
-	if c.greeting != "" {
-		out = append(out, c.event(c.greeting)...)
-		c.greeting = ""
+	if c.greet {
+		c.greet = false
+		c.sent++
+		now := o.eventData(Event{Status: o.status, FinancialStatus: o.financial, TransactionID: o.number})
+		out = append(append(out, c.framing.lines(orderEvent, now.String(), c.id())...), c.framing.eol()...)
 	}
-	out, end = c.news(out)
-	if len(out) > 0 {
+	flood := len(c.flood)
+	if flood > 0 {
+		out, end = c.news(out, c.floodAt)
+	}
+	if end == goOn {
+		out = append(out, c.flood...)
+		c.flood = c.flood[:0]
+		out, end = c.news(out, len(o.events))
+	}
+	if flood == 0 && len(out) > 0 { // a load is too much for the journal
 		e := o.entry(KindSent, "sent on the stream, "+strconv.Itoa(len(out))+" bytes")
 		e.Raw = redact(out, c.token, strconv.FormatInt(o.number, 10), o.id(), o.session)
 		c.s.journal.note(e)
@@ -83,10 +112,10 @@ func (c *connection) compose() (out []byte, end ending, over bool) {
 	return out, end, o.over()
 }
 
-// news adds the status changes that the connection has not told yet.
-func (c *connection) news(out []byte) ([]byte, ending) {
+// news adds the status changes that the connection has not told yet, up to one.
+func (c *connection) news(out []byte, until int) ([]byte, ending) {
 	o := c.order
-	for c.pos < len(o.events) {
+	for c.pos < until {
 		if end := c.dropped(); end != goOn {
 			return out, end
 		}
@@ -126,10 +155,27 @@ func (c *connection) dropped() ending {
 	return cutOff
 }
 
-// event frames data as one whole order event.
-func (c *connection) event(data string) []byte {
+// id is that of the order's event that was told last, where events have one.
+func (c *connection) id() string {
+	if !c.ids && !c.framing.is(FramingID) {
+		return ""
+	}
+	return strconv.Itoa(c.pos)
+}
+
+// push hands over whole events of a load; false when too many are waiting.
+func (c *connection) push(event []byte) bool {
+	const most = 1 << 20 // bytes
+	if len(c.flood) == 0 {
+		c.floodAt = len(c.order.events)
+	}
+	if len(c.flood) > most || c.floodAt != len(c.order.events) {
+		return false
+	}
+	c.flood = append(c.flood, event...)
 	c.sent++
-	return append(c.framing.lines(orderEvent, data, c.sent), c.framing.eol()...)
+	c.wakeUp()
+	return true
 }
 
 // change writes down one status change.
@@ -146,7 +192,13 @@ func (c *connection) change(e Event) (out []byte, end ending) {
 		data.Padding = strings.Repeat("x", size)
 	}
 	c.sent++
-	lines := c.framing.lines(orderEvent, data.String(), c.sent)
+	name, text := orderEvent, data.String()
+	if f, ok := c.take(FaultOddEvent); ok {
+		before := ""
+		before, name, text = eventShapes[f.Mode](text, c.order.session)
+		out = append(out, before...)
+	}
+	lines := c.framing.lines(name, text, c.id())
 	final := isFinal(e.Status)
 	if final {
 		if _, ok := c.take(FaultUnterminatedEvent); ok {
@@ -175,7 +227,7 @@ func (c *connection) change(e Event) (out []byte, end ending) {
 func (c *connection) strangers() (out []byte) {
 	o := c.order
 	add := func(name, data string) {
-		out = append(append(out, c.framing.lines(name, data, c.sent)...), c.framing.eol()...)
+		out = append(append(out, c.framing.lines(name, data, c.id())...), c.framing.eol()...)
 	}
 	if _, ok := c.take(FaultOtherEventType); ok {
 		add(qrEvent, `{"order_id":"`+o.id()+`","qr_url":"https://qr.invalid/`+randomID(8)+`"}`)

@@ -47,6 +47,10 @@ func (c control) routes() http.Handler {
 	do("POST orders/{id}/status", c.setStatus)
 	do("POST orders/{id}/drop", func(r *http.Request) (any, error) { return c.drop(r.PathValue("id")), nil })
 	do("POST streams/drop", func(*http.Request) (any, error) { return c.drop(""), nil })
+	do("POST outage", c.outage)
+	do("GET load", func(*http.Request) (any, error) { return s.Load(), nil })
+	do("POST load", c.startLoad)
+	do("DELETE load", func(*http.Request) (any, error) { return s.StopLoad(), nil })
 	do("POST faults", c.setFault)
 	do("PUT faults/{id}", c.setFault)
 	do("DELETE faults", func(*http.Request) (any, error) { s.ClearFaults(); return nil, nil })
@@ -116,6 +120,40 @@ func (c control) setStatus(r *http.Request) (any, error) {
 
 func (c control) drop(order string) map[string]int {
 	return map[string]int{"dropped": c.s.DropStreams(order)}
+}
+
+func (c control) outage(r *http.Request) (any, error) {
+	body, err := readJSON[struct {
+		For    string `json:"for"`
+		Status int    `json:"status"`
+	}](r)
+	if err != nil {
+		return nil, err
+	}
+	d, err := time.ParseDuration(body.For)
+	if err != nil || d < 0 || d > maxDelay {
+		return nil, fmt.Errorf(`for: want a duration like "5s", at most %s`, maxDelay)
+	}
+	if body.Status != 0 && (body.Status < 400 || body.Status > 599) {
+		return nil, errors.New("status: want one from 400 to 599")
+	}
+	return map[string]int{"dropped": c.s.Outage(d, body.Status)}, nil
+}
+
+func (c control) startLoad(r *http.Request) (any, error) {
+	body, err := readJSON[struct {
+		Rate   int      `json:"rate"`
+		For    string   `json:"for"`
+		Orders []string `json:"orders"`
+	}](r)
+	if err != nil {
+		return nil, err
+	}
+	d, err := time.ParseDuration(body.For)
+	if err != nil {
+		return nil, errors.New(`for: want a duration like "10s"`)
+	}
+	return c.s.StartLoad(body.Rate, d, body.Orders...)
 }
 
 // setFault answers POST faults and PUT faults/{id}.

@@ -39,7 +39,7 @@ func (a api) create(c *call, r *http.Request) answer {
 		"order_id":          req.OrderID,
 		"session_id":        o.session,
 		"payment_url":       origin(r) + "/connect/" + o.session + "/?lang=nl_NL",
-		"events_token":      s.tokens.sign(o.session, a.expiry(c.occasion())),
+		"events_token":      s.tokens.sign(o.session, a.expiry(o, c.occasion())),
 		"events_stream_url": a.streamURL(c.occasion(), r),
 	})
 }
@@ -58,15 +58,19 @@ func (a api) hide(o *order, at occasion) {
 }
 
 // expiry is when the events token of a new order expires.
-func (a api) expiry(at occasion) time.Time {
+func (a api) expiry(o *order, at occasion) time.Time {
 	f, ok := a.s.takeFault(FaultExpiredToken, at)
-	switch {
-	case !ok:
+	if !ok {
 		return a.s.now().Add(a.s.opts.TokenTTL)
-	case f.Delay > 0: // a token's expiry is in whole seconds: rounded up
-		return a.s.now().Add(f.Delay + time.Second - 1)
 	}
-	return a.s.now().Add(f.Delay)
+	if f.Delay > 0 { // a token's expiry is in whole seconds: rounded up
+		f.Delay += time.Second - 1
+	}
+	expires := a.s.now().Add(f.Delay).Truncate(time.Second)
+	if f.Mode == ExpiryCuts {
+		o.tokenEnd = expires
+	}
+	return expires
 }
 
 // streamURL is where the events of a new order come from.

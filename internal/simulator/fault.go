@@ -27,6 +27,10 @@ const (
 	FaultHugeEvent          FaultName = "huge_event"
 	FaultOddFraming         FaultName = "odd_framing"
 	FaultUnterminatedEvent  FaultName = "unterminated_event"
+	FaultOddEvent           FaultName = "odd_event"
+	FaultHistory            FaultName = "history"
+	FaultPresentState       FaultName = "present_state"
+	FaultCompressedStream   FaultName = "compressed_stream"
 	FaultExpiredToken       FaultName = "expired_token"
 	FaultOtherHostStreamURL FaultName = "other_host_stream_url"
 )
@@ -82,6 +86,21 @@ const (
 	PagerPage   = "page"   // limit, page and total_items (default)
 	PagerOffset = "offset" // total, offset and limit
 	PagerNone   = "none"   // no pager at all
+)
+
+// What a new stream tells of the past: the Mode of history.
+const (
+	HistoryReplay    = "replay"          // everything, without ids (default)
+	HistoryReplayIDs = "replay_with_ids" // everything, with ids; Last-Event-ID is ignored
+	HistoryResume    = "resume"          // with ids, what followed Last-Event-ID
+	HistoryIDs       = "ids"             // nothing, with ids; Last-Event-ID is ignored
+)
+
+// What becomes of a stream that is open when its token expires: the Mode of
+// expired_token.
+const (
+	ExpiryKeeps = "keep" // it stays open (default)
+	ExpiryCuts  = "cut"  // it is cut
 )
 
 // Shapes of an error: the Mode of fail_api and busy_terminal.

@@ -33,7 +33,11 @@ var faultKinds = []FaultInfo{
 	{FaultHugeEvent, "stream", "An event has a line of size bytes, 1 MiB unless told, 16 MiB at most.", "A provider that adds a field without limits.", []string{"size"}, nil},
 	{FaultOddFraming, "stream", "A stream is written in another way that the standard allows.", "A new event server, or a proxy that writes the stream anew.", []string{"mode"}, framings},
 	{FaultUnterminatedEvent, "stream", "The final event lacks its blank line and the stream ends after it: a strict reader must not see it.", "A connection that ends in the middle of the last event.", nil, nil},
-	{FaultExpiredToken, "stream", "The events token of a new order has expired, or will after delay.", "A payment that takes longer than its token lives.", []string{"delay"}, nil},
+	{FaultOddEvent, "stream", "An event has another name or its data another shape.", "Other versions of the event server, as the provider's SDK takes them.", []string{"mode"}, eventModes()},
+	{FaultHistory, "stream", "A new stream tells the order's past in one of the modes.", "A server that keeps events.", []string{"mode"}, []string{HistoryReplay, HistoryReplayIDs, HistoryResume, HistoryIDs}},
+	{FaultPresentState, "stream", "A new stream tells the order's present state first.", "A server that does, as --present-state for all.", nil, nil},
+	{FaultCompressedStream, "stream", "A stream is compressed with gzip, whether or not that was asked for.", "A gateway that means well.", nil, nil},
+	{FaultExpiredToken, "stream", "The events token of a new order has expired, or will after delay; an open stream stays open, or is cut then.", "A payment that takes longer than its token lives.", []string{"delay", "mode"}, []string{ExpiryKeeps, ExpiryCuts}},
 	{FaultOtherHostStreamURL, "stream", "The create answer names another host for the event stream: url, or the same server under another name.", "A forged or misdirected answer: nobody may send a token there.", []string{"url"}, nil},
 	{
 		FaultLoseCreateAnswer, "api",

@@ -2,7 +2,6 @@ package simulator
 
 import (
 	"bytes"
-	"strconv"
 	"strings"
 )
 
@@ -73,8 +72,9 @@ func (f framing) heartbeat() []byte {
 	return []byte(": keep-alive" + f.eol() + f.eol())
 }
 
-// lines writes an event without the blank line that ends it. number is its id.
-func (f framing) lines(name, data string, number int) []byte {
+// lines writes an event without the blank line that ends it. An empty name or id
+// is left out.
+func (f framing) lines(name, data, id string) []byte {
 	var b bytes.Buffer
 	colon := ": "
 	if f.is(FramingNoSpace) {
@@ -86,13 +86,15 @@ func (f framing) lines(name, data string, number int) []byte {
 	if f.is(FramingComments) {
 		b.WriteString(": simulated" + f.eol())
 	}
-	if f.is(FramingID) {
-		field("id", strconv.Itoa(number))
+	if id != "" {
+		field("id", id)
 	}
 	if f.is(FramingRetry) {
 		field("retry", "10000")
 	}
-	field("event", name)
+	if name != "" {
+		field("event", name)
+	}
 	if first, rest, ok := strings.Cut(data, ","); ok && f.is(FramingMultiline) {
 		field("data", first+",")
 		field("data", rest)

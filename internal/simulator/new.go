@@ -47,10 +47,15 @@ func (s *Simulator) routes() http.Handler {
 	hands := control{s}.routes()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := r.URL.EscapedPath()
+		isAPI := strings.HasPrefix(path, apiPath)
+		isStream := path == eventsPath || path+"/" == eventsPath
+		if (isAPI || isStream) && s.whileAway(w) {
+			return
+		}
 		switch {
-		case strings.HasPrefix(path, apiPath):
+		case isAPI:
 			api{s}.serve(w, r, strings.TrimPrefix(path, apiPath))
-		case path == eventsPath || path+"/" == eventsPath:
+		case isStream:
 			streams{s}.serve(w, r)
 		default:
 			hands.ServeHTTP(w, r)

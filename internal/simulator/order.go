@@ -27,6 +27,8 @@ type order struct {
 	gone      bool // forgotten by Reset or for age: its streams end
 	listeners map[listener]struct{}
 	hidden    veil
+	tokenEnd  time.Time // when open streams are cut; zero for never
+	emitted   int64     // statuses of a load
 }
 
 // veil keeps an order from being asked for.
@@ -49,6 +51,7 @@ type visit struct {
 type listener interface {
 	wakeUp() // there may be news
 	cutOff()
+	push(event []byte) bool // tells a whole event of a load; false when too many are waiting
 }
 
 func (o *order) id() string { return o.create.OrderID }

@@ -33,8 +33,16 @@ type Simulator struct {
 	alarms    alarms
 	journal   journal
 	trapped   int
+	away      outage
+	load      *loading // the latest; nil before the first
 	// watchers are called for every order that was made or has changed.
 	watchers []func(*order)
+}
+
+// outage is a time in which the provider cannot be reached.
+type outage struct {
+	until  time.Time
+	status int // of every answer; 0 cuts the connection
 }
 
 // fleet is every terminal.
@@ -80,6 +88,9 @@ func (s *Simulator) clear() {
 	s.orders = book{byID: map[string]*order{}, bySession: map[string]*order{}, number: s.orders.number}
 	s.faults = nil
 	s.trapped = 0
+	s.away = outage{}
+	s.load.stop()
+	s.load = nil
 	s.calls = newCallBook(s.opts.History)
 }
 
@@ -119,6 +130,7 @@ func (s *Simulator) Reset() {
 func (s *Simulator) Close() {
 	s.mu.Lock()
 	s.closed = true
+	s.load.stop()
 	s.alarms.stopAll()
 	s.journal.wake()
 	s.mu.Unlock()

@@ -53,11 +53,10 @@ func (st streams) find(session, token string) (*connection, error) {
 		return nil, errToken
 	}
 	st.s.calls.count(OpStream, o.id())
-	c := &connection{s: st.s, order: o, wake: make(chan struct{}, 1), token: token, pos: len(o.events)}
-	if st.s.opts.SendPresentState {
-		c.greeting = o.eventData(Event{Status: o.status, FinancialStatus: o.financial, TransactionID: o.number}).String()
-	}
-	return c, nil
+	return &connection{
+		s: st.s, order: o, wake: make(chan struct{}, 1), token: token,
+		pos: len(o.events), greet: st.s.opts.SendPresentState,
+	}, nil
 }
 
 // connect opens c, which must be disconnected then, or returns what happens
@@ -92,6 +91,16 @@ func (st streams) connect(c *connection, r *http.Request) (instead http.HandlerF
 		fill(&f.Mode, FramingMixed)
 		c.framing = framing(f.Mode)
 	}
+	if f, ok := c.take(FaultHistory); ok {
+		c.remember(f.Mode, r.Header.Get("Last-Event-ID"))
+	}
+	if _, ok := c.take(FaultPresentState); ok {
+		c.greet = true
+	}
+	_, c.gzip = c.take(FaultCompressedStream)
+	if !o.tokenEnd.IsZero() {
+		c.expiry = s.alarms.after(o.tokenEnd.Sub(s.now()), c.cutOff)
+	}
 	o.listeners[c] = struct{}{}
 	s.listeners[c] = o
 	note(http.StatusOK, "stream opened")
@@ -104,6 +113,7 @@ func (st streams) disconnect(c *connection) {
 	defer s.mu.Unlock()
 	delete(c.order.listeners, c)
 	delete(s.listeners, c)
+	s.alarms.stop(c.expiry)
 	events := strconv.Itoa(c.sent) + " events"
 	if c.sent == 1 {
 		events = "1 event"
@@ -117,8 +127,12 @@ func (st streams) disconnect(c *connection) {
 func (st streams) follow(w http.ResponseWriter, r *http.Request, c *connection) {
 	w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-cache")
-	w.WriteHeader(http.StatusOK)
 	send := sender(w)
+	if c.gzip {
+		w.Header().Set("Content-Encoding", "gzip")
+		send = compressed(w)
+	}
+	w.WriteHeader(http.StatusOK)
 	if !send(c.framing.preamble()) {
 		return
 	}

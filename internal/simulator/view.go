@@ -32,6 +32,8 @@ type Order struct {
 	Modified time.Time `json:"modified"`
 	// Events so far, oldest first, whether or not a stream was open for them.
 	Events []Event `json:"events"`
+	// Emitted counts the statuses of a load, which Events does not hold.
+	Emitted int64 `json:"emitted,omitempty"`
 	// Streams that are open for the order now.
 	Streams int `json:"streams"`
 	// Calls that named the order, also the refused ones.
@@ -55,7 +57,7 @@ func (s *Simulator) view(o *order) Order {
 		Amount: o.create.Amount, AmountCharged: o.charged, Currency: o.create.Currency, Description: o.create.Description,
 		Status: o.status, FinancialStatus: o.financial, Final: o.final(), Stuck: o.stuck,
 		Scenario: o.customer.scenario, Created: o.created, Modified: o.modified,
-		Events: slices.Clone(o.events), Streams: len(o.listeners),
+		Events: slices.Clone(o.events), Emitted: o.emitted, Streams: len(o.listeners),
 		Calls: s.calls.of(o.id()),
 	}
 }
