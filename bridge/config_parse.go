@@ -24,6 +24,13 @@ type reader struct {
 	problems []string
 }
 
+// parser puts a variable's value into a configuration, or reports what is wrong
+// with it. durationField is where a duration belongs.
+type (
+	parser        func(r *reader, name, value string, c *Config)
+	durationField func(*Config) *time.Duration
+)
+
 func (r *reader) isSet(name string) bool {
 	_, ok := r.set[name]
 	return ok

@@ -24,11 +24,6 @@ type Variable struct {
 	duration durationField
 }
 
-type (
-	parser        func(r *reader, name, value string, c *Config)
-	durationField func(*Config) *time.Duration
-)
-
 // Variables returns every setting of "pos-bridge serve", in the order of its
 // documents.
 func Variables() []Variable { return slices.Clone(variables) }

@@ -1,7 +1,6 @@
 package console
 
 import (
-	"encoding/json"
 	"errors"
 	"net/http"
 	"sync"
@@ -92,17 +91,6 @@ func (c *Console) order(w http.ResponseWriter, r *http.Request) {
 	default:
 		answer(w, http.StatusOK, course)
 	}
-}
-
-// problem is the body of an answer that is no success.
-type problem struct {
-	Problem string `json:"problem"`
-}
-
-func answer(w http.ResponseWriter, status int, body any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // the asker has gone
 }
 
 // clock is the time as it goes into a stream.
