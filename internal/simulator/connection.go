@@ -21,21 +21,21 @@ type connection struct {
 	s    *Simulator
 	wake chan struct{} // holds one token: there may be news
 
-	order   *order
-	framing framing
-	pos     int    // the next of the order's events
-	sent    int    // events that went out on this connection
-	ids     bool   // every event has its number in the order as id
-	cut     bool   // to be cut by DropStreams
-	silent  bool   // open, but nothing goes out any more
-	held    []byte // an event that waits for the next one, without its blank line
-	joined  bool   // held goes out before the next one, with no blank line between
-	greet   bool   // the present state is to be sent first
-	gzip    bool   // to be compressed
-	flood   []byte // whole events of a load that are to be sent, after so many of the order's
-	floodAt int
-	token   string // removed from what the journal shows
-	expiry  *alarm // cuts the stream when the token expires
+	order    *order
+	framing  framing
+	pos      int    // the next of the order's events
+	sent     int    // events that went out on this connection
+	ids      bool   // every event has its number in the order as id
+	cut      bool   // to be cut by DropStreams
+	silent   bool   // open, but nothing goes out any more
+	held     []byte // an event that waits for the next one, without its blank line
+	joined   bool   // held goes out before the next one, with no blank line between
+	greeting string // data of an event that is to be sent first
+	gzip     bool   // to be compressed
+	flood    []byte // whole events of a load that are to be sent, after so many of the order's
+	floodAt  int
+	token    string // removed from what the journal shows
+	expiry   *alarm // cuts the stream when the token expires
 }
 
 func (c *connection) wakeUp() {
@@ -52,6 +52,12 @@ func (c *connection) cutOff() {
 
 func (c *connection) occasion() occasion {
 	return occasion{op: OpStream, order: c.order.id(), terminal: c.order.terminal.id}
+}
+
+// greet has the order's present state sent first.
+func (c *connection) greet() {
+	o := c.order
+	c.greeting = o.eventData(Event{Status: o.status, FinancialStatus: o.financial, TransactionID: o.number}).String()
 }
 
 // remember is what the connection tells of the past: it may go on after the id
@@ -89,11 +95,9 @@ func (c *connection) compose() (out []byte, end ending, over bool) {
 		c.pos, c.flood = len(o.events), nil
 		return nil, c.dropped(), o.over()
 	}
-	if c.greet {
-		c.greet = false
-		c.sent++
-		now := o.eventData(Event{Status: o.status, FinancialStatus: o.financial, TransactionID: o.number})
-		out = append(append(out, c.framing.lines(orderEvent, now.String(), c.id())...), c.framing.eol()...)
+	if c.greeting != "" {
+		out = append(append(out, c.framing.lines(orderEvent, c.greeting, c.id())...), c.framing.eol()...)
+		c.sent, c.greeting = c.sent+1, ""
 	}
 	flood := len(c.flood)
 	if flood > 0 {
@@ -194,9 +198,9 @@ func (c *connection) change(e Event) (out []byte, end ending) {
 	c.sent++
 	name, text := orderEvent, data.String()
 	if f, ok := c.take(FaultOddEvent); ok {
-		before := ""
-		before, name, text = eventShapes[f.Mode](text, c.order.session)
-		out = append(out, before...)
+		shape := eventShapes[f.Mode]
+		out = append(out, shape.before...)
+		name, text = shape.name, shape.data(text, c.order.session)
 	}
 	lines := c.framing.lines(name, text, c.id())
 	final := isFinal(e.Status)

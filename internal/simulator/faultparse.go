@@ -135,7 +135,7 @@ func (f Fault) limits(info FaultInfo) []limit {
 		{f.Mode == LoseByStatus && f.Status == 0, "status", "the HTTP status to lose the answer by"},
 		{f.Name == FaultLaterStatus && (f.When == "" || len(f.When) > 64), "when", "a status"},
 		{f.Name == FaultLaterStatus && (f.Becomes == "" || len(f.Becomes) > 64), "becomes", "a status"},
-		{f.Name == FaultOddAnswer && f.Mode == "", "mode", strings.Join(info.Modes, ", ")},
+		{(f.Name == FaultOddAnswer || f.Name == FaultOddEvent) && f.Mode == "", "mode", strings.Join(info.Modes, ", ")},
 		{f.Mode == oddPatch && !isObject(f.Data), "data", "a JSON object"},
 		{strings.ContainsAny(f.RetryAfter+f.URL, "\r\n"), "retry_after and url", "one line"},
 	}

@@ -5,20 +5,28 @@ import (
 	"slices"
 )
 
-// eventShapes are other ways to tell a status change, by the mode of odd_event:
-// what comes first, the event's name and its data.
-var eventShapes = map[string]func(data, session string) (before, name, text string){
-	"order_updated": func(data, _ string) (string, string, string) { return "", "order.updated", data },
-	"message":       func(data, _ string) (string, string, string) { return "", "message", data },
-	"unnamed":       func(data, _ string) (string, string, string) { return "", "", data },
-	"ping":          func(data, _ string) (string, string, string) { return "data: ping\n\n", orderEvent, data },
-	"envelope": func(data, _ string) (string, string, string) {
-		return "", orderEvent, `{"type":"` + orderEvent + `","data":` + data + `}`
-	},
-	"channel": func(data, session string) (string, string, string) {
-		return "", "message", `{"type":"` + orderEvent + `","channel":"` + session + `","payload":` + data + `}`
-	},
-	"array": func(data, _ string) (string, string, string) { return "", orderEvent, "[" + data + "]" },
+// eventShape is another way to tell a status change.
+type eventShape struct {
+	before string // comes first
+	name   string // of the event; empty for none
+	data   func(data, session string) string
 }
+
+// eventShapes by the mode of odd_event.
+var eventShapes = map[string]eventShape{
+	"order_updated": {"", "order.updated", plain},
+	"message":       {"", "message", plain},
+	"unnamed":       {"", "", plain},
+	"ping":          {"data: ping\n\n", orderEvent, plain},
+	"envelope": {"", orderEvent, func(data, _ string) string {
+		return `{"type":"` + orderEvent + `","data":` + data + `}`
+	}},
+	"channel": {"", "message", func(data, session string) string {
+		return `{"type":"` + orderEvent + `","channel":"` + session + `","payload":` + data + `}`
+	}},
+	"array": {"", orderEvent, func(data, _ string) string { return "[" + data + "]" }},
+}
+
+func plain(data, _ string) string { return data }
 
 func eventModes() []string { return slices.Sorted(maps.Keys(eventShapes)) }

@@ -53,10 +53,11 @@ func (st streams) find(session, token string) (*connection, error) {
 		return nil, errToken
 	}
 	st.s.calls.count(OpStream, o.id())
-	return &connection{
-		s: st.s, order: o, wake: make(chan struct{}, 1), token: token,
-		pos: len(o.events), greet: st.s.opts.SendPresentState,
-	}, nil
+	c := &connection{s: st.s, order: o, wake: make(chan struct{}, 1), token: token, pos: len(o.events)}
+	if st.s.opts.SendPresentState {
+		c.greet()
+	}
+	return c, nil
 }
 
 // connect opens c, which must be disconnected then, or returns what happens
@@ -95,7 +96,7 @@ func (st streams) connect(c *connection, r *http.Request) (instead http.HandlerF
 		c.remember(f.Mode, r.Header.Get("Last-Event-ID"))
 	}
 	if _, ok := c.take(FaultPresentState); ok {
-		c.greet = true
+		c.greet()
 	}
 	_, c.gzip = c.take(FaultCompressedStream)
 	if !o.tokenEnd.IsZero() {
