@@ -12,6 +12,7 @@ import (
 	"github.com/posbridge/bridge/internal/board"
 	bus "github.com/posbridge/bridge/internal/bus2"
 	"github.com/posbridge/bridge/internal/console"
+	"github.com/posbridge/bridge/internal/multisafepay"
 	"github.com/posbridge/bridge/internal/payment"
 	"github.com/posbridge/bridge/schema"
 )
@@ -40,7 +41,7 @@ func (p *Page) Course(ctx context.Context, terminal, order string) (console.Cour
 	if err != nil {
 		return console.Course{}, fmt.Errorf("read course: %w", err)
 	}
-	notes := p.Of(ref)
+	notes := p.notes.Of(ref)
 	if len(log.Statuses) == 0 && log.Claim == nil && len(notes) == 0 {
 		return console.Course{}, console.ErrNotFound
 	}
@@ -138,11 +139,29 @@ func textOf(n payment.Note) string {
 	case payment.NoteInvalid:
 		return "An event could not be understood: " + n.Text
 	case payment.NoteAnswer:
-		return "The provider was asked and says " + n.Text
+		return "Asked the provider: " + n.Text
+	case payment.NoteTrouble:
+		if words, ok := streamEnds[n.Text]; ok {
+			return words
+		}
 	case payment.NoteRefused:
 		return "The start was refused: " + n.Text
 	}
 	return upper(n.Text)
+}
+
+// streamEnds are the words for why a connection to an event stream ended; all
+// others are shown as they are.
+var streamEnds = map[string]string{
+	streamEnd + multisafepay.ReasonEnded:       "Event stream ended by the provider; connecting again",
+	streamEnd + multisafepay.ReasonIdle:        "Event stream fell silent; connecting again",
+	streamEnd + multisafepay.ReasonRefused:     "The provider does not take the events token; it is asked instead",
+	streamEnd + multisafepay.ReasonHost:        "The event stream is at a host that may not be sent the token; the provider is asked instead",
+	streamEnd + multisafepay.ReasonTooLarge:    "An event was too large to be read; connecting again",
+	streamEnd + multisafepay.ReasonStatus:      "The provider answered with no event stream; connecting again",
+	streamEnd + multisafepay.ReasonRedirect:    "The provider answered with no event stream; connecting again",
+	streamEnd + multisafepay.ReasonContentType: "The provider answered with no event stream; connecting again",
+	streamEnd + multisafepay.ReasonTransport:   "Event stream broke off; connecting again",
 }
 
 // upper begins a text with a capital.

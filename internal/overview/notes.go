@@ -70,6 +70,10 @@ func (n *Notes) Of(ref board.Ref) []Noted {
 	return slices.Clone(notes)
 }
 
+// streamEnd begins the text of a note about a connection that has ended; the
+// reason of the provider package follows.
+const streamEnd = "event stream: "
+
 // stream says how the event stream of an order is, as far as this replica knows:
 // connected, reconnecting, polling, or empty.
 func stream(notes []Noted) string {
@@ -79,7 +83,7 @@ func stream(notes []Noted) string {
 			return "connected"
 		case n.Kind == payment.NoteStream:
 			return "polling"
-		case n.Kind == payment.NoteTrouble && strings.HasPrefix(n.Text, "event stream"):
+		case n.Kind == payment.NoteTrouble && strings.HasPrefix(n.Text, streamEnd):
 			return "reconnecting"
 		}
 	}

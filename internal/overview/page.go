@@ -12,6 +12,7 @@ import (
 	"github.com/posbridge/bridge/internal/board"
 	bus "github.com/posbridge/bridge/internal/bus2"
 	"github.com/posbridge/bridge/internal/console"
+	"github.com/posbridge/bridge/internal/payment"
 	"github.com/posbridge/bridge/internal/telemetry"
 )
 
@@ -26,7 +27,6 @@ const (
 
 // Board is what the page shows of the board.
 type Board interface {
-	Get(ref board.Ref) (board.Entry, bool)
 	At(terminal string) (board.Entry, bool)
 	Terminals() []string
 	Active() []board.Entry
@@ -62,8 +62,8 @@ type Options struct {
 
 // Page is the content of the console. It implements console.Source.
 type Page struct {
-	*Notes
 	opts  Options
+	notes *Notes
 	calls calls
 
 	mu    sync.Mutex
@@ -81,7 +81,7 @@ type Page struct {
 
 // New returns a page that shows nothing until Connect.
 func New(o Options) *Page {
-	return &Page{Notes: NewNotes(), opts: o, watchers: map[*func(string)]struct{}{}}
+	return &Page{notes: NewNotes(), opts: o, watchers: map[*func(string)]struct{}{}}
 }
 
 // Connect begins to show the orders of a board.
@@ -103,6 +103,14 @@ func (p *Page) sources() (Board, Past) {
 func (p *Page) ProviderCalled(operation, code string, took time.Duration) {
 	p.opts.Metrics.ProviderRequest(operation, code, took)
 	p.calls.note(callOf(operation, code, took))
+}
+
+// Noted remembers what this replica did, or met, in the course of a payment.
+func (p *Page) Noted(terminal, order string, note payment.Note, at time.Time) {
+	p.notes.Noted(terminal, order, note, at)
+	if note.Kind == payment.NoteStream || note.Kind == payment.NoteTrouble {
+		p.Changed(terminal)
+	}
 }
 
 // Changed takes note of a change of a terminal's orders, or of all with "". It is
@@ -161,7 +169,7 @@ func (p *Page) session(e board.Entry) *console.Session {
 	s := e.Session()
 	return &console.Session{
 		Order: s.OrderID, Amount: s.Amount, Currency: s.Currency, Status: s.Status,
-		Started: s.StartedAt.Truncate(time.Millisecond), Replica: s.Replica, Stream: stream(p.Of(e.Ref)),
+		Started: s.StartedAt.Truncate(time.Millisecond), Replica: s.Replica, Stream: stream(p.notes.Of(e.Ref)),
 	}
 }
 

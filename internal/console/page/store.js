@@ -8,6 +8,9 @@ const maxPayments = 300
 // old is when an open session has been open for too long, in ms.
 const old = 10 * 60 * 1000
 
+// silent is how long after its start a session without any status is worth a look, in ms.
+const silent = 90 * 1000
+
 export class Store {
   terminals = new Map()
   payments = new Map()
@@ -85,6 +88,6 @@ function sessionRow(t, s, over, time) {
     started: s.started, replica: s.replica ?? '', stream: over ? '' : s.stream ?? '', over, search: t.search,
     fresh: t.changed !== undefined && time - t.changed < 1500,
     attention: !over && (!s.replica || s.stream === 'reconnecting' || s.stream === 'polling' ||
-      s.status === 'unresolved' || time - s.started > old),
+      s.status === 'unresolved' || s.status === 'created' && time - s.started > silent || time - s.started > old),
   }
 }
