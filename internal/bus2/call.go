@@ -100,29 +100,37 @@ func (b *Bus) ask(ctx context.Context, subject string, request, answer any) erro
 }
 
 // askMany sends a request to the JetStream API and passes each message of the
-// answer to take, until take wants no more.
-func (b *Bus) askMany(ctx context.Context, subject string, request any, take func(*nats.Msg) (more bool, err error)) error {
+// answer to take, until take wants no more. most is how many messages the answer
+// has at most.
+func (b *Bus) askMany(ctx context.Context, subject string, request any, most int, take func(*nats.Msg) (more bool, err error)) error {
 	ctx, cancel := limit(ctx)
 	defer cancel()
 	body, err := json.Marshal(request)
 	if err != nil {
 		return fmt.Errorf("write request to %s: %w", subject, err)
 	}
-	inbox := b.conn.NewInbox()
-	sub, err := b.conn.SubscribeSync(inbox)
+	// SubscribeSync would make room for 65,536 messages, which takes longer than
+	// everything else here.
+	inbox, messages := b.conn.NewInbox(), make(chan *nats.Msg, most)
+	sub, err := b.conn.ChanSubscribe(inbox, messages)
 	if err == nil {
 		defer func() { _ = sub.Unsubscribe() }() // fails only without a connection
 		err = b.conn.PublishRequest(subject, inbox, body)
 	}
-	for err == nil {
-		var msg *nats.Msg
-		if msg, err = sub.NextMsgWithContext(ctx); err != nil {
-			break
+	for more := true; err == nil && more; {
+		select {
+		case msg := <-messages:
+			if len(msg.Data) == 0 && msg.Header.Get("Status") == "503" {
+				err = nats.ErrNoResponders
+				break
+			}
+			more, err = take(msg)
+		case <-ctx.Done():
+			err = ctx.Err()
 		}
-		var more bool
-		if more, err = take(msg); err == nil && !more {
-			return nil
-		}
+	}
+	if err == nil {
+		return nil
 	}
 	return b.noted(fmt.Errorf("ask %s: %w", subject, err))
 }

@@ -43,6 +43,8 @@ const (
 	// maxLog bounds how many messages of one order are read. An order has a handful;
 	// a provider that sends nonsense may fill its log with invalid events.
 	maxLog = 20 * page
+	// kinds is more than the kinds of messages that an order has.
+	kinds = 15
 	// copyReads is how often a copy that lags is asked again.
 	copyReads = 3
 )
@@ -225,7 +227,8 @@ func (b *Bus) readCopy(ctx context.Context, filter string, all bool) (messages [
 
 // readDirect reads messages with the direct get API.
 func (b *Bus) readDirect(ctx context.Context, request messageRequest) (messages []stored, err error) {
-	err = b.askMany(ctx, b.apiSubject("DIRECT.GET", b.space.StatusStream()), request, func(msg *nats.Msg) (more bool, err error) {
+	most := max(request.Batch, kinds) + 1 // and one that ends the answer
+	err = b.askMany(ctx, b.apiSubject("DIRECT.GET", b.space.StatusStream()), request, most, func(msg *nats.Msg) (more bool, err error) {
 		switch msg.Header.Get("Status") {
 		case "204", "404": // the end; nothing at all
 			return false, nil
