@@ -27,6 +27,7 @@ type simulateFlags struct {
 	tokenTTL         time.Duration
 	manual           bool
 	presentState     bool
+	webhookRetry     time.Duration
 	webhooksAnywhere bool
 }
 
@@ -52,6 +53,7 @@ asks for, or wait for a hand. No money moves, no key is real.`,
 	flags.DurationVar(&f.tokenTTL, "token-ttl", simulator.DefaultTokenTTL, "how long an events token is good for")
 	flags.BoolVar(&f.manual, "manual", false, "terminals wait for a hand instead of acting by themselves")
 	flags.BoolVar(&f.presentState, "present-state", false, "give a new stream the order's present state first")
+	flags.DurationVar(&f.webhookRetry, "webhook-retry", simulator.DefaultWebhookRetry, "pause before a webhook that was not taken is sent again")
 	flags.BoolVar(&f.webhooksAnywhere, "webhooks-anywhere", false, "send webhooks to any address, not to loopback only")
 	return cmd
 }
@@ -64,14 +66,14 @@ func simulate(cmd *cobra.Command, f simulateFlags) error {
 	for _, flag := range []struct {
 		name  string
 		wrong bool
-	}{{"--pace", f.pace <= 0}, {"--inactivity", f.inactivity <= 0}, {"--token-ttl", f.tokenTTL <= 0}} {
+	}{{"--pace", f.pace <= 0}, {"--inactivity", f.inactivity <= 0}, {"--token-ttl", f.tokenTTL <= 0}, {"--webhook-retry", f.webhookRetry <= 0}} {
 		if flag.wrong { // the zero value would stand for the default
 			return &exitError{Code: exitBadConfig, Err: fmt.Errorf("%s must be more than 0", flag.name)}
 		}
 	}
 	sim, err := simulator.New(simulator.Options{
 		Groups: groups, Pace: f.pace, InactivityTimeout: f.inactivity, TokenTTL: f.tokenTTL,
-		Manual: f.manual, SendPresentState: f.presentState, WebhooksAnywhere: f.webhooksAnywhere,
+		Manual: f.manual, SendPresentState: f.presentState, WebhooksAnywhere: f.webhooksAnywhere, WebhookRetry: f.webhookRetry,
 	})
 	if err != nil {
 		return &exitError{Code: exitBadConfig, Err: err}

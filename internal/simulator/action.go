@@ -21,7 +21,14 @@ const (
 	ActWalkAway Action = "walk_away"
 	// ActReverse takes the terminal's last completed payment back: reversed.
 	ActReverse Action = "reverse"
+	// ActRefund gives the money of the terminal's last completed payment back: refunded.
+	ActRefund Action = "refund"
+	// ActChargeback is the cardholder's bank taking it back: chargeback.
+	ActChargeback Action = "chargeback"
 )
+
+// afterwards are the actions on a completed payment, and what becomes of it.
+var afterwards = map[Action]string{ActReverse: statusReversed, ActRefund: "refunded", ActChargeback: "chargeback"}
 
 // actStepUp begins another transaction with the same card, as a step of a
 // scenario alone.
@@ -34,7 +41,7 @@ func statusAction(status string) Action { return Action(statusActions + status) 
 
 // Actions lists every action.
 func Actions() []Action {
-	return []Action{ActTap, ActInsert, ActPIN, ActApprove, ActDecline, ActCancel, ActWalkAway, ActReverse}
+	return []Action{ActTap, ActInsert, ActPIN, ActApprove, ActDecline, ActCancel, ActWalkAway, ActReverse, ActRefund, ActChargeback}
 }
 
 // Mode says who acts on a terminal.

@@ -85,12 +85,12 @@ func (s *Simulator) perform(o *order, action Action) error {
 	if len(o.events) >= maxEventsPerOrder {
 		return ErrOrderFull
 	}
-	if action == ActReverse {
+	if status := afterwards[action]; status != "" {
 		if o.status != statusCompleted {
 			return ErrNoPayment
 		}
 		s.showResult(o, ScreenReversed)
-		s.change(o, statusReversed, statusReversed)
+		s.change(o, status, status)
 		return nil
 	}
 	if status, ok := strings.CutPrefix(string(action), statusActions); ok {

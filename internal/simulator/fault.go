@@ -51,6 +51,7 @@ const (
 	FaultHideOrder        FaultName = "hide_order"
 	FaultBusyTerminal     FaultName = "busy_terminal"
 	FaultOfflineTerminal  FaultName = "offline_terminal"
+	FaultPretransaction   FaultName = "pretransaction_webhook"
 	FaultEagerTerminal    FaultName = "eager_terminal"
 	FaultLateCancel       FaultName = "late_cancel"
 	FaultLaterStatus      FaultName = "later_status"

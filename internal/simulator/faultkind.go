@@ -67,6 +67,7 @@ var faultKinds = []FaultInfo{
 	{FaultOfflineTerminal, "terminal", "A new order does not come to its terminal: no customer, and no inactivity time.", "A terminal that is off, or not in cloud mode.", nil, nil},
 	{FaultLateCancel, "terminal", "A cancel comes too late: the payment is approved at that moment, and the cancel is refused.", "A customer who was quicker.", nil, nil},
 	{FaultLaterStatus, "terminal", "An order that has got the status when gets the status becomes after delay, 3 s unless told.", "An approval after a cancel, a card that was pulled too early, a chargeback.", []string{"when", "becomes", "delay"}, nil},
+	{FaultPretransaction, "api", "A new order is notified at once, with payload_type=pretransaction in the query.", "The provider's webhook for orders that are not yet transactions.", nil, nil},
 	{FaultEagerTerminal, "terminal", "The customer acts at once, before anybody can have opened the stream.", "A card that is held to the terminal already.", nil, nil},
 }
 

@@ -23,7 +23,7 @@ func (s *Simulator) Act(terminalID string, action Action) (Order, error) {
 		return Order{}, fmt.Errorf("%w %.64q", ErrUnknownTerminal, terminalID)
 	}
 	o := t.order
-	if action == ActReverse {
+	if afterwards[action] != "" {
 		o = t.last
 	}
 	if o == nil {

@@ -54,6 +54,13 @@ func TestPagePaymentByClicks(t *testing.T) {
 	if got := stream.statuses(1); got[0] != "reversed" {
 		t.Errorf("after the reversal: got %v", got)
 	}
+	second := b.open(b.create("order-2", "SIM00001", nil))
+	p.press("SIM00001", simulator.ActTap)
+	p.press("SIM00001", simulator.ActApprove)
+	p.press("SIM00001", simulator.ActRefund)
+	if got, want := second.statuses(3), []string{"initialized", "completed", "refunded"}; !slices.Equal(got, want) {
+		t.Errorf("statuses with a refund: got %v, want %v", got, want)
+	}
 	p.Quiet()
 }
 

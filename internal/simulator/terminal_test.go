@@ -29,6 +29,8 @@ func TestActions(t *testing.T) {
 		"cancel":              {[]action{simulator.ActCancel}, []string{"cancelled"}, simulator.ScreenCancelled, false},
 		"tap, cancel":         {[]action{simulator.ActTap, simulator.ActCancel}, []string{"initialized", "cancelled"}, simulator.ScreenCancelled, false},
 		"walk away":           {[]action{simulator.ActWalkAway}, []string{}, simulator.ScreenAmountDue, true},
+		"approve and refund":  {[]action{simulator.ActApprove, simulator.ActRefund}, []string{"initialized", "completed", "refunded"}, simulator.ScreenReversed, false},
+		"chargeback":          {[]action{simulator.ActApprove, simulator.ActChargeback}, []string{"initialized", "completed", "chargeback"}, simulator.ScreenReversed, false},
 		"approve and reverse": {[]action{simulator.ActApprove, simulator.ActReverse}, []string{"initialized", "completed", "reversed"}, simulator.ScreenReversed, false},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -46,6 +46,8 @@ type webhooks struct {
 // webhook is one notification, written down when the order changed.
 type webhook struct {
 	order, terminal, key, url string
+	method                    string // GET goes without body and signature
+	payload                   string // payload_type of the query; empty for none
 	body                      []byte
 	attempt                   int
 }
@@ -73,17 +75,29 @@ func newWebhooks(s *Simulator) *webhooks {
 // send tells the order's notification_url about its present state. The caller
 // holds the simulator's lock.
 func (h *webhooks) send(o *order) {
-	to := o.create.PaymentOptions.NotificationURL
-	if to == "" || len(o.events) == 0 {
+	to := o.create.PaymentOptions
+	if to.NotificationURL == "" {
 		return
+	}
+	payload := ""
+	if len(o.events) == 0 {
+		if _, ok := h.s.takeFault(FaultPretransaction, occasion{op: OpCreate, order: o.id(), terminal: o.terminal.id}); !ok {
+			return
+		}
+		payload = "pretransaction"
 	}
 	body, err := json.Marshal(o.data())
 	if err != nil { // plain values
 		panic(err)
 	}
-	h.enqueue(webhook{
-		order: o.id(), terminal: o.terminal.id, key: o.terminal.group.key, url: to, body: body, attempt: 1,
-	})
+	w := webhook{
+		order: o.id(), terminal: o.terminal.id, key: o.terminal.group.key,
+		url: to.NotificationURL, method: http.MethodPost, payload: payload, body: body, attempt: 1,
+	}
+	if to.NotificationMethod == http.MethodGet {
+		w.method, w.body = http.MethodGet, nil
+	}
+	h.enqueue(w)
 }
 
 // enqueue hands w to its worker. The caller holds the simulator's lock.
@@ -123,23 +137,12 @@ func (h *webhooks) work(queue <-chan webhook) {
 
 // post sends w once. A nil error means that the receiver took it.
 func (h *webhooks) post(w webhook) (status int, err error) {
-	u, err := url.Parse(w.url)
-	if err != nil {
-		return 0, errors.New("parse notification_url")
-	}
-	stamp := strconv.FormatInt(h.s.now().Unix(), 10)
-	query := u.Query()
-	query.Set("transactionid", w.order)
-	query.Set("timestamp", stamp)
-	u.RawQuery = query.Encode()
 	ctx, cancel := context.WithTimeout(h.s.ctx, webhookTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), bytes.NewReader(w.body))
+	req, err := w.makeRequest(ctx, h.s.now())
 	if err != nil {
-		return 0, fmt.Errorf("make webhook request: %w", err)
+		return 0, err
 	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Auth", WebhookAuth(w.key, stamp, w.body))
 	resp, err := h.client.Do(req)
 	if err != nil {
 		return 0, fmt.Errorf("send webhook: %w", err)
@@ -153,6 +156,31 @@ func (h *webhooks) post(w webhook) (status int, err error) {
 		return resp.StatusCode, errors.New("want 200 with OK in the first 100 characters")
 	}
 	return resp.StatusCode, nil
+}
+
+// makeRequest writes w down as a request, signed at a time.
+func (w webhook) makeRequest(ctx context.Context, at time.Time) (*http.Request, error) {
+	u, err := url.Parse(w.url)
+	if err != nil {
+		return nil, errors.New("parse notification_url")
+	}
+	stamp := strconv.FormatInt(at.Unix(), 10)
+	query := u.Query()
+	query.Set("transactionid", w.order)
+	query.Set("timestamp", stamp)
+	if w.payload != "" {
+		query.Set("payload_type", w.payload)
+	}
+	u.RawQuery = query.Encode()
+	req, err := http.NewRequestWithContext(ctx, w.method, u.String(), bytes.NewReader(w.body))
+	if err != nil {
+		return nil, fmt.Errorf("make webhook request: %w", err)
+	}
+	if w.method == http.MethodPost {
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Auth", WebhookAuth(w.key, stamp, w.body))
+	}
+	return req, nil
 }
 
 // record writes the outcome down and plans the next attempt when one is due.

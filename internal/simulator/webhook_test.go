@@ -40,7 +40,7 @@ func receiver(t *testing.T, answer func(n int, w http.ResponseWriter)) (url stri
 		n++
 		answer(n, w)
 		arrived <- hook{
-			query:  map[string]string{"transactionid": query.Get("transactionid"), "mine": query.Get("mine")},
+			query:  map[string]string{"transactionid": query.Get("transactionid"), "mine": query.Get("mine"), "payload_type": query.Get("payload_type")},
 			status: order.Status,
 			signed: r.Header.Get("Auth") == simulator.WebhookAuth("demo-key", stamp, body) && stamp != "",
 		}
@@ -64,6 +64,49 @@ func TestWebhooks(t *testing.T) {
 		if got.status != want || !got.signed || got.query["transactionid"] != "order/1" || got.query["mine"] != "1" {
 			t.Errorf("got %+v, want status %s, signed, for order/1", got, want)
 		}
+	}
+}
+
+// What follows a payment is notified as well; a new order only if that is asked for.
+func TestWebhooksAfterwards(t *testing.T) {
+	t.Parallel()
+	for action, want := range map[simulator.Action]string{
+		simulator.ActReverse: "reversed", simulator.ActRefund: "refunded", simulator.ActChargeback: "chargeback",
+	} {
+		t.Run(string(action), func(t *testing.T) {
+			t.Parallel()
+			url, hooks := receiver(t, func(_ int, w http.ResponseWriter) { io.WriteString(w, "OK") })
+			b := setup(t, simulator.Options{Manual: true})
+			b.setFault(simulator.Fault{Name: simulator.FaultPretransaction})
+			b.create("order", "SIM00001", notify(url))
+			b.act("SIM00001", simulator.ActApprove, action)
+			for i, status := range []string{"initialized", "initialized", "completed", want} {
+				got := <-hooks
+				payload := map[bool]string{true: "pretransaction"}[i == 0]
+				if got.status != status || !got.signed || got.query["payload_type"] != payload {
+					t.Errorf("got %+v, want status %s, signed, payload %q", got, status, payload)
+				}
+			}
+		})
+	}
+}
+
+// The GET form has neither body nor signature.
+func TestWebhookByGet(t *testing.T) {
+	t.Parallel()
+	arrived := make(chan *http.Request, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, "MULTISAFEPAY_OK")
+		arrived <- r
+	}))
+	t.Cleanup(server.Close)
+	b := setup(t, simulator.Options{Manual: true})
+	b.create("order/1", "SIM00001", fields{"payment_options": fields{"notification_url": server.URL + "/hook", "notification_method": "GET"}})
+	b.act("SIM00001", simulator.ActCancel)
+	r := <-arrived
+	query := r.URL.Query()
+	if r.Method != "GET" || query.Get("transactionid") != "order/1" || query.Get("timestamp") == "" || r.Header.Get("Auth") != "" || r.ContentLength > 0 {
+		t.Errorf("got %s %s, %v", r.Method, r.URL, r.Header)
 	}
 }
 

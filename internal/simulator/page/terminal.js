@@ -34,7 +34,7 @@ function possible(t) {
         break;
     }
   }
-  if (t.status === 'completed') acts.push('reverse');
+  if (t.status === 'completed') acts.push('reverse', 'refund', 'chargeback');
   return acts;
 }
 
@@ -57,7 +57,10 @@ function face(t) {
     case 'cancelled':
       return { headline: 'Cancelled', detail: 'Nothing was paid' };
     case 'reversed':
-      return { headline: 'Reversed', detail: 'The payment was taken back' };
+      return {
+        headline: { refunded: 'Refunded', chargeback: 'Charged back' }[t.status] ?? 'Reversed',
+        detail: 'The payment was taken back',
+      };
     default:
       return { headline: 'Ready', detail: 'Waiting for a payment' };
   }
