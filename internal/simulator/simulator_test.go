@@ -262,7 +262,7 @@ func TestManyOrders(t *testing.T) {
 	for i := range orders {
 		group.Terminals = append(group.Terminals, fmt.Sprintf("T%04d", i))
 	}
-	b := setup(t, simulator.Options{Groups: []simulator.Group{group}, Pace: 10, Linger: time.Millisecond})
+	b := setup(t, simulator.Options{Groups: []simulator.Group{group}, Pace: 10, Linger: time.Millisecond, StreamGrace: time.Minute})
 	b.client.Transport.(*http.Transport).DisableKeepAlives = false
 	want := []string{"initialized", "declined", "initialized", "completed"}
 	var wg sync.WaitGroup
