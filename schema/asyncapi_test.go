@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/goccy/go-yaml"
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/posbridge/bridge/subjects"
 )
@@ -63,7 +63,11 @@ type message struct {
 
 func readAsyncAPI(t *testing.T) (document, any) {
 	t.Helper()
-	data, err := yaml.YAMLToJSON(AsyncAPI())
+	var api any
+	if err := yaml.Unmarshal(AsyncAPI(), &api); err != nil {
+		t.Fatal(err)
+	}
+	data, err := json.Marshal(api)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -452,6 +452,11 @@ func provider(t *testing.T, skew time.Duration, groups map[string]string) string
 			fmt.Fprint(w, `{"success":false,"data":{},"error_code":1032,"error_info":"Invalid API key"}`)
 			return
 		}
+		if terminals == "403" {
+			w.WriteHeader(http.StatusForbidden)
+			fmt.Fprint(w, `{"message":"Forbidden"}`)
+			return
+		}
 		fmt.Fprintf(w, `{"success":true,"data":[%s]}`, terminals)
 	}))
 	t.Cleanup(server.Close)
@@ -504,6 +509,34 @@ func TestProvider(t *testing.T) {
 	if err := json.Unmarshal(asJSON.Bytes(), &read); err != nil || read.OK || read.Failures != r.Count(check.Failure) || !slices.Equal(read.Findings, r.Findings) {
 		t.Errorf("the JSON is not the report (%v):\n%s", err, asJSON.String())
 	}
+}
+
+// TestProviderLists: keys that see the whole account, or nothing.
+func TestProviderLists(t *testing.T) {
+	t.Parallel()
+	server := natstest.Run(t)
+	const account = `{"id":"T1","group_id":57958,"active":true,"provider":"SMARTPOS"},{"id":"T2","group_id":"57959","active":true,"provider":"CTAP"},{"id":"T3","group_id":57959,"provider":"VERIFONE"}`
+	api := provider(t, 0, map[string]string{"key-one": account, "key-two": account, "key-three": "403", "key-four": `{"id":"T4","provider":"VERIFONE"}`})
+	file := filepath.Join(t.TempDir(), "groups.yaml")
+	err := os.WriteFile(file, []byte(`groups:
+  - {id: "57958", api_key: key-one}
+  - {id: other, api_key: key-two}
+  - {id: three, api_key: key-three}
+  - {id: four, api_key: key-four}
+`), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := run(t, check.Options{Config: configure(t, server.URL(), api, func(c *bridge.Config) { c.Provider.Key, c.Provider.GroupsFile = redact.Secret{}, file })})
+	want(t, r, "provider", "group 57958", check.OK, "3 terminals of the account, in the groups 57958, 57959; 1 of this group")
+	want(t, r, "provider", "group other", check.Warning, "3 terminals of the account, in the groups 57958, 57959; 0 of this group")
+	want(t, r, "provider", "group three", check.Warning, "may not list terminals")
+	want(t, r, "provider", "group four", check.Warning, "of another make: T4 (VERIFONE)")
+	if found := find(r, "provider", "terminals"); len(found) > 0 {
+		t.Errorf("got %+v", found)
+	}
+	one := run(t, check.Options{Config: configure(t, server.URL(), api, func(c *bridge.Config) { c.Provider.Key = redact.NewSecret("key-one") })})
+	want(t, one, "provider", "group default", check.Warning, "BRIDGE_TERMINAL_GROUPS_FILE")
 }
 
 func TestConfiguration(t *testing.T) {

@@ -48,7 +48,7 @@ func (c *checker) onProvider(ctx context.Context) {
 				c.add(areaProvider, "group "+l.group.ID, Warning, "give each group its own key", "its key is that of group %s", lists[j].group.ID)
 			}
 		}
-		for _, t := range l.terminals {
+		for _, t := range l.own() {
 			owners[t.ID] = append(owners[t.ID], l.group.ID)
 		}
 		c.group(l)
@@ -65,11 +65,39 @@ type groupList struct {
 	err       error
 }
 
+// groupNumbers are the provider's numbers of the groups whose terminals the key sees.
+func (l groupList) groupNumbers() []string {
+	var numbers []string
+	for _, t := range l.terminals {
+		if t.GroupID != "" && !slices.Contains(numbers, t.GroupID) {
+			numbers = append(numbers, t.GroupID)
+		}
+	}
+	slices.Sort(numbers)
+	return numbers
+}
+
+// own are the terminals that are the group's for all that is known: of a list of
+// the whole account, those that name the group.
+func (l groupList) own() []multisafepay.Terminal {
+	numbers := l.groupNumbers()
+	if len(numbers) <= 1 && !slices.Contains(numbers, l.group.ID) {
+		return l.terminals
+	}
+	var own []multisafepay.Terminal
+	for _, t := range l.terminals {
+		if t.GroupID == l.group.ID {
+			own = append(own, t)
+		}
+	}
+	return own
+}
+
 func (c *checker) list(ctx context.Context, g terminalgroups.Group) groupList {
 	ctx, cancel := context.WithTimeout(ctx, listLimit)
 	defer cancel()
 	began := time.Now()
-	terminals, err := c.client.Terminals(ctx, g.Key)
+	terminals, err := c.client.Terminals(ctx, g.Key, g.ID)
 	return groupList{g, terminals, time.Since(began), err}
 }
 
@@ -81,6 +109,11 @@ func (c *checker) group(l groupList) {
 		if failure, ok := errors.AsType[*multisafepay.Error](l.err); ok {
 			switch failure.Kind {
 			case multisafepay.KindKey:
+				if failure.Status == http.StatusForbidden && c.Config.Provider.GroupsFile != "" {
+					c.add(areaProvider, subject, Warning, "name the group's terminals in BRIDGE_TERMINAL_GROUPS_FILE, if that is not done; if payments are refused too, put the key right",
+						"the key may not list terminals: %v", l.err)
+					return
+				}
 				advice = "put this group's API key right, and see that it is that of the terminal group at BRIDGE_API_URL"
 			case multisafepay.KindUnavailable, multisafepay.KindTimeout, multisafepay.KindLimited:
 				advice = "the provider is busy or fails: try again in a while"
@@ -91,18 +124,33 @@ func (c *checker) group(l groupList) {
 		c.add(areaProvider, subject, Failure, advice, "%v", l.err)
 		return
 	}
-	var idle []string
-	for _, t := range l.terminals {
+	var idle, foreign []string
+	for _, t := range l.own() {
 		if !t.Active {
 			idle = append(idle, t.ID)
 		}
+		if t.Foreign() {
+			foreign = append(foreign, t.ID+" ("+t.Provider+")")
+		}
 	}
 	detail := fmt.Sprintf("key accepted in %s, %s", l.took.Round(time.Millisecond), count(len(l.terminals), "terminal"))
+	numbers := l.groupNumbers()
+	if len(numbers) > 1 {
+		detail += fmt.Sprintf(" of the account, in the groups %s; %d of this group", names(numbers), len(l.own()))
+	}
 	switch {
 	case len(l.terminals) == 0:
 		c.add(areaProvider, subject, Warning, "assign terminals to the group at the provider", "%s", detail)
+	case len(numbers) > 1 && !slices.Contains(numbers, l.group.ID):
+		advice := "payments on terminals of other groups fail: with several groups use BRIDGE_TERMINAL_GROUPS_FILE"
+		if c.Config.Provider.GroupsFile != "" {
+			advice = "give the group the provider's number as its id, or name its terminals in BRIDGE_TERMINAL_GROUPS_FILE: a terminal that is not named is refused"
+		}
+		c.add(areaProvider, subject, Warning, advice, "%s", detail)
 	case len(idle) > 0:
 		c.add(areaProvider, subject, Warning, "switch them on at the provider if payments are to be taken there", "%s, of which inactive: %s", detail, names(idle))
+	case len(foreign) > 0:
+		c.add(areaProvider, subject, Warning, "nothing, if no payments are to be taken there", "%s, of which of another make: %s", detail, names(foreign))
 	default:
 		c.add(areaProvider, subject, OK, "", "%s", detail)
 	}
@@ -130,11 +178,12 @@ func (c *checker) assignments(ctx context.Context, lists []groupList) {
 	}
 	var wrong []string
 	for _, l := range lists {
-		for _, t := range l.terminals {
+		for _, t := range l.own() {
 			g, err := c.groups.Lookup(ctx, t.ID)
 			_, shared := errors.AsType[*terminalgroups.SharedError](err)
+			_, unserved := errors.AsType[*terminalgroups.UnservedError](err)
 			switch {
-			case shared: // see duplicates
+			case shared, unserved: // see duplicates and group
 			case errors.Is(err, terminalgroups.ErrUnknownTerminal):
 				wrong = append(wrong, t.ID+" (of group "+l.group.ID+", in none of the file's)")
 			case err == nil && g.ID != l.group.ID:

@@ -105,7 +105,7 @@ var calls = map[string]func(ctx context.Context, c *Client) error{
 		return err
 	},
 	OpTerminals: func(ctx context.Context, c *Client) error {
-		_, err := c.Terminals(ctx, redact.NewSecret(testKey))
+		_, err := c.Terminals(ctx, redact.NewSecret(testKey), "")
 		return err
 	},
 }

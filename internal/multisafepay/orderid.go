@@ -11,7 +11,7 @@ import (
 const (
 	maxSessionID     = 256
 	maxTransactionID = 64
-	maxTerminalID    = 64
+	maxTerminalID    = 36
 )
 
 // Errors that an answer's content gives rise to.
@@ -21,7 +21,6 @@ var (
 	errUnclearOrder = errors.New("answer does not make clear which order it is about")
 	errNoData       = errors.New("answer holds no data")
 	errNoStatus     = errors.New("answer holds no status")
-	errTooManyPages = errors.New("list of terminals does not end")
 )
 
 // whose tells whether an answer's order id is the one that was asked for. It

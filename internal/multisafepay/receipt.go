@@ -69,15 +69,6 @@ func (a answer) receipt(r request, orderID string) (schema.Receipt, error) {
 	}, nil
 }
 
-// members returns the members of a JSON object, none for anything else.
-func members(raw json.RawMessage) map[string]json.RawMessage {
-	var m map[string]json.RawMessage
-	if json.Unmarshal(raw, &m) != nil {
-		return nil
-	}
-	return m
-}
-
 // first returns a JSON object, or the first entry of a list of them.
 func first(raw json.RawMessage) map[string]json.RawMessage {
 	var list []json.RawMessage

@@ -56,7 +56,7 @@ func TestTerminalsFollowsThePager(t *testing.T) {
 			for i := range test.count {
 				id := fmt.Sprintf("%08d", i)
 				ids = append(ids, id)
-				want = append(want, Terminal{ID: id, Name: "till " + id, Active: true})
+				want = append(want, Terminal{ID: id, Name: "till " + id, Active: true, GroupID: "7", Provider: "CTAP"})
 			}
 			var requests atomic.Int32
 			client, _ := setup(t, func(w http.ResponseWriter, r *http.Request) {
@@ -65,7 +65,7 @@ func TestTerminalsFollowsThePager(t *testing.T) {
 				}
 				pages(ids, test.size, test.pager, &requests)(w, r)
 			})
-			got, err := client.Terminals(t.Context(), redact.NewSecret(testKey))
+			got, err := client.Terminals(t.Context(), redact.NewSecret(testKey), "")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -88,7 +88,7 @@ func TestTerminalsEnds(t *testing.T) {
 			requests.Add(1)
 			reply(200, `{"success":true,"data":[{"id":"T1"},{"id":"T2"}],"pager":{"total_items":1000000}}`)(w, r)
 		})
-		got, err := client.Terminals(t.Context(), redact.NewSecret(testKey))
+		got, err := client.Terminals(t.Context(), redact.NewSecret(testKey), "")
 		if err != nil || len(got) != 2 || requests.Load() != 2 {
 			t.Errorf("got %v, %v after %d requests; want two terminals after two", got, err, requests.Load())
 		}
@@ -99,7 +99,7 @@ func TestTerminalsEnds(t *testing.T) {
 		client, _ := setup(t, func(w http.ResponseWriter, r *http.Request) {
 			reply(200, fmt.Sprintf(`{"success":true,"data":[{"id":"T%d"}],"pager":{"total_items":1000000}}`, requests.Add(1)))(w, r)
 		})
-		got, err := client.Terminals(t.Context(), redact.NewSecret(testKey))
+		got, err := client.Terminals(t.Context(), redact.NewSecret(testKey), "")
 		wantKind(t, err, KindNonsense)
 		if got != nil || requests.Load() != maxTerminalPages {
 			t.Errorf("got %d terminals after %d requests, want none after %d", len(got), requests.Load(), maxTerminalPages)
@@ -114,7 +114,7 @@ func TestTerminalsEnds(t *testing.T) {
 			}
 			reply(200, `{"success":true,"data":[{"id":"T1"}],"pager":{"total_items":2}}`)(w, r)
 		})
-		got, err := client.Terminals(t.Context(), redact.NewSecret(testKey))
+		got, err := client.Terminals(t.Context(), redact.NewSecret(testKey), "")
 		if wantKind(t, err, KindUnavailable); got != nil {
 			t.Errorf("got %v, want no half list", got)
 		}
@@ -145,7 +145,7 @@ func TestTerminalsOddAnswers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			client, _ := setup(t, reply(200, test.body))
-			got, err := client.Terminals(t.Context(), redact.NewSecret(testKey))
+			got, err := client.Terminals(t.Context(), redact.NewSecret(testKey), "")
 			if test.kind != 0 {
 				wantKind(t, err, test.kind)
 			} else if err != nil {
@@ -155,5 +155,73 @@ func TestTerminalsOddAnswers(t *testing.T) {
 				t.Errorf("got %+v, want %+v", got, test.want)
 			}
 		})
+	}
+}
+
+// TestTerminalsByOffset: a pager that counts entries instead of pages.
+func TestTerminalsByOffset(t *testing.T) {
+	t.Parallel()
+	client, _ := setup(t, func(w http.ResponseWriter, r *http.Request) {
+		offset, _ := strconv.Atoi(r.URL.Query().Get("offset"))
+		data := []map[string]any{}
+		for i := offset; i < min(offset+2, 5); i++ {
+			data = append(data, map[string]any{"id": fmt.Sprint("T", i)})
+		}
+		_ = json.NewEncoder(w).Encode(map[string]any{"success": true, "data": data, "pager": map[string]any{"total": "5", "offset": offset, "limit": 2}})
+	})
+	got, err := client.Terminals(t.Context(), redact.NewSecret(testKey), "")
+	if err != nil || len(got) != 5 || got[4].ID != "T4" {
+		t.Errorf("got %v, %v; want five", got, err)
+	}
+}
+
+// TestTerminalsOfAGroup: with the group's number its own list is asked for, and
+// the account's if the provider does not give that.
+func TestTerminalsOfAGroup(t *testing.T) {
+	t.Parallel()
+	const account = `{"success":true,"data":[{"id":"T1","group_id":57958,"provider":"smartpos","active":1},{"id":"T2","group_id":"57959","provider":"VERIFONE","active":"0","code":"x"}]}`
+	all := []Terminal{{ID: "T1", Active: true, GroupID: "57958", Provider: "SMARTPOS"}, {ID: "T2", GroupID: "57959", Provider: "VERIFONE"}}
+	tests := map[string]struct {
+		group  string
+		status int
+		body   string
+		want   []Terminal
+		kind   Kind
+	}{
+		"given":              {"57958", 200, `{"success":true,"data":[{"id":"T1"}]}`, []Terminal{{ID: "T1", Active: true, GroupID: "57958"}}, 0},
+		"forbidden":          {"57958", 403, `{"message":"Forbidden"}`, all, 0},
+		"not there":          {"57958", 404, "<html>", all, 0},
+		"refused":            {"57958", 400, `{"success":false,"error_code":1001}`, all, 0},
+		"fails":              {"57958", 503, "", nil, KindUnavailable},
+		"limited":            {"57958", 429, "", nil, KindLimited},
+		"no number":          {"amsterdam", 200, "", all, 0},
+		"no number of a set": {"../57958", 200, "", all, 0},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client, _ := setup(t, func(w http.ResponseWriter, r *http.Request) {
+				switch r.URL.Path {
+				case "/v1/json/terminals":
+					reply(200, account)(w, r)
+				case "/v1/json/terminal-groups/57958/terminals":
+					reply(test.status, test.body)(w, r)
+				default:
+					t.Errorf("request for %s", r.URL.Path)
+				}
+			})
+			got, err := client.Terminals(t.Context(), redact.NewSecret(testKey), test.group)
+			if test.kind != 0 {
+				wantKind(t, err, test.kind)
+			} else if err != nil {
+				t.Error(err)
+			}
+			if !reflect.DeepEqual(got, test.want) {
+				t.Errorf("got %+v, want %+v", got, test.want)
+			}
+		})
+	}
+	if all[0].Foreign() || !all[1].Foreign() || (Terminal{}).Foreign() {
+		t.Error("Foreign does not go by the provider")
 	}
 }

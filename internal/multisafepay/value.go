@@ -160,6 +160,15 @@ func plainString(raw json.RawMessage) string {
 	return s
 }
 
+// members returns the members of a JSON object, none for anything else.
+func members(raw json.RawMessage) map[string]json.RawMessage {
+	var m map[string]json.RawMessage
+	if json.Unmarshal(raw, &m) != nil {
+		return nil
+	}
+	return m
+}
+
 // boolean returns a JSON truth value, also one that is written as a number or
 // in a string; nil for anything else.
 func boolean(raw json.RawMessage) *bool {

@@ -2,30 +2,23 @@ package terminalgroups
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"maps"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/posbridge/bridge/internal/multisafepay"
 	"github.com/posbridge/bridge/internal/redact"
 	"github.com/posbridge/bridge/subjects"
 )
 
-// DefaultID is the id of the group that Single makes.
-const DefaultID = "default"
+// watchInterval is how often Run compares the files' content. Content, not
+// times or events: Kubernetes swaps symlinks, and a network file system tells
+// nobody.
+const watchInterval = 3 * time.Second
 
-// ErrUnknownTerminal means that no group's key serves the terminal, and that
-// every group that had to be asked did answer.
-var ErrUnknownTerminal = errors.New("no terminal group serves this terminal")
-
-// Group is a terminal group: its terminals are served by its key.
-type Group struct {
-	ID  string
-	Key redact.Secret
-}
+// maxKnown bounds the groups of earlier contents that are remembered.
+const maxKnown = 2 * maxGroups
 
 // Directory finds the group of a terminal. It is safe for concurrent use.
 type Directory struct {
@@ -39,43 +32,17 @@ type Directory struct {
 	// the first Lookup; nil is fine.
 	OnShared func(err *SharedError)
 
-	path string // "" for Single
-	list listFunc
-	now  atomic.Pointer[table]
-
-	// life ends the listings at work when the directory is closed; work waits
-	// for them. mu keeps a listing from starting while work is waited for.
-	life   context.Context
-	end    context.CancelFunc
-	mu     sync.Mutex
-	closed bool
-	work   sync.WaitGroup
-	news   news
+	source *source // nil for Single
+	asker  *asker
+	now    atomic.Pointer[table]
 	shared shared
-
-	watch watch
-}
-
-// table is the content of a file, and what the provider said of its groups.
-type table struct {
-	groups []Group
-	// known are the groups by id, with those that the file had before: their open
-	// payments go on to use their keys.
-	known map[string]Group
-	// named holds the terminals that the file lists.
-	named map[string]Group
-	// asked are the groups whose terminals the provider is asked for, in the
-	// order of the file.
-	asked []*listing
-	// all serves every terminal, when there is no file.
-	all *Group
 }
 
 // Single returns a directory in which one key serves every terminal. Its group
 // has the id DefaultID.
 func Single(key redact.Secret) *Directory {
 	g := Group{ID: DefaultID, Key: key}
-	d := newDirectory("", nil)
+	d := &Directory{asker: newAsker(nil)}
 	d.now.Store(&table{groups: []Group{g}, known: map[string]Group{g.ID: g}, all: &g})
 	return d
 }
@@ -83,39 +50,68 @@ func Single(key redact.Secret) *Directory {
 // Load reads the file at path. list is asked for the terminals of the groups
 // that name none, when they are first needed. The error says what is wrong with
 // the file, never with a key in it.
-func Load(path string, list func(ctx context.Context, key redact.Secret) ([]multisafepay.Terminal, error)) (*Directory, error) {
-	d := newDirectory(path, list)
+func Load(path string, list listFunc) (*Directory, error) {
+	d := &Directory{source: &source{path: path}, asker: newAsker(list)}
 	if err := d.load(); err != nil {
 		return nil, err
 	}
 	return d, nil
 }
 
-func newDirectory(path string, list listFunc) *Directory {
-	d := &Directory{path: path, list: list}
-	d.life, d.end = context.WithCancel(context.Background())
-	return d
-}
-
 // Close ends the listings at work and waits for them. Lookups of terminals that
 // are known already go on to work.
-func (d *Directory) Close() {
-	d.mu.Lock()
-	d.closed = true
-	d.mu.Unlock()
-	d.end()
-	d.work.Wait()
+func (d *Directory) Close() { d.asker.close() }
+
+// Run re-reads the file when its content, or that of a key file, has changed,
+// until ctx ends; then it returns nil. A content that cannot be used leaves the
+// last good one in force.
+func (d *Directory) Run(ctx context.Context) error {
+	if d.source == nil {
+		<-ctx.Done()
+		return nil
+	}
+	tick := time.NewTicker(watchInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if !d.source.changed() {
+			continue
+		}
+		err := d.load()
+		if d.OnReload != nil {
+			d.OnReload(err)
+		}
+	}
 }
 
-// spawn runs f on a goroutine that Close waits for; false after Close.
-func (d *Directory) spawn(f func()) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.closed {
-		return false
+// load reads the files and, if they are good, puts them in force.
+func (d *Directory) load() error {
+	entries, err := d.source.load()
+	if err != nil {
+		return err
 	}
-	d.work.Go(f)
-	return true
+	old := d.now.Load()
+	t := &table{known: make(map[string]Group), named: make(map[string]Group)}
+	if old != nil && len(old.known) <= maxKnown {
+		maps.Copy(t.known, old.known)
+	}
+	for _, e := range entries {
+		g := Group{ID: e.id, Key: redact.NewSecret(e.key)}
+		t.groups = append(t.groups, g)
+		t.known[g.ID] = g
+		for _, terminal := range e.terminals {
+			t.named[terminal] = g
+		}
+		if e.terminals == nil {
+			t.asked = append(t.asked, old.listingOf(g))
+		}
+	}
+	d.now.Store(t)
+	return nil
 }
 
 // Groups returns every group, in the order of the file.
@@ -126,9 +122,10 @@ func (d *Directory) Groups() []Group {
 // Lookup returns the group that serves a terminal: the one that the file names
 // for it, else the one whose list at the provider holds it. It may have to ask
 // the provider, which is bounded by ctx and by some seconds. It fails with
-// ErrUnknownTerminal, with *SharedError when several lists hold the terminal,
-// with the listing's error (a *multisafepay.Error) when a group could not be
-// asked and no other serves the terminal, or with that of ctx.
+// ErrUnknownTerminal, with *SharedError when several lists hold the terminal, with
+// *UnservedError when the terminal is known and must not be served, with the
+// listing's error (a *multisafepay.Error) when a group could not be asked and no
+// other serves the terminal, or with that of ctx.
 //
 // A group that cannot be asked does not keep a terminal from being served that
 // another one holds: it may hold it too, but that is rare, and then the list that
@@ -149,7 +146,7 @@ func (d *Directory) Lookup(ctx context.Context, terminal string) (Group, error) 
 		return d.askAll(ctx, t, terminal)
 	}
 	for _, l := range s.old {
-		l.ask(d, renewPause)
+		l.ask(d.asker, renewPause)
 	}
 	d.shared.forget(terminal)
 	return s.holders[0], nil
@@ -175,10 +172,10 @@ func (d *Directory) Keep(ctx context.Context, terminal, group string) (Group, er
 // more than one, or one while another was never asked.
 func (d *Directory) askAll(ctx context.Context, t *table, terminal string) (Group, error) {
 	for _, l := range t.asked {
-		l.ask(d, askPause)
+		l.ask(d.asker, askPause)
 	}
 	for {
-		changed := d.news.wait() // before looking, so that no answer is missed
+		changed := d.asker.news.wait() // before looking, so that no answer is missed
 		s := t.look(terminal)
 		var wait time.Duration // 0 is as long as it takes
 		switch {
@@ -194,6 +191,8 @@ func (d *Directory) askAll(ctx context.Context, t *table, terminal string) (Grou
 		case s.asking:
 		case s.failure != nil:
 			return Group{}, s.failure
+		case s.refusal != nil:
+			return Group{}, s.refusal
 		default:
 			return Group{}, ErrUnknownTerminal
 		}

@@ -30,7 +30,7 @@ func newProvider(terminals map[string][]string) *provider {
 	return &provider{terminals: terminals, errs: map[string]error{}, took: map[string]time.Duration{}, asked: map[string]int{}}
 }
 
-func (p *provider) list(ctx context.Context, key redact.Secret) ([]multisafepay.Terminal, error) {
+func (p *provider) list(ctx context.Context, key redact.Secret, _ string) ([]multisafepay.Terminal, error) {
 	p.mu.Lock()
 	p.asked[key.Reveal()]++
 	took := p.took[key.Reveal()]
@@ -48,8 +48,10 @@ func (p *provider) list(ctx context.Context, key redact.Secret) ([]multisafepay.
 		return nil, err
 	}
 	var list []multisafepay.Terminal
-	for _, id := range p.terminals[key.Reveal()] {
-		list = append(list, multisafepay.Terminal{ID: id, Active: true})
+	for _, row := range p.terminals[key.Reveal()] { // id, or id@group, with ! when it is not active
+		row, off := strings.CutSuffix(row, "!")
+		id, group, _ := strings.Cut(row, "@")
+		list = append(list, multisafepay.Terminal{ID: id, GroupID: group, Active: !off})
 	}
 	return list, nil
 }
@@ -375,7 +377,7 @@ func TestLoadRefuses(t *testing.T) {
 	write(t, filepath.Join(dir, "two.key"), "a b\n")
 	write(t, filepath.Join(dir, "huge.key"), strings.Repeat("k", maxKeyFile+1))
 	tests := map[string]struct{ content, want string }{
-		"bad file":        {"groups: []", "line 1: groups: the list is empty"},
+		"bad file":        {"groups: []", `want "groups:" with at least one group`},
 		"no key file":     {"groups: [{id: a, api_key_file: " + secret + "}]", "line 1: group a: api_key_file: no such file or directory"},
 		"folder":          {"groups: [{id: a, api_key_file: .}]", "group a: api_key_file: not a regular file"},
 		"empty key file":  {"groups: [{id: a, api_key_file: empty.key}]", "group a: api_key_file: want 1 to 256 visible ASCII characters"},

@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
+	"regexp"
 	"strings"
 
-	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/posbridge/bridge/subjects"
 )
@@ -32,9 +32,24 @@ type entry struct {
 	line      int
 }
 
-// errNotYAML carries no more than a line: the library's own errors quote the
-// file, and with it keys.
-var errNotYAML = errors.New("not YAML")
+// document and group are the file's form. Values are nodes, so that 00000123
+// stays as it is written.
+type document struct {
+	Groups []group `yaml:"groups"`
+}
+
+type group struct {
+	ID        yaml.Node `yaml:"id"`
+	Key       yaml.Node `yaml:"api_key"`
+	KeyFile   yaml.Node `yaml:"api_key_file"`
+	Terminals yaml.Node `yaml:"terminals"`
+}
+
+// Names of the file, as its errors list them.
+const (
+	documentNames = "groups"
+	groupNames    = "id, api_key, api_key_file, terminals"
+)
 
 // parse reads the file's content. Its errors quote nothing but ids that have the
 // form of ids.
@@ -42,68 +57,75 @@ func parse(content []byte) ([]entry, error) {
 	if len(content) > maxFile {
 		return nil, fmt.Errorf("file is larger than %d bytes", maxFile)
 	}
-	root, err := document(content)
-	if err != nil {
-		return nil, err
-	}
-	fields, err := mapping(root, "the file", "groups")
-	if err != nil {
-		return nil, err
-	}
-	groups, ok := fields["groups"]
-	if !ok {
-		return nil, errors.New(`want "groups:"`)
-	}
-	nodes, err := sequence(groups, "groups")
-	if err != nil {
-		return nil, err
-	}
-	if len(nodes) > maxGroups {
+	d := yaml.NewDecoder(bytes.NewReader(content))
+	d.KnownFields(true)
+	var file document
+	switch err := d.Decode(&file); {
+	case errors.Is(err, io.EOF):
+		return nil, errors.New("file is empty")
+	case err != nil:
+		return nil, safeError(err)
+	case len(file.Groups) == 0:
+		return nil, errors.New(`want "groups:" with at least one group`)
+	case len(file.Groups) > maxGroups:
 		return nil, fmt.Errorf("more than %d groups", maxGroups)
 	}
-	entries := make([]entry, 0, len(nodes))
-	ids := make(map[string]bool)
-	owners := make(map[string]string) // terminal → group
-	for _, node := range nodes {
-		e, err := parseEntry(node)
+	var second yaml.Node
+	if err := d.Decode(&second); err == nil {
+		return nil, fmt.Errorf("line %d: more than one document", second.Line)
+	} else if !errors.Is(err, io.EOF) {
+		return nil, safeError(err)
+	}
+	entries := make([]entry, 0, len(file.Groups))
+	for i, g := range file.Groups {
+		e, err := g.entry(i + 1)
 		if err != nil {
 			return nil, err
 		}
+		entries = append(entries, e)
+	}
+	return entries, unique(entries)
+}
+
+// unique refuses a group and a terminal that the file has twice.
+func unique(entries []entry) error {
+	ids := make(map[string]bool)
+	owners := make(map[string]string) // terminal → group
+	for _, e := range entries {
 		if ids[e.id] {
-			return nil, fmt.Errorf("line %d: group %s stands twice", e.line, e.id)
+			return fmt.Errorf("line %d: group %s stands twice", e.line, e.id)
 		}
 		ids[e.id] = true
 		for _, terminal := range e.terminals {
 			if owner, taken := owners[terminal]; taken {
-				return nil, fmt.Errorf("line %d: terminal %s of group %s is in group %s already", e.line, terminal, e.id, owner)
+				return fmt.Errorf("line %d: terminal %s of group %s is in group %s already", e.line, terminal, e.id, owner)
 			}
 			owners[terminal] = e.id
 		}
-		entries = append(entries, e)
 	}
-	return entries, nil
+	return nil
 }
 
-// parseEntry reads one group.
-func parseEntry(node ast.Node) (entry, error) {
-	e := entry{line: line(node)}
-	fields, err := mapping(node, "a group", "id", "api_key", "api_key_file", "terminals")
-	if err != nil {
-		return entry{}, err
+// entry reads one group; number says which, for one that has no line.
+func (g *group) entry(number int) (entry, error) {
+	e := entry{line: g.line()}
+	if e.line == 0 {
+		return entry{}, fmt.Errorf("group number %d: want names with values (%s)", number, groupNames)
 	}
 	for _, field := range []struct {
 		name string
+		node *yaml.Node
 		to   *string
-	}{{"id", &e.id}, {"api_key", &e.key}, {"api_key_file", &e.keyFile}} {
-		value, ok := fields[field.name]
-		if !ok {
+	}{{"id", &g.ID, &e.id}, {"api_key", &g.Key, &e.key}, {"api_key_file", &g.KeyFile, &e.keyFile}} {
+		if field.node.Kind == 0 {
 			continue
 		}
-		if *field.to, err = scalar(value, field.name); err != nil {
+		var err error
+		if *field.to, err = scalar(field.node, field.name); err != nil {
 			return entry{}, err
 		}
 		if *field.to == "" {
-			return entry{}, fmt.Errorf("line %d: %s is empty", line(value), field.name)
+			return entry{}, fmt.Errorf("line %d: %s is empty", field.node.Line, field.name)
 		}
 	}
 	if !validGroupID(e.id) {
@@ -115,191 +137,90 @@ func parseEntry(node ast.Node) (entry, error) {
 	if e.key != "" && !validKey(e.key) {
 		return entry{}, fmt.Errorf("line %d: group %s: api_key: %w", e.line, e.id, errKey)
 	}
-	terminals, ok := fields["terminals"]
-	if !ok {
-		return e, nil
+	var err error
+	e.terminals, err = g.terminals(e.id)
+	return e, err
+}
+
+// line is where the group begins, 0 for one without fields.
+func (g *group) line() int {
+	first := 0
+	for _, n := range []*yaml.Node{&g.ID, &g.Key, &g.KeyFile, &g.Terminals} {
+		if n.Line > 0 && (first == 0 || n.Line < first) {
+			first = n.Line
+		}
 	}
-	nodes, err := sequence(terminals, "terminals")
-	if err != nil {
-		return entry{}, err
+	return first
+}
+
+// terminals reads a group's list, nil when there is none.
+func (g *group) terminals(id string) ([]string, error) {
+	list := &g.Terminals
+	switch {
+	case list.Kind == 0:
+		return nil, nil
+	case list.Kind != yaml.SequenceNode || list.Style&yaml.TaggedStyle != 0:
+		return nil, fmt.Errorf("line %d: terminals: want a list", list.Line)
+	case len(list.Content) == 0:
+		return nil, fmt.Errorf("line %d: terminals: the list is empty", list.Line)
 	}
-	for _, node := range nodes {
+	terminals := make([]string, 0, len(list.Content))
+	for _, node := range list.Content {
 		terminal, err := scalar(node, "a terminal")
 		if err != nil {
-			return entry{}, err
+			return nil, err
 		}
 		if err := subjects.CheckTerminal(terminal); err != nil {
-			return entry{}, fmt.Errorf("line %d: group %s: %w", line(node), e.id, err)
+			return nil, fmt.Errorf("line %d: group %s: %w", node.Line, id, err)
 		}
-		e.terminals = append(e.terminals, terminal)
+		terminals = append(terminals, terminal)
 	}
-	return e, nil
-}
-
-// document returns the file's one document. The values are taken from the
-// syntax tree because decoding turns 00000123 into 83.
-func document(content []byte) (root ast.Node, err error) {
-	if depth(content) > maxDepth {
-		return nil, errors.New("nested too deeply")
-	}
-	if bareDashes(content) > maxGroups {
-		return nil, fmt.Errorf("more than %d groups", maxGroups)
-	}
-	defer func() {
-		if recover() != nil { // the library panics on some input
-			root, err = nil, errNotYAML
-		}
-	}()
-	file, err := parser.ParseBytes(content, 0)
-	if err != nil {
-		if e, ok := errors.AsType[yaml.Error](err); ok && e.GetToken() != nil && e.GetToken().Position != nil {
-			return nil, fmt.Errorf("line %d: %w, or a name stands twice", e.GetToken().Position.Line, errNotYAML)
-		}
-		return nil, errNotYAML
-	}
-	for _, doc := range file.Docs {
-		switch {
-		case doc.Body == nil:
-		case root != nil:
-			return nil, fmt.Errorf("line %d: more than one document", line(doc.Body))
-		default:
-			root = doc.Body
-		}
-	}
-	if root == nil {
-		return nil, errors.New("file is empty")
-	}
-	return root, nil
-}
-
-// maxDepth is far more than the file needs.
-const maxDepth = 64
-
-// depth bounds how deeply the content can be nested, from above: the parser
-// recurses, and Go cannot recover from a stack that is used up.
-func depth(content []byte) int {
-	deepest, open := 0, 0
-	for row := range bytes.Lines(content) {
-		indent := 0
-		for _, c := range row {
-			switch c {
-			case '[', '{':
-				open++
-			case ']', '}':
-				open = max(open-1, 0)
-			}
-		}
-		// "- - - - x" nests in one line, and so do "? ? ? x" and ": : : x".
-		for len(row) > 0 && strings.IndexByte(" -?:\t", row[0]) >= 0 {
-			if row[0] != ' ' {
-				indent++
-			}
-			row = row[1:]
-		}
-		deepest = max(deepest, open+indent)
-	}
-	return deepest
-}
-
-// bareDashes counts the lines that hold a dash and nothing else. A list of a
-// million of them keeps the parser busy for minutes.
-func bareDashes(content []byte) int {
-	n := 0
-	for row := range bytes.Lines(content) {
-		if string(bytes.TrimSpace(row)) == "-" {
-			n++
-		}
-	}
-	return n
-}
-
-// mapping returns the fields of a mapping that has none but the known ones.
-func mapping(node ast.Node, what string, known ...string) (map[string]ast.Node, error) {
-	var values []*ast.MappingValueNode
-	switch n := node.(type) {
-	case *ast.MappingNode:
-		values = n.Values
-	case *ast.MappingValueNode:
-		values = []*ast.MappingValueNode{n}
-	default:
-		return nil, fmt.Errorf("line %d: %s: want names with values (%s)", line(node), what, strings.Join(known, ", "))
-	}
-	fields := make(map[string]ast.Node, len(values))
-	for _, value := range values {
-		name, ok := value.Key.(*ast.StringNode)
-		if !ok || !contains(known, name.Value) {
-			return nil, fmt.Errorf("line %d: unknown name%s in %s: want %s", line(value.Key), shown(value.Key), what, strings.Join(known, ", "))
-		}
-		if _, twice := fields[name.Value]; twice {
-			return nil, fmt.Errorf("line %d: %s stands twice", line(value.Key), name.Value)
-		}
-		if value.Value == nil {
-			return nil, fmt.Errorf("line %d: %s is empty", line(value.Key), name.Value)
-		}
-		fields[name.Value] = value.Value
-	}
-	return fields, nil
-}
-
-// shown quotes an unknown name if it cannot be a key: letters and underscores, short.
-func shown(node ast.Node) string {
-	name, ok := node.(*ast.StringNode)
-	if !ok || len(name.Value) == 0 || len(name.Value) > 16 {
-		return ""
-	}
-	for _, c := range []byte(name.Value) {
-		if c != '_' && (c < 'a' || c > 'z') {
-			return ""
-		}
-	}
-	return ` "` + name.Value + `"`
-}
-
-// sequence returns the elements of a list that is not empty.
-func sequence(node ast.Node, what string) ([]ast.Node, error) {
-	n, ok := node.(*ast.SequenceNode)
-	if !ok {
-		return nil, fmt.Errorf("line %d: %s: want a list", line(node), what)
-	}
-	if len(n.Values) == 0 {
-		return nil, fmt.Errorf("line %d: %s: the list is empty", line(node), what)
-	}
-	return n.Values, nil
+	return terminals, nil
 }
 
 // scalar returns a single value as it is written in the file.
-func scalar(node ast.Node, what string) (string, error) {
-	switch n := node.(type) {
-	case *ast.StringNode:
-		return n.Value, nil
-	case *ast.LiteralNode:
-		if n.Value != nil {
-			return strings.TrimSpace(n.Value.Value), nil
-		}
-	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
-		if token := n.GetToken(); token != nil {
-			return token.Value, nil
-		}
+func scalar(node *yaml.Node, what string) (string, error) {
+	if node.Kind != yaml.ScalarNode || node.ShortTag() == "!!null" || node.Style&yaml.TaggedStyle != 0 || node.Anchor != "" {
+		return "", fmt.Errorf("line %d: %s: want a single plain value", node.Line, what)
 	}
-	return "", fmt.Errorf("line %d: %s: want a single plain value", line(node), what)
+	return strings.TrimSpace(node.Value), nil
 }
 
-// line returns where a node stands, 0 when the library does not know.
-func line(node ast.Node) int {
-	if node == nil || node.GetToken() == nil || node.GetToken().Position == nil {
-		return 0
-	}
-	return node.GetToken().Position.Line
-}
+// What the library's errors say. They quote the file, and with it keys.
+var (
+	errorLine    = regexp.MustCompile(`line (\d+)`)
+	errorUnknown = regexp.MustCompile(`^line \d+: field (.*) not found in type terminalgroups\.(document|group)$`)
+	shortName    = regexp.MustCompile(`^[a-z_]{1,16}$`)
+	errorTwice   = regexp.MustCompile(`^line \d+: mapping key .* already defined at line \d+$`)
+)
 
-// contains tells whether names has name.
-func contains(names []string, name string) bool {
-	for _, n := range names {
-		if n == name {
-			return true
-		}
+// safeError says the same as an error of the library, and quotes nothing but a
+// short name that cannot be a key.
+func safeError(err error) error {
+	said, form := err.Error(), false
+	if wrong, ok := errors.AsType[*yaml.TypeError](err); ok && len(wrong.Errors) > 0 {
+		said, form = wrong.Errors[0], true
 	}
-	return false
+	what := "not YAML"
+	if form {
+		what = `want "groups:", a list of groups with ` + groupNames
+	}
+	if m := errorUnknown.FindStringSubmatch(said); m != nil {
+		name, names, in := "", groupNames, "a group"
+		if shortName.MatchString(m[1]) {
+			name = ` "` + m[1] + `"`
+		}
+		if m[2] == "document" {
+			names, in = documentNames, "the file"
+		}
+		what = fmt.Sprintf("unknown name%s in %s: want %s", name, in, names)
+	} else if errorTwice.MatchString(said) {
+		what = "a name stands twice"
+	}
+	if m := errorLine.FindStringSubmatch(said); m != nil {
+		return fmt.Errorf("line %s: %s", m[1], what)
+	}
+	return errors.New(what)
 }
 
 // errKey is what is wrong with a key, which is not shown.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -32,17 +31,57 @@ const (
 	patience = 3 * time.Second
 )
 
-// listFunc asks the provider; (*multisafepay.Client).Terminals is one.
-type listFunc = func(ctx context.Context, key redact.Secret) ([]multisafepay.Terminal, error)
+// listFunc asks the provider for the terminals that a key sees; group is the id
+// of the key's group. (*multisafepay.Client).Terminals is one.
+type listFunc = func(ctx context.Context, key redact.Secret, group string) ([]multisafepay.Terminal, error)
+
+// asker runs listings. It owns their goroutines, and tells news of each answer.
+type asker struct {
+	list listFunc
+	news news
+
+	// life ends the listings at work when the asker is closed; work waits for
+	// them. mu keeps a listing from starting while work is waited for.
+	life   context.Context
+	end    context.CancelFunc
+	mu     sync.Mutex
+	closed bool
+	work   sync.WaitGroup
+}
+
+func newAsker(list listFunc) *asker {
+	a := &asker{list: list}
+	a.life, a.end = context.WithCancel(context.Background())
+	return a
+}
+
+// close ends the listings at work and waits for them.
+func (a *asker) close() {
+	a.mu.Lock()
+	a.closed = true
+	a.mu.Unlock()
+	a.end()
+	a.work.Wait()
+}
+
+// spawn runs f on a goroutine that close waits for; false after close.
+func (a *asker) spawn(f func()) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed {
+		return false
+	}
+	a.work.Go(f)
+	return true
+}
 
 // listing is what the provider says of one group's terminals.
 type listing struct {
 	group Group
-	list  listFunc
 
 	mu sync.Mutex
-	// terminals of the last good answer; nil before the first.
-	terminals map[string]struct{}
+	// roll is the last good answer; without rows before the first.
+	roll roll
 	// answered is when the last answer came, good or bad; err is nil for a good one.
 	answered time.Time
 	err      error
@@ -53,78 +92,29 @@ type listing struct {
 	began  time.Time
 }
 
-// standing is what all listings together know of one terminal.
-type standing struct {
-	// holders are the groups whose last good answer holds it, one of each key: with
-	// the same key it does not matter which.
-	holders []Group
-	// old are the listings whose last good answer should be renewed.
-	old []*listing
-	// asking: an answer of some group is on its way.
-	asking bool
-	// unheard is how much longer to wait for the first answer of a group, and
-	// renewing for the next one of a holder; 0 and less is not at all.
-	unheard, renewing time.Duration
-	// failure is what was wrong with the last answer of the first group that could
-	// not be asked, nil if none.
-	failure error
-}
-
-// look gathers what is known of a terminal.
-func (t *table) look(terminal string) standing {
-	var s standing
-	for _, l := range t.asked {
-		l.mu.Lock()
-		_, holds := l.terminals[terminal]
-		left := patience
-		if l.asking {
-			s.asking = true
-			left -= time.Since(l.began)
-		}
-		switch {
-		case holds:
-			if !slices.ContainsFunc(s.holders, func(g Group) bool { return g.Key.Equal(l.group.Key) }) {
-				s.holders = append(s.holders, l.group)
-			}
-			if l.asking {
-				s.renewing = max(s.renewing, left)
-			}
-		case l.answered.IsZero() && l.err == nil:
-			s.unheard = max(s.unheard, left)
-		case s.failure == nil:
-			s.failure = l.err
-		}
-		if time.Since(l.fresh) > maxListAge {
-			s.old = append(s.old, l)
-		}
-		l.mu.Unlock()
-	}
-	return s
-}
-
 // ask starts a listing unless one is on its way or the last answer is younger
 // than pause. The listing goes on when the caller leaves: others wait for it
-// too. It ends by askTimeout or with the directory, and tells news.
-func (l *listing) ask(d *Directory, pause time.Duration) {
+// too. It ends by askTimeout or with the asker.
+func (l *listing) ask(a *asker, pause time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.asking || !l.answered.IsZero() && time.Since(l.answered) < pause {
 		return
 	}
 	l.asking, l.began = true, time.Now()
-	started := d.spawn(func() {
-		ctx, cancel := context.WithTimeout(d.life, askTimeout)
+	started := a.spawn(func() {
+		ctx, cancel := context.WithTimeout(a.life, askTimeout)
 		defer cancel()
-		terminals, err := l.list(ctx, l.group.Key)
+		terminals, err := a.list(ctx, l.group.Key, l.group.ID)
 		l.take(terminals, err)
-		d.news.tell()
+		a.news.tell()
 	})
 	if !started {
 		l.asking, l.err = false, errClosed
 	}
 }
 
-// errClosed is the answer after Close.
+// errClosed is the answer after close.
 var errClosed = errors.New("terminal directory is closed")
 
 // take keeps an answer. A bad one leaves the last good list in force.
@@ -139,10 +129,7 @@ func (l *listing) take(terminals []multisafepay.Terminal, err error) {
 		return
 	}
 	l.fresh = l.answered
-	l.terminals = make(map[string]struct{}, len(terminals))
-	for _, t := range terminals {
-		l.terminals[t.ID] = struct{}{}
-	}
+	l.roll = newRoll(terminals)
 }
 
 // news wakes everybody who waits for an answer of any group. The zero value is

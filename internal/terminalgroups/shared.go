@@ -23,7 +23,7 @@ func (e *SharedError) Error() string {
 	if more := len(e.Groups) - namedGroups; more > 0 {
 		groups += fmt.Sprintf(" and %d more", more)
 	}
-	return fmt.Sprintf("terminal %s is in more than one terminal group at the provider (%s): leave it in one there, or name it in one group of the file", e.Terminal, groups)
+	return fmt.Sprintf("the provider lists terminal %s for the keys of more than one terminal group (%s): in the groups file, name it in the group that it belongs to, terminals: [%s, …], or give each group the provider's number as its id", e.Terminal, groups, e.Terminal)
 }
 
 // Is makes it an ErrUnknownTerminal.

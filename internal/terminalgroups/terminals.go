@@ -9,7 +9,10 @@ func (d *Directory) Terminals() map[string]string {
 	terminals := make(map[string]string, len(t.named))
 	for _, l := range t.asked {
 		l.mu.Lock()
-		for id := range l.terminals {
+		for id := range l.roll.rows {
+			if l.roll.claim(id, l.group.ID) == absent {
+				continue
+			}
 			if other, taken := terminals[id]; taken {
 				terminals[id] = other + ", " + l.group.ID
 			} else {

@@ -86,7 +86,7 @@ func TestRunTakesANewFileUp(t *testing.T) {
 			t.Errorf("told %q, want one nil", got)
 		}
 		wantUnknown(t, d, "T2")
-		wantUnknown(t, d, "T1") // another key, another list
+		wantUnknown(t, d, "T1")                                                                    // another key, another list
 		for id, key := range map[string]string{"a": "key-other", "b": "key-b", "new": "key-new"} { // payments of groups that are gone go on
 			if g, ok := d.ByID(id); !ok || g.ID != id || g.Key.Reveal() != key {
 				t.Errorf("ByID(%s) = %s %v, want it with key %s", id, g.ID, ok, key)
