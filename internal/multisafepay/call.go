@@ -1,6 +1,7 @@
 package multisafepay
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -75,7 +76,7 @@ func (c *caller) exchange(ctx context.Context, r request, g *guard) (answer, err
 	defer cancel()
 	ctx, stop := g.watch(ctx)
 	defer stop()
-	req, err := c.build(ctx, r, g)
+	req, err := c.build(ctx, r)
 	if err != nil {
 		return answer{}, err
 	}
@@ -103,12 +104,16 @@ func (c *caller) exchange(ctx context.Context, r request, g *guard) (answer, err
 }
 
 // build makes the HTTP request of a call.
-func (c *caller) build(ctx context.Context, r request, g *guard) (*http.Request, error) {
+func (c *caller) build(ctx context.Context, r request) (*http.Request, error) {
 	query := url.Values{"api_key": {r.key.Reveal()}}
 	for name, values := range r.query {
 		query[name] = values
 	}
-	req, err := http.NewRequestWithContext(ctx, r.method, c.base+r.path+"?"+query.Encode(), http.NoBody)
+	var body io.Reader = http.NoBody
+	if r.body != nil {
+		body = bytes.NewReader(r.body)
+	}
+	req, err := http.NewRequestWithContext(ctx, r.method, c.base+r.path+"?"+query.Encode(), body)
 	if err != nil {
 		return nil, errors.New("build request: not a URL") // err quotes it
 	}
@@ -116,9 +121,6 @@ func (c *caller) build(ctx context.Context, r request, g *guard) (*http.Request,
 	req.Header.Set("Accept", "application/json")
 	if r.body != nil {
 		req.Header.Set("Content-Type", "application/json")
-		req.ContentLength = int64(len(r.body))
-		req.Body = g.body(r.body)
-		req.GetBody = func() (io.ReadCloser, error) { return g.body(r.body), nil }
 	}
 	return req, nil
 }

@@ -1,10 +1,9 @@
 package multisafepay
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
-	"io"
+	"net"
 	"net/http/httptrace"
 	"sync/atomic"
 	"time"
@@ -13,19 +12,16 @@ import (
 // guard watches one request on its way out. It knows whether anything may have
 // left, and it keeps the request from being written after a point in time.
 //
-// The check is made when a connection has been found, and again directly before
-// the request is written. That nothing leaves after a check that failed follows
-// from how net/http writes: on HTTP/2 nothing is written for a context that has
-// ended, on HTTP/1.1 the header stays in the buffer until the body has been
-// read, and the guard's body fails.
+// It checks the time when a connection has been found. On HTTP/1.1 it checks
+// again in the connection's first Write, which belongs to the request alone. On
+// HTTP/2 the connection is shared, and nothing is written for a request whose
+// context has ended before net/http begins to write it.
 type guard struct {
 	// notAfter is when the request must not be written any more; zero for never.
 	notAfter time.Time
 	// cancel ends the request's context.
 	cancel context.CancelCauseFunc
 	state  atomic.Int32
-	// http2 is whether the connection that was found speaks HTTP/2.
-	http2 atomic.Bool
 }
 
 // The states of a guard.
@@ -63,12 +59,13 @@ func (g *guard) giveUp() {
 }
 
 // found is called when a connection has been found, before anything is written.
-// It is called again when net/http tries another one because the first turned
-// out to be closed, or because the server refused to look at the request: then
-// again nothing has been carried out.
+// It is called again when net/http tries another one because nothing could be
+// written to the first, or because the server refused to look at the request:
+// then again nothing has been carried out.
 func (g *guard) found(info httptrace.GotConnInfo) {
-	conn, ok := info.Conn.(*tls.Conn)
-	g.http2.Store(ok && conn.ConnectionState().NegotiatedProtocol == "h2")
+	if gate := gateOf(info.Conn); gate != nil {
+		gate.guard.Store(g)
+	}
 	if g.expired() {
 		g.state.Store(late)
 		g.cancel(ErrTooLate)
@@ -85,26 +82,37 @@ func (g *guard) mayHaveLeft() bool { return g.state.Load() == sending }
 // tooLate tells whether the guard kept the request from being written.
 func (g *guard) tooLate() bool { return g.state.Load() == late }
 
-// body returns a request's body that cannot be read when it is too late.
-func (g *guard) body(content []byte) io.ReadCloser {
-	return io.NopCloser(&guardedBody{guard: g, content: bytes.NewReader(content)})
+// gatedConn is a connection whose next Write asks a guard.
+type gatedConn struct {
+	net.Conn
+	// guard is that of the request that is about to be written; nil for none.
+	guard atomic.Pointer[guard]
 }
 
-type guardedBody struct {
-	guard   *guard
-	content *bytes.Reader
-	begun   bool
-}
-
-// Read implements io.Reader. The first call is what net/http makes directly
-// before it writes to an HTTP/1.1 connection.
-func (b *guardedBody) Read(p []byte) (int, error) {
-	if !b.begun && !b.guard.http2.Load() && b.guard.expired() {
-		b.guard.state.Store(late)
-	}
-	b.begun = true
-	if b.guard.tooLate() {
+// Write implements net.Conn. It writes nothing when it is too late.
+func (c *gatedConn) Write(p []byte) (int, error) {
+	if g := c.guard.Swap(nil); g != nil && (g.tooLate() || g.expired()) {
+		c.guard.Store(g) // nor will another Write
+		g.state.Store(late)
 		return 0, ErrTooLate
 	}
-	return b.content.Read(p)
+	return c.Conn.Write(p)
+}
+
+// gateOf finds the gate under the TLS of a connection of HTTP/1.1; nil for one of
+// HTTP/2.
+func gateOf(conn net.Conn) *gatedConn {
+	for {
+		switch c := conn.(type) {
+		case *gatedConn:
+			return c
+		case *tls.Conn:
+			if c.ConnectionState().NegotiatedProtocol == "h2" {
+				return nil
+			}
+			conn = c.NetConn()
+		default:
+			return nil
+		}
+	}
 }

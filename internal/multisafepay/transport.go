@@ -1,6 +1,7 @@
 package multisafepay
 
 import (
+	"context"
 	"crypto/tls"
 	"net"
 	"net/http"
@@ -34,13 +35,16 @@ func callTransport(o Options) *http.Transport {
 	t := newTransport(o)
 	t.MaxConnsPerHost = maxConns
 	t.MaxIdleConnsPerHost = maxConns
-	// A create fits into the buffer with its header: see guard.
-	t.WriteBufferSize = callBuffer
+	dial := t.DialContext
+	t.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return &gatedConn{Conn: conn}, nil
+	}
 	return t
 }
-
-// callBuffer is the size of a connection's write buffer, in bytes.
-const callBuffer = 32 << 10
 
 // streamTransport returns one for event streams.
 func streamTransport(o Options) *http.Transport {
