@@ -1,6 +1,8 @@
 package payment
 
 import (
+	"slices"
+
 	"github.com/posbridge/bridge/schema"
 )
 
@@ -9,9 +11,7 @@ import (
 func (t *turn) arrive(place Place) {
 	p := t.p
 	p.Place = place
-	if p.Session.Reply != "" {
-		p.Timers[TimerAnswer] = p.Session.Deadline.Add(answerGrace)
-	}
+	t.expectAnswer()
 	t.note(NoteTaken, "taken from the queue; the terminal is locked")
 	if place.Delivered == 1 && t.young() && !t.logLost() {
 		t.become(Arriving{})
@@ -19,6 +19,14 @@ func (t *turn) arrive(place Place) {
 		return
 	}
 	t.find()
+}
+
+// expectAnswer sets the time at which whoever waits for the start is answered,
+// whatever is known by then.
+func (t *turn) expectAnswer() {
+	if p := t.p; p.Session.Reply != "" {
+		p.Timers[TimerAnswer] = p.Session.Deadline.Add(answerGrace)
+	}
 }
 
 // find begins with the log.
@@ -46,6 +54,7 @@ func (t *turn) decide(log Log) {
 	}
 	claim, newest := log.Claim, log.Newest()
 	fromQueue := p.Place.Delivered > 0
+	untouched := p.Place.Delivered == 1 && t.young() && !t.logLost() || t.lacks(ruleEmptyLog)
 	switch {
 	case fromQueue && t.otherContent(log):
 		t.finish(AnswerStart{Failure: conflictError(p.Session.Order())})
@@ -54,13 +63,15 @@ func (t *turn) decide(log Log) {
 			SessionID: newest.Event.SessionID, Status: newest.Event.Status,
 			Created: claim != nil && claim.QueueSeq == p.Place.Seq,
 		})
-	case fromQueue && claim == nil && newest == nil && t.young() && p.Place.Delivered == 1:
+	case fromQueue && claim == nil && newest == nil && untouched:
 		t.claimOver(log, GoalCreate)
 	case fromQueue && claim == nil && newest == nil:
 		t.claimOver(log, GoalFindOut)
-	case fromQueue && claim != nil && claim.Phase == ClaimClosed && claim.QueueSeq >= p.Place.Seq:
+	case fromQueue && claim != nil && slices.Contains(claim.Ended, p.Session.Nonce):
+		t.finish(AnswerStart{Failure: unknownError()}) // a publish that arrived late; it was answered long ago
+	case fromQueue && claim != nil && claim.Phase == ClaimClosed && t.closedBy(*claim):
 		t.finish(AnswerStart{Failure: claim.Answer})
-	case fromQueue && claim != nil && claim.Phase == ClaimClosed && t.young() && p.Place.Delivered == 1:
+	case fromQueue && claim != nil && claim.Phase == ClaimClosed && untouched:
 		t.claimOver(log, GoalCreate) // the session before ended for certain (R1)
 	case fromQueue && claim != nil && claim.Phase == ClaimClosed:
 		t.claimOver(log, GoalFindOut)
@@ -73,14 +84,24 @@ func (t *turn) decide(log Log) {
 	}
 }
 
+// closedBy reports whether a closed claim ends the session: it is of this
+// session or a later one (R1). A session that was published twice, because the
+// first try was late, ended with the first.
+func (t *turn) closedBy(c Claim) bool {
+	return c.QueueSeq >= t.p.Place.Seq || c.Session.Nonce == t.p.Session.Nonce
+}
+
 // otherContent reports whether the order exists with other content than the
 // session's. A closed session was about nothing that exists (R1).
 func (t *turn) otherContent(log Log) bool {
-	if claim := log.Claim; claim != nil {
-		return claim.Phase != ClaimClosed && claim.Session.Hash != t.p.Session.Hash
+	if t.p.Session.Hash == "" {
+		return false
 	}
-	newest := log.Newest()
-	return newest != nil && newest.Hash != t.p.Session.Hash
+	if newest := log.Newest(); newest != nil {
+		return newest.Hash != t.p.Session.Hash
+	}
+	claim := log.Claim
+	return claim != nil && claim.Phase != ClaimClosed && claim.Session.Hash != t.p.Session.Hash
 }
 
 // finish ends a session of which nothing is left to do: it unlocks the
@@ -98,6 +119,7 @@ func (t *turn) finish(answer AnswerStart) {
 
 // finished answers once the session has left the queue.
 func (t *turn) finished() {
+	t.seeOff()
 	if phase, ok := t.p.Phase.(Unlocking); ok {
 		t.answer(phase.Answer)
 		t.leave(LeaveDone)

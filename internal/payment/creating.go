@@ -41,7 +41,7 @@ func (t *turn) posted(phase Creating, e Posted) {
 	case e.Outcome == Doubtful:
 		phase.Belief, phase.Failure = max(phase.Belief, Doubt), e
 		t.note(NoteTrouble, "the provider gave no usable answer to the order")
-	case e.Outcome.refuses() && phase.Belief == Nothing:
+	case e.Outcome.refuses() && (phase.Belief == Nothing || t.lacks(ruleOneRefusal)):
 		t.become(phase)
 		t.fail(e.failure())
 		return
@@ -83,7 +83,8 @@ func (t *turn) found(phase Creating, e Answered) {
 	case e.Exists && phase.Belief == Claimed && !isOurs(p.Session, e):
 		t.fail(elsewhereError(p.Session.Order()))
 	case e.Exists:
-		p.Pending = append(p.Pending, e.observation(t.at))
+		t.replayEarly()
+		p.Pending = push(p.Pending, e.observation(t.at))
 		t.open()
 	default:
 		t.missing(phase, e)
@@ -97,7 +98,6 @@ func (t *turn) missing(phase Creating, e Answered) {
 	patient := t.at.Sub(phase.Since) < failurePatience
 	phase.Tries++
 	wait := t.pause(phase.Tries - 1)
-	certain := p.Session.Deadline.Add(p.Rules.RequestTimeout + arrivalLimit)
 	switch {
 	case phase.Belief == Claimed && !patient:
 		t.fail(phase.Failure.failure())
@@ -107,7 +107,7 @@ func (t *turn) missing(phase Creating, e Answered) {
 		t.askAfter(wait)
 	case phase.Belief == Doubt && !phase.AskOnly && t.at.Add(wait).Before(p.Session.Deadline):
 		t.post(phase, wait)
-	case phase.Belief == Doubt && !e.SentAt.Before(certain):
+	case phase.Belief == Doubt && !e.SentAt.Before(t.certain()):
 		t.become(phase)
 		t.fail(phase.Failure.failure())
 	default:
@@ -123,10 +123,15 @@ func (t *turn) fail(failure *schema.Error) {
 	t.note(NoteRefused, string(failure.Code))
 	t.refuseCancels()
 	if t.p.Answered || !t.at.Before(t.p.Session.Deadline) {
+		t.answer(AnswerStart{Failure: unknownError()})
 		t.conclude(schema.StatusNotCreated, failure.Message)
 		return
 	}
 	t.become(Closing{Answer: failure})
+	if t.lacks(ruleFencedAnswers) {
+		t.closed(Closing{Answer: failure})
+		return
+	}
 	t.storeClaim(ClaimClosed, failure)
 }
 
@@ -150,11 +155,11 @@ func (t *turn) refuseCancels() {
 
 // conclude stores a final status of the bridge's own.
 func (t *turn) conclude(status, reason string) {
-	t.become(Ending{})
+	t.become(Ending{Status: status})
 	t.stop(TimerLife)
 	t.stop(TimerPhase)
 	t.stop(TimerQuestion)
-	t.p.Pending = append(t.p.Pending, Observation{Source: schema.SourceBridge, Status: status, Reason: reason, At: t.at})
+	t.p.Pending = push(t.p.Pending, Observation{Source: schema.SourceBridge, Status: status, Reason: reason, At: t.at})
 	t.flush()
 }
 
@@ -172,10 +177,26 @@ func (t *turn) opened() {
 	t.follow()
 }
 
+// maxWithdrawals is how often a cancel that may have been lost is sent.
+const maxWithdrawals = 5
+
 // withdraw cancels an order that came to be after its session had been closed:
 // no terminal rings for a till that was told that nothing was created.
 func (t *turn) withdraw() {
-	t.become(Withdrawing{})
+	t.become(Withdrawing{Tries: 1})
 	t.note(NoteWithdrawn, "the order was created after its session had ended; it is cancelled")
 	t.do(Cancel{})
+}
+
+// withdrawn sends the cancel again when it may have been lost.
+func (t *turn) withdrawn(e Cancelled) {
+	phase, _ := t.p.Phase.(Withdrawing)
+	lost := e.Outcome == NotSent || e.Outcome == Limited || e.Outcome == Doubtful
+	if !lost || phase.Tries >= maxWithdrawals {
+		t.leave(LeaveDone)
+		return
+	}
+	phase.Tries++
+	t.become(phase)
+	t.wake(TimerPhase, t.pause(phase.Tries))
 }

@@ -55,6 +55,9 @@ type (
 	CloseStream struct{}
 	// AnswerStart answers the requester of the start: with Failure if it is set.
 	AnswerStart struct {
+		// Reply is the inbox of another start of the same order; empty for the
+		// payment's own session.
+		Reply     string
 		SessionID string
 		Status    string
 		Created   bool

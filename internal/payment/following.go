@@ -39,11 +39,15 @@ func (t *turn) follow() {
 func (t *turn) replayEarly() {
 	s := &t.p.Stream
 	for _, e := range s.Early {
-		if e.event == nil {
-			s.Connection = Connection{}
-			continue
+		switch {
+		case e.event != nil:
+			t.show(*e.event)
+		case e.invalid:
+			s.Connection.Blurred = true
+		default:
+			t.resolveRun()
+			s.Connection = Connection{Since: e.at}
 		}
-		t.show(*e.event)
 	}
 	s.Early = nil
 }
@@ -56,12 +60,12 @@ func (t *turn) streamOpened() {
 	p.Question.Polls = 0
 	t.note(NoteStream, "event stream connected")
 	if !t.writes() {
-		p.Stream.Early = append(p.Stream.Early, early{})
+		p.Stream.Early = push(p.Stream.Early, early{at: t.at})
 		t.connected()
 		return
 	}
 	t.resolveRun()
-	p.Stream.Connection = Connection{}
+	p.Stream.Connection = Connection{Since: t.at}
 	t.askNow()
 	t.flush()
 }
@@ -72,7 +76,7 @@ func (t *turn) streamEvent(o Observation) {
 	p.Stream.LastEvent = t.at
 	p.Stream.LastID = orElse(o.EventID, p.Stream.LastID)
 	if !t.writes() {
-		p.Stream.Early = append(p.Stream.Early, early{event: &o})
+		p.Stream.Early = push(p.Stream.Early, early{at: t.at, event: &o})
 		return
 	}
 	t.show(o)
@@ -93,14 +97,27 @@ func (t *turn) streamEvent(o Observation) {
 // the provider has been asked.
 func (t *turn) show(o Observation) {
 	p := t.p
+	if t.lacks(ruleOverlap) {
+		p.Stream.Connection.Live = true
+	}
 	var news []Observation
 	p.Stream.Connection, news = p.Stream.Connection.show(p.known(), o)
-	p.Pending = append(p.Pending, news...)
+	p.Pending = push(p.Pending, news...)
 	if len(news) == 0 && !p.Stream.Connection.Live && len(p.Stream.Connection.Run) > 0 {
 		t.askNow()
-		if p.Timers[TimerHold].IsZero() {
-			t.wake(TimerHold, streamPatience)
-		}
+		t.holdRun(o)
+	}
+}
+
+// holdRun sets how long the provider's answer is awaited before events that may
+// be history are decided about without it. The end of a payment waits less.
+func (t *turn) holdRun(o Observation) {
+	limit := t.p.Rules.RequestTimeout
+	if schema.IsFinal(o.Status) {
+		limit = streamPatience
+	}
+	if due := t.p.Timers[TimerHold]; due.IsZero() || due.After(t.at.Add(limit)) {
+		t.wake(TimerHold, limit)
 	}
 }
 
@@ -108,9 +125,13 @@ func (t *turn) show(o Observation) {
 func (t *turn) streamInvalid(e StreamInvalid) {
 	p := t.p
 	p.Invalids++
+	p.Stream.Connection.Blurred = !p.Stream.Connection.Live
+	if !t.writes() {
+		p.Stream.Early = push(p.Stream.Early, early{at: t.at, invalid: true})
+	}
 	t.note(NoteInvalid, e.Reason)
 	if p.Invalids <= maxInvalid {
-		p.Invalid = append(p.Invalid, schema.InvalidEvent{
+		p.Invalid = push(p.Invalid, schema.InvalidEvent{
 			OrderID: p.Session.Order(), TerminalID: p.Session.Terminal(), SessionID: p.State.SessionID,
 			Reason: e.Reason, Event: e.Type, Data: e.Data, ObservedAt: t.at.UTC().Round(0),
 		})
@@ -158,13 +179,20 @@ func (t *turn) cancel() {
 func (t *turn) cancelled(e Cancelled) {
 	p := t.p
 	p.Cancel.Sent = false
+	if e.Outcome == Done && schema.IsFinal(e.Status) {
+		p.Cancel.DoneAt = t.at
+		t.resolveRun()
+	}
 	switch {
+	case e.Outcome == Done && (t.expected().Final || schema.IsFinal(e.Status) && !endsUnpaid(e.Status)):
+		p.Cancel.Failure = nil
+		t.askNow() // for what came in between, or for what was paid
 	case e.Outcome == Done && schema.IsFinal(e.Status):
 		o := Observation{Source: schema.SourceReconcile, Status: e.Status, At: t.at}
 		if p.Stream.Connected {
 			t.hold(o)
 		} else {
-			p.Pending = append(p.Pending, o)
+			p.Pending = push(p.Pending, o)
 		}
 		p.Cancel.Failure = nil
 	case e.Outcome == Done:
@@ -201,25 +229,33 @@ func (t *turn) handOver() {
 
 // giveUp begins to end a session that has taken too long: it asks once more.
 func (t *turn) giveUp() {
-	_, creating := t.p.Phase.(Creating)
-	t.become(GivingUp{Unproven: creating})
+	creating, unproven := t.p.Phase.(Creating)
+	t.become(GivingUp{Unproven: unproven && creating.Belief != Proven})
+	if unproven {
+		t.answer(AnswerStart{Failure: unknownError()})
+	}
 	t.stop(TimerQuestion)
 	t.wake(TimerPhase, t.p.Rules.RequestTimeout)
 	t.askNow()
 	t.note(NoteTrouble, "the session is given up: BRIDGE_SESSION_TIMEOUT has passed")
 }
 
-// giveUpNext takes the next step of giving up: the cancel, then the end.
-func (t *turn) giveUpNext(phase GivingUp, missing bool) {
+// giveUpNext takes the next step of giving up once nothing is on its way any
+// more, or has been for too long: the cancel, then the end.
+func (t *turn) giveUpNext() {
 	p := t.p
-	certain := p.Session.Deadline.Add(p.Rules.RequestTimeout + arrivalLimit)
+	phase, still := p.Phase.(GivingUp)
 	switch {
-	case p.Ledger.Writing != nil || len(p.Pending) > 0: // it may be the end
-		t.wake(TimerPhase, p.Rules.RequestTimeout)
-	case phase.Unproven && missing && !t.at.Before(certain):
+	case !still:
+	case p.Ledger.Writing != nil, len(p.Pending) > 0: // it may be the end
+		if p.Timers[TimerPhase].IsZero() {
+			t.wake(TimerPhase, p.Rules.RequestTimeout)
+		}
+	case t.busy() && !phase.Impatient:
+	case phase.Unproven && phase.Missing:
 		t.conclude(schema.StatusNotCreated, "the provider does not know the order; nothing was created")
 	case !phase.Cancelling:
-		phase.Cancelling = true
+		phase.Cancelling, phase.Impatient = true, false
 		t.become(phase)
 		t.wake(TimerPhase, 2*p.Rules.RequestTimeout)
 		t.cancel()

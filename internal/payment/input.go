@@ -19,8 +19,15 @@ type Event interface{ event() }
 // What can happen to a payment.
 type (
 	// Delivered: the queue has handed over the session. It is the first input of
-	// a payment that a start began, and comes again on every redelivery.
-	Delivered struct{ Place Place }
+	// a payment that a start began, and comes again on every redelivery. A sweep
+	// that takes a session which was not delivered in time passes Delivered 2 and
+	// no handle: somebody may have worked on it.
+	Delivered struct {
+		Place Place
+		// Session of the message. After the queue was lost it may be another start
+		// of an order that this replica follows.
+		Session Session
+	}
 	// Found: another replica has gone, or a sweep or a command came upon an order
 	// that nobody follows. It is the first input of a payment without a delivery.
 	Found struct{}

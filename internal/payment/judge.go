@@ -76,7 +76,7 @@ func (c Cancelled) failure() *schema.Error {
 	return e
 }
 
-// clockTolerance is how far the provider's clock may be behind that of NATS.
+// clockTolerance is how far another clock may be from that of NATS.
 const clockTolerance = 2 * time.Second
 
 // isOurs reports whether an order that the provider knows, although this

@@ -12,7 +12,7 @@ func (t *turn) storeClaim(phase ClaimPhase, answer *schema.Error) {
 	p.Ledger.Claim = Claim{
 		Owner: p.Rules.Self, Replica: p.Rules.Replica, Epoch: p.Ledger.Epoch, Phase: phase,
 		Session: p.Session, SessionID: p.State.SessionID, Sealed: p.Stream.Sealed,
-		Handle: p.Place.Handle, QueueSeq: p.Place.Seq, Answer: answer, UpdatedAt: t.at,
+		Handle: p.Place.Handle, QueueSeq: p.Place.Seq, Answer: answer, Ended: p.Ledger.Ended, UpdatedAt: t.at,
 	}
 	p.Ledger.Writing = claimWrite{}
 	t.do(StoreClaim{Claim: p.Ledger.Claim, Expect: p.Ledger.Last})
@@ -26,8 +26,9 @@ func (t *turn) claimOver(log Log, goal Goal) {
 	if newest := log.Newest(); newest != nil {
 		p.Ledger.Epoch = newest.Epoch + 1
 	}
-	if log.Claim != nil {
-		p.Ledger.Epoch = max(p.Ledger.Epoch, log.Claim.Epoch+1)
+	if c := log.Claim; c != nil {
+		p.Ledger.Epoch = max(p.Ledger.Epoch, c.Epoch+1)
+		p.Ledger.Ended = c.ended()
 	}
 	phase := ClaimOpen
 	if goal == GoalCreate || goal == GoalFindOut {
@@ -36,6 +37,17 @@ func (t *turn) claimOver(log Log, goal Goal) {
 	t.become(Claiming{Goal: goal})
 	t.stop(TimerPhase)
 	t.storeClaim(phase, nil)
+}
+
+// maxEnded is how many ended sessions a claim names.
+const maxEnded = 8
+
+// ended are the sessions that ended without the order, this one included.
+func (c Claim) ended() []string {
+	if c.Phase != ClaimClosed {
+		return c.Ended
+	}
+	return push(c.Ended[max(0, len(c.Ended)-maxEnded+1):], c.Session.Nonce)
 }
 
 // know takes over what the log says.
@@ -52,8 +64,14 @@ func (t *turn) know(log Log) {
 func (t *turn) adopt(log Log) {
 	p := t.p
 	if c := log.Claim; c != nil {
-		if p.Session.Hash == "" {
+		if p.Session.Hash == "" || p.Session.Nonce == c.Session.Nonce { // a session that was queued again looks younger
 			p.Session = c.Session
+			if t.at.Before(p.Session.Deadline) {
+				t.expectAnswer()
+			}
+		}
+		if p.Place.StoredAt.IsZero() {
+			p.Place.StoredAt = p.Session.StartedAt
 		}
 		if p.Place.Seq == 0 {
 			p.Place.Seq, p.Place.Handle = c.QueueSeq, c.Handle
@@ -71,16 +89,29 @@ func (t *turn) adopt(log Log) {
 func seenOf(log Log) []Seen {
 	seen := make([]Seen, 0, len(log.Entries))
 	for _, e := range log.Entries {
-		seen = append(seen, Seen{e.Event.Status, e.Event.TransactionID, e.EventID})
+		seen = withEntry(seen, e)
 	}
 	return seen
 }
 
+// withEntry adds a stored status. One that only brings the charged amount is
+// nothing that a stream repeats.
+func withEntry(seen []Seen, e Entry) []Seen {
+	if e.Event.Status == e.Event.PreviousStatus && e.Event.Status != "declined" {
+		return seen
+	}
+	return push(seen, Seen{e.Event.Status, e.Event.TransactionID, e.EventID})
+}
+
 // known are all statuses that are stored or will be, oldest first.
 func (p *Payment) known() []Seen {
-	known := slices.Clip(p.Ledger.Seen)
+	known, s := slices.Clip(p.Ledger.Seen), p.State
 	for _, o := range p.Pending {
-		known = append(known, o.seen())
+		next, change := Fold(s, p.Session.Request.Amount, o)
+		if change != nil {
+			known = append(known, o.seen())
+		}
+		s = next
 	}
 	return known
 }

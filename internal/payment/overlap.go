@@ -1,6 +1,11 @@
 package payment
 
-import "slices"
+import (
+	"slices"
+	"time"
+
+	"github.com/posbridge/bridge/schema"
+)
 
 // Seen is a status that is stored, or will be, as far as a stream can repeat it.
 type Seen struct {
@@ -18,44 +23,110 @@ func (s Seen) repeats(o Seen) bool {
 	return s.Status == o.Status && (s.Transaction == o.Transaction || s.Transaction == "" || o.Transaction == "")
 }
 
+// is reports whether an event is certainly this status: by its id or its
+// transaction.
+func (s Seen) is(o Seen) bool {
+	return s.EventID != "" && s.EventID == o.EventID || s.Transaction != "" && s.Status == o.Status && s.Transaction == o.Transaction
+}
+
 // Connection is one connection to the event stream. A server may send history
-// on a new connection: all of it, the newest event, or nothing. What repeats
-// the known statuses is held until it is clear that it is no news.
+// on a new connection: all of it, the newest event, or nothing. What may be
+// history is held until it is clear whether it is news.
 type Connection struct {
 	// Live is set once the connection has shown something new: everything
 	// after that is new too.
 	Live bool
-	// Run are the events of the connection so far. They may all be repeats.
+	// Run are the events of the connection so far, until it is live. They may
+	// all be history.
 	Run []Observation
+	// Sure is how many of them are known to be history.
+	Sure int
+	// Since is when the connection was opened.
+	Since time.Time
+	// Ripe is set once the provider has answered a question that was sent when
+	// history must have begun to arrive: what comes now is new.
+	Ripe bool
+	// Blurred is set when one of the events was not understood: it may be the
+	// known one that tells history from news.
+	Blurred bool
 }
 
-// show takes the next event. known are the statuses before this connection,
+// historyLimit is how long after its opening a connection may begin to send
+// history.
+const historyLimit = time.Second
+
+// show takes the next event. known are the statuses that are stored or will be,
 // oldest first. news are the events that are certainly new, in order.
 func (c Connection) show(known []Seen, o Observation) (next Connection, news []Observation) {
 	switch {
 	case c.Live, len(known) == 0:
 		return Connection{Live: true}, []Observation{o}
+	case o.EventID != "" && known[len(known)-1].EventID == o.EventID:
+		return Connection{Live: true}, nil
 	case o.EventID != "" && slices.ContainsFunc(known, func(s Seen) bool { return s.EventID == o.EventID }):
-		return c, nil
+		return c.history(), nil
 	case len(c.Run) > 0 && c.Run[len(c.Run)-1].seen() == o.seen():
 		return c, nil
 	}
-	c.Run = append(slices.Clip(c.Run), o)
-	if containsRun(known, c.Run) {
+	c.Run = push(c.Run, o)
+	switch {
+	case containsRun(known, c.Run):
 		return c, nil
+	case c.overlap(known) > 0 && !c.Blurred, len(c.Run) == 1 && c.Ripe:
+		return c.settle(known)
 	}
-	return c.settle(known)
+	return c, nil
 }
 
-// settle decides without waiting: the longest prefix of the run that is a
-// suffix of the known statuses is a repeat, the rest is new (R12).
+// overlap is the length of the longest prefix of the run that is a suffix of
+// the known statuses (R12).
+func (c Connection) overlap(known []Seen) int {
+	n := min(len(c.Run), len(known))
+	for n > 0 && !matches(known[len(known)-n:], c.Run[:n]) {
+		n--
+	}
+	return n
+}
+
+// settle decides without waiting: the overlap with the known statuses is
+// history, and so is everything up to an event that is certainly known or looks
+// like the last one. The rest is new. If some of it was not understood, only the
+// end of the payment and what follows is: for the rest the answer has to do.
 func (c Connection) settle(known []Seen) (next Connection, news []Observation) {
-	for n := min(len(c.Run), len(known)); n > 0; n-- {
-		if matches(known[len(known)-n:], c.Run[:n]) {
-			return Connection{Live: len(c.Run) > n, Run: c.Run[:n]}, c.Run[n:]
+	if c.Live {
+		return c, nil
+	}
+	n := max(c.Sure, c.overlap(known))
+	for i := len(c.Run); i > n && len(known) > 0; i-- {
+		o := c.Run[i-1].seen()
+		if known[len(known)-1].repeats(o) || slices.ContainsFunc(known, func(s Seen) bool { return s.is(o) }) {
+			n = i
 		}
 	}
-	return Connection{Live: len(c.Run) > 0}, c.Run
+	for c.Blurred && n < len(c.Run) && !endsAnew(known, c.Run[n]) {
+		n++
+	}
+	if n < len(c.Run) {
+		return Connection{Live: true}, c.Run[n:]
+	}
+	c.Sure = n
+	return c, nil
+}
+
+// open reports whether there are events of which it is not clear whether they
+// are news.
+func (c Connection) open() bool { return !c.Live && len(c.Run) > c.Sure }
+
+// endsAnew reports whether an event ends a payment that was open.
+func endsAnew(known []Seen, o Observation) bool {
+	return schema.IsFinal(o.Status) && !slices.ContainsFunc(known, func(s Seen) bool { return schema.IsFinal(s.Status) })
+}
+
+// history notes that everything so far was history: the provider says so, or
+// the stream by an event that is known.
+func (c Connection) history() Connection {
+	c.Sure = len(c.Run)
+	return c
 }
 
 // containsRun reports whether the run repeats consecutive known statuses.

@@ -6,10 +6,12 @@ import "github.com/posbridge/bridge/schema"
 func (t *turn) asked(e Asked) {
 	p := t.p
 	switch {
+	case !t.isOwner():
+		t.do(Respond{Waiter: e.Waiter, Elsewhere: true})
 	case e.Epoch > p.Ledger.Epoch && !t.knowsMore():
 		t.do(Respond{Waiter: e.Waiter, Elsewhere: true})
 		t.leave(LeaveOutranked)
-	case e.Epoch != p.Ledger.Epoch, p.Draining, !t.isOwner():
+	case e.Epoch != p.Ledger.Epoch, p.Draining:
 		t.do(Respond{Waiter: e.Waiter, Elsewhere: true})
 	default:
 		if e.Handle != "" && e.QueueSeq >= p.Place.Seq && !p.Place.Gone {
@@ -22,7 +24,7 @@ func (t *turn) asked(e Asked) {
 
 // outranked leaves when another replica has claimed the session.
 func (t *turn) outranked(e Outranked) {
-	if e.Epoch <= t.p.Ledger.Epoch || !t.isOwner() || t.knowsMore() || e.Phase == ClaimCreating && t.writes() {
+	if e.Epoch <= t.p.Ledger.Epoch || !t.isOwner() || t.knowsMore() || e.Phase == ClaimCreating && t.exists() {
 		return
 	}
 	if _, handing := t.p.Phase.(HandingOver); handing {
@@ -72,7 +74,14 @@ func (t *turn) dispute(log Log) {
 	case refusedByOwner:
 		t.yield(log)
 	case refusedByLoss:
-		t.claimAgain(log)
+		switch {
+		case t.lacks(ruleClaimLost):
+			t.leave(LeaveOutranked)
+		case t.denies():
+			t.giveBack()
+		default:
+			t.claimAgain(log)
+		}
 	default:
 		t.tryAgain(log)
 	}
@@ -83,16 +92,39 @@ func (t *turn) dispute(log Log) {
 func (t *turn) yield(log Log) {
 	p := t.p
 	_, opening := p.Phase.(Opening)
-	_, closing := p.Phase.(Closing)
 	claim, newest := log.Claim, log.Newest()
 	switch {
 	case opening && (claim != nil && claim.Phase == ClaimClosed || newest != nil && newest.Event.Status == schema.StatusNotCreated):
 		t.withdraw()
-	case claim != nil && claim.Phase == ClaimCreating && !log.Over() && !closing:
+	case claim != nil && claim.Phase == ClaimCreating && !log.Over() && t.exists() && !t.lacks(ruleKeepWhatExists):
 		t.claimAgain(log)
 	default:
 		t.leave(LeaveOutranked)
 	}
+}
+
+// denies reports whether this replica is about to say that nothing was created.
+// When the log was lost, that may not be true any more: another replica may have
+// claimed and created the order before that.
+func (t *turn) denies() bool {
+	switch phase := t.p.Phase.(type) {
+	case Closing:
+		return true
+	case Ending:
+		return phase.Status == schema.StatusNotCreated
+	}
+	return false
+}
+
+// exists reports whether this replica knows that the order exists.
+func (t *turn) exists() bool {
+	switch phase := t.p.Phase.(type) {
+	case Opening, Following, HandingOver, Settling, Watching:
+		return true
+	case GivingUp:
+		return !phase.Unproven
+	}
+	return false
 }
 
 // claimAgain claims above whatever the log shows, from memory.
@@ -106,11 +138,11 @@ func (t *turn) claimAgain(log Log) {
 		p.Ledger.Epoch = max(p.Ledger.Epoch, newest.Epoch)
 	}
 	p.Ledger.Epoch++
-	if phase, closing := p.Phase.(Closing); closing {
-		t.storeClaim(ClaimClosed, phase.Answer)
+	if t.exists() || p.Ledger.Claim.Phase == ClaimOpen {
+		t.storeClaim(ClaimOpen, nil)
 		return
 	}
-	t.storeClaim(ClaimOpen, nil)
+	t.storeClaim(ClaimCreating, nil)
 }
 
 // tryAgain repeats the refused message behind what the log shows.
@@ -132,5 +164,11 @@ func (t *turn) catchUp(log Log) {
 	p.Ledger.Writing, p.Ledger.Disputed, p.Ledger.Last = nil, false, log.Last
 	if newest := log.Newest(); newest != nil && newest.Event.Sequence >= p.State.Sequence {
 		p.State, p.Ledger.Seen = stateOf(log), seenOf(log)
+	}
+	switch p.Phase.(type) {
+	case Following, HandingOver, GivingUp, Ending:
+		if p.State.Final {
+			t.settle()
+		}
 	}
 }

@@ -26,6 +26,9 @@ type Payment struct {
 	Lookers []uint64
 	// Answered is set once the requester of the start has got an answer.
 	Answered bool
+	// Visitor is the answer to another start of the order after its end, until
+	// that session has left the queue; nil when there is none.
+	Visitor *AnswerStart
 	// Draining is set while this replica stops.
 	Draining bool
 	// Invalid are events that were not understood and wait to be stored;
@@ -43,6 +46,8 @@ type Ledger struct {
 	Epoch uint64
 	// Claim is the one that this replica stored, or stores.
 	Claim Claim
+	// Ended are the nonces of sessions that ended without the order.
+	Ended []string
 	// Seen are the stored statuses, oldest first.
 	Seen []Seen
 	// Writing is the message in flight, nil when there is none.
@@ -81,8 +86,13 @@ type Stream struct {
 	LastID    string
 }
 
-// early is an opening of the stream (nil) or an event from before the claim.
-type early struct{ event *Observation }
+// early is what the stream brought before the claim: an event, something that
+// was not understood, or else an opening.
+type early struct {
+	at      time.Time
+	event   *Observation
+	invalid bool
+}
 
 // Question is what the provider is being asked about the order.
 type Question struct {
@@ -105,6 +115,8 @@ type CancelRequest struct {
 	Waiters []uint64
 	// Sent is set while the cancel is on its way.
 	Sent bool
+	// DoneAt is when the provider last said what a cancel came to.
+	DoneAt time.Time
 	// Failure is what the waiters are told unless the order turns out to be over.
 	Failure *schema.Error
 }
@@ -192,6 +204,9 @@ type turn struct {
 
 func (t *turn) do(effects ...Effect) { t.effects = append(t.effects, effects...) }
 
+// push appends without touching what the payment of the input shares.
+func push[E any](s []E, more ...E) []E { return append(slices.Clip(s), more...) }
+
 func (t *turn) note(kind NoteKind, text string) { t.do(Note{Kind: kind, Text: text}) }
 
 func (t *turn) wake(timer Timer, after time.Duration) { t.p.Timers[timer] = t.at.Add(after) }
@@ -221,6 +236,15 @@ func (t *turn) leave(why LeaveReason) {
 	t.p.Timers = [timerCount]time.Time{}
 	t.become(Left{})
 	t.do(Leave{Why: why})
+}
+
+// certain is from when on "not there" proves that nothing will come to exist:
+// no create can still be carried out (R3).
+func (t *turn) certain() time.Time {
+	if t.lacks(ruleWait) {
+		return t.p.Session.Deadline
+	}
+	return t.p.Session.Deadline.Add(t.p.Rules.RequestTimeout + arrivalLimit + clockTolerance)
 }
 
 // answer answers the requester of the start, once.

@@ -45,13 +45,16 @@ type (
 	HandingOver struct{}
 	// GivingUp has reached BRIDGE_SESSION_TIMEOUT: it asks and cancels once more.
 	GivingUp struct {
-		// Unproven is set when it is not known that the order exists.
-		Unproven bool
+		// Unproven is set while it is not known that the order exists, Missing when
+		// it is certain that it does not and will not.
+		Unproven, Missing bool
 		// Cancelling is set once the cancel was sent.
 		Cancelling bool
+		// Impatient is set when the step has taken long enough.
+		Impatient bool
 	}
 	// Ending stores a final status of the bridge's own.
-	Ending struct{}
+	Ending struct{ Status string }
 	// Settling has stored a final status: it unlocks the terminal and reads the
 	// stream for the settle window.
 	Settling struct {
@@ -65,7 +68,7 @@ type (
 	// Unlocking takes a session that is over out of the queue, then answers.
 	Unlocking struct{ Answer AnswerStart }
 	// Withdrawing cancels an order that was created after its session was closed.
-	Withdrawing struct{}
+	Withdrawing struct{ Tries int }
 	// Left is the end: this replica has nothing more to do with the payment.
 	Left struct{}
 )

@@ -31,27 +31,15 @@ func (t *turn) askRoutine() {
 
 // answered takes the provider's answer about an order that exists, or did.
 func (t *turn) answered(e Answered) {
-	p := t.p
-	q := &p.Question
-	o := e.observation(t.at)
-	t.note(NoteAnswer, e.Status)
-	stale := p.Stream.LastEvent.After(e.SentAt) && !schema.IsFinal(e.Status)
-	_, change := Fold(t.expected(), p.Session.Request.Amount, o)
-	switch {
-	case !e.Exists:
+	q := &t.p.Question
+	if c := &t.p.Stream.Connection; e.SentAt.Sub(c.Since) > historyLimit {
+		c.Ripe = true
+	}
+	if e.Exists {
+		t.note(NoteAnswer, e.Status)
+		t.weigh(e)
+	} else {
 		t.note(NoteTrouble, "the provider does not know the order just now")
-	case stale && change != nil:
-		q.Since = t.at // the stream has told more since
-	case change == nil:
-		t.keepRepeats(o)
-		p.Pending = append(p.Pending, o) // the newest ids
-	case p.Stream.Connected && !p.Stream.Connection.Live && len(p.Stream.Connection.Run) > 0:
-		t.resolveRun()
-		t.hold(o)
-	case p.Stream.Connected:
-		t.hold(o)
-	default:
-		p.Pending = append(p.Pending, o)
 	}
 	if q.Since.After(e.SentAt) {
 		t.askNow()
@@ -59,6 +47,52 @@ func (t *turn) answered(e Answered) {
 		t.scheduleQuestion()
 	}
 	t.flush()
+}
+
+// weigh compares an answer with what the stream shows, and with what a cancel
+// came to. An answer that is older than such news is none, unless only it says
+// that the payment is over.
+func (t *turn) weigh(e Answered) {
+	p, o := t.p, e.observation(t.at)
+	older := p.Stream.LastEvent.After(e.SentAt) || p.Cancel.DoneAt.After(e.SentAt)
+	ends := schema.IsFinal(e.Status)
+	if !older || ends && !t.expected().Final {
+		t.judgeRun(o)
+	}
+	expected := t.expected()
+	_, change := Fold(expected, p.Session.Request.Amount, o)
+	switch {
+	case older && (expected.Final || !ends):
+		if change != nil {
+			p.Question.Since = t.at // the stream has told more since
+		}
+	case change == nil:
+		p.Pending = push(p.Pending, o) // the newest ids
+	case p.Stream.Connected:
+		t.hold(o)
+	default:
+		if p.Question.Held != nil {
+			t.release() // it is older
+		}
+		p.Pending = push(p.Pending, o)
+	}
+}
+
+// judgeRun decides about events that may be history by an answer that is newer:
+// they are, if the order is where the last stored status left it.
+func (t *turn) judgeRun(o Observation) {
+	c := &t.p.Stream.Connection
+	if c.Live || len(c.Run) == 0 {
+		return
+	}
+	if known := t.p.known(); len(known) > 0 && known[len(known)-1].repeats(o.seen()) {
+		*c = c.history()
+	} else {
+		t.resolveRun()
+	}
+	if t.p.Question.Held == nil {
+		t.stop(TimerHold)
+	}
 }
 
 // expected is the state once everything that is pending is stored.
@@ -73,28 +107,31 @@ func (t *turn) expected() State {
 // hold keeps an answer for a moment while the stream is open: the stream shows
 // every change, the answer only the last one.
 func (t *turn) hold(o Observation) {
+	if h := t.p.Question.Held; h != nil && h.seen() != o.seen() {
+		t.release()
+	}
 	t.p.Question.Held = &o
 	t.wake(TimerHold, streamFirst)
 }
 
-// keepRepeats ends the wait for a run of events that may be repeats: the
-// provider says that nothing has changed.
-func (t *turn) keepRepeats(o Observation) {
-	p := t.p
-	if len(p.Stream.Connection.Run) > 0 && o.Status == t.expected().Status {
-		t.stop(TimerHold)
-	}
-}
-
 // held lets go of what was held long enough.
 func (t *turn) held() {
-	p := t.p
 	t.resolveRun()
-	if o := p.Question.Held; o != nil {
-		p.Question.Held = nil
-		p.Pending = append(p.Pending, *o)
+	if t.p.Question.Held != nil {
+		t.release()
 	}
 	t.flush()
+}
+
+// release takes a held answer as news. What the stream shows next may be from
+// before it.
+func (t *turn) release() {
+	p := t.p
+	p.Pending = push(p.Pending, *p.Question.Held)
+	p.Question.Held = nil
+	if p.Stream.Connected {
+		p.Stream.Connection = Connection{Since: t.at.Add(streamPatience)}
+	}
 }
 
 // resolveRun decides about events that may be repeats.
@@ -102,7 +139,7 @@ func (t *turn) resolveRun() {
 	p := t.p
 	var news []Observation
 	p.Stream.Connection, news = p.Stream.Connection.settle(p.known())
-	p.Pending = append(p.Pending, news...)
+	p.Pending = push(p.Pending, news...)
 }
 
 // scheduleQuestion sets the time of the next question: rarer and rarer while a

@@ -6,7 +6,7 @@ type refusal int
 const (
 	// refusedAfterAll: the message is in the log; only its confirmation was lost.
 	refusedAfterAll refusal = iota + 1
-	// refusedByOwner: another replica has a higher claim.
+	// refusedByOwner: another replica has a claim.
 	refusedByOwner
 	// refusedByOwn: the claim is still this replica's, and the log has a message
 	// that it did not know of.
@@ -22,8 +22,8 @@ func judgeRefusal(l Ledger, log Log) refusal {
 	switch {
 	case isStored(l, log, own):
 		return refusedAfterAll
-	case !own && claim != nil && claim.Epoch >= l.Epoch, newest != nil && newest.Epoch > l.Epoch:
-		return refusedByOwner
+	case !own && claim != nil, newest != nil && newest.Epoch > l.Epoch:
+		return refusedByOwner // also with a lower epoch: then the log was made anew
 	case !own, log.Last < l.Last:
 		return refusedByLoss
 	}

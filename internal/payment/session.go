@@ -26,6 +26,8 @@ type Rules struct {
 	Aftercare []time.Duration
 	// ClaimTTL is how long the stream keeps a claim.
 	ClaimTTL time.Duration
+	// without are the rules that a test has switched off.
+	without ruleSet
 }
 
 // Session is what was asked for: one payment on one terminal. It never changes.
@@ -103,6 +105,9 @@ type Claim struct {
 	QueueSeq uint64
 	// Answer is what a closed session was answered.
 	Answer *schema.Error
+	// Ended are the nonces of earlier sessions of the order that ended without
+	// it, oldest first: a publish of one of them may still arrive.
+	Ended []string
 	// UpdatedAt is when the claim was written.
 	UpdatedAt time.Time
 }

@@ -29,13 +29,15 @@ func (t *turn) settleOver(phase Settling) {
 	p := t.p
 	if phase.Over {
 		p.Question.Asking = false // it has taken too long
+		t.resolveRun()
+		t.flush()
 		return
 	}
 	t.become(Settling{Over: true})
 	if !p.Stream.Connected {
 		t.askNow()
-		t.wake(TimerPhase, p.Rules.RequestTimeout)
 	}
+	t.wake(TimerPhase, p.Rules.RequestTimeout)
 }
 
 // settled leaves a payment of which nothing more is expected, or watches it.
@@ -58,7 +60,8 @@ func (t *turn) settled() {
 // busy reports whether something of the payment is on its way.
 func (t *turn) busy() bool {
 	p := t.p
-	return p.Ledger.Writing != nil || len(p.Pending) > 0 || len(p.Invalid) > 0 || p.Question.Asking || p.Question.Held != nil || p.Cancel.Sent
+	return p.Ledger.Writing != nil || len(p.Pending) > 0 || len(p.Invalid) > 0 || p.Stream.Connection.open() ||
+		p.Question.Asking || p.Question.Held != nil || p.Cancel.Sent || p.Visitor != nil
 }
 
 // watch waits for the times at which an order that ended unpaid is asked for

@@ -18,7 +18,7 @@ func (t *turn) take(event Event) {
 	}
 	switch e := event.(type) {
 	case Delivered:
-		t.delivered(e.Place)
+		t.delivered(e)
 	case Found:
 		t.find()
 	case LogRead:
@@ -77,13 +77,13 @@ func (t *turn) takeRequest(event Event) {
 	case Outranked:
 		t.outranked(e)
 	case CancelAsked:
-		p.Cancel.Waiters = append(p.Cancel.Waiters[:len(p.Cancel.Waiters):len(p.Cancel.Waiters)], e.Waiter)
+		p.Cancel.Waiters = push(p.Cancel.Waiters, e.Waiter)
 		switch p.Phase.(type) {
 		case Following, HandingOver:
 			t.cancel()
 		}
 	case LookAsked:
-		p.Lookers = append(p.Lookers[:len(p.Lookers):len(p.Lookers)], e.Waiter)
+		p.Lookers = push(p.Lookers, e.Waiter)
 		if t.writes() {
 			t.askNow()
 		}
@@ -104,14 +104,25 @@ func (t *turn) turnAway(event Event) {
 
 // delivered takes the session from the queue, or the new handle of one that is
 // followed already.
-func (t *turn) delivered(place Place) {
+func (t *turn) delivered(e Delivered) {
+	place := e.Place
+	if t.p.Session.Hash == "" && e.Session.Hash != "" { // found before it was delivered
+		t.p.Session = e.Session
+		t.expectAnswer()
+	}
 	if t.p.Phase == nil {
 		t.arrive(place)
+		return
+	}
+	if e.Session.Nonce != "" && e.Session.Nonce != t.p.Session.Nonce && t.another(e) {
 		return
 	}
 	if place.Seq >= t.p.Place.Seq && !t.p.Place.Gone {
 		place.LogCreated = t.p.Place.LogCreated
 		t.p.Place = place
+	}
+	if _, handing := t.p.Phase.(HandingOver); handing && place.Handle != "" {
+		t.do(GiveBack{Handle: place.Handle}) // it is meant for another replica
 	}
 }
 
@@ -131,10 +142,10 @@ func (t *turn) takeAnswer(e Answered) {
 	case Creating:
 		t.found(phase, e)
 	case GivingUp:
+		phase.Missing = !e.Exists && !e.SentAt.Before(t.certain())
+		phase.Unproven = phase.Unproven && !e.Exists
+		t.become(phase)
 		t.answered(e)
-		if phase, still := t.p.Phase.(GivingUp); still && t.p.Question.Held == nil {
-			t.giveUpNext(phase, !e.Exists)
-		}
 	default:
 		if t.writes() {
 			t.answered(e)
@@ -146,13 +157,10 @@ func (t *turn) takeAnswer(e Answered) {
 func (t *turn) takeCancelled(e Cancelled) {
 	switch t.p.Phase.(type) {
 	case Withdrawing:
-		t.leave(LeaveDone)
+		t.withdrawn(e)
 	default:
 		if t.writes() {
 			t.cancelled(e)
-		}
-		if phase, still := t.p.Phase.(GivingUp); still && t.p.Question.Held == nil {
-			t.giveUpNext(phase, false)
 		}
 	}
 }
@@ -168,8 +176,7 @@ func (t *turn) stored(seq uint64) {
 	case statusWrite:
 		ended := w.next.Final && !p.State.Final
 		p.State = w.next
-		p.Ledger.Seen = append(p.Ledger.Seen[:len(p.Ledger.Seen):len(p.Ledger.Seen)],
-			Seen{w.entry.Event.Status, w.entry.Event.TransactionID, w.entry.EventID})
+		p.Ledger.Seen = withEntry(p.Ledger.Seen, w.entry)
 		p.Pending = p.Pending[1:]
 		t.do(Note{Kind: NoteStatus, Text: w.entry.Event.Status, Event: &w.entry.Event})
 		if ended {
@@ -207,6 +214,10 @@ func (t *turn) tick() {
 func (t *turn) fire(timer Timer) {
 	switch timer {
 	case TimerAnswer:
+		if phase, known := t.p.Phase.(Unlocking); known {
+			t.answer(phase.Answer) // it is stored, whatever keeps the queue from unlocking
+			return
+		}
 		t.answer(AnswerStart{Failure: unknownError()})
 	case TimerLife:
 		t.lifeOver()
@@ -249,9 +260,12 @@ func (t *turn) phaseOver() {
 	case HandingOver:
 		t.leave(LeaveHandedOver)
 	case GivingUp:
-		t.giveUpNext(phase, false)
+		phase.Impatient = true
+		t.become(phase)
 	case Settling:
 		t.settleOver(phase)
+	case Withdrawing:
+		t.do(Cancel{})
 	case Watching:
 		t.watchRound()
 	}
@@ -272,6 +286,7 @@ func (t *turn) rest() {
 		}
 		p.Lookers = nil
 	}
+	t.giveUpNext()
 	t.settled()
 	if _, watching := p.Phase.(Watching); watching && !t.busy() && (p.Timers[TimerPhase].IsZero() || p.Draining) {
 		t.leave(LeaveDone)

@@ -20,12 +20,28 @@ func (t *turn) ownerSaid(phase Inquiring, said OwnerSaid) {
 	waited := t.at.Sub(phase.Since) >= t.p.Rules.ReplicaTTL
 	switch {
 	case said.Word == OwnerFollows:
+		t.join(phase.Log)
 		t.leave(LeaveFollowed)
 	case said.Word == OwnerLeft, said.Word == OwnerGone && said.Calm, waited:
 		t.takeOver(phase.Log)
 	default:
 		t.askOwner(phase.Log.Claim, 1)
 	}
+}
+
+// join answers the requester of another session of an open order: the owner
+// follows the order, but answers the requester of its own session only. That
+// happens after the queue was lost, and with it the lock.
+func (t *turn) join(log Log) {
+	claim := log.Claim
+	if claim.QueueSeq == t.p.Place.Seq || claim.Session.Nonce == t.p.Session.Nonce || t.p.Session.Reply == "" {
+		return
+	}
+	if claim.Phase != ClaimOpen {
+		t.answer(AnswerStart{Failure: unknownError()})
+		return
+	}
+	t.answer(AnswerStart{SessionID: claim.SessionID, Status: stateOf(log).Status})
 }
 
 // takeOver goes on in the place of an owner that has gone. An open order is
@@ -67,21 +83,23 @@ func (t *turn) owns(goal Goal) {
 	}
 	switch goal {
 	case GoalCreate:
+		if !t.young() { // somebody may have had the session while the claim was on its way
+			t.create(Doubt)
+			return
+		}
 		t.create(Nothing)
 	case GoalFindOut:
 		t.create(Doubt)
 	case GoalWatch:
+		if p.Stream.Wanted {
+			t.closeStream()
+		}
+		p.Stream.Early = nil
 		t.watch(true)
 	case GoalFollow:
-		if t.mayWait() {
+		if p.Session.Reply != "" { // the former owner may have gone between the order and the answer
 			t.answer(AnswerStart{SessionID: p.State.SessionID, Status: p.State.Status, Created: true})
 		}
 		t.follow()
 	}
-}
-
-// mayWait reports whether the requester of the start may still wait: the owner
-// before may have gone between the order and the answer.
-func (t *turn) mayWait() bool {
-	return t.p.Session.Reply != "" && t.at.Before(t.p.Session.Deadline.Add(answerGrace))
 }
