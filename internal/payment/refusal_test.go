@@ -1,0 +1,114 @@
+package payment
+
+import (
+	"testing"
+	"time"
+
+	"github.com/posbridge/bridge/schema"
+)
+
+// What it means that the fence refused a message (R6).
+func TestJudgeRefusal(t *testing.T) {
+	t.Parallel()
+	claim := func(owner string, epochs uint64, phase ClaimPhase, at time.Duration) *Claim {
+		return &Claim{Owner: owner, Epoch: epochs, Phase: phase, UpdatedAt: epoch.Add(at)}
+	}
+	entry := func(sequence, epochs uint64, status string) Entry {
+		return Entry{Epoch: epochs, Event: schema.StatusEvent{Sequence: sequence, Status: status}}
+	}
+	status := statusWrite{entry: entry(2, 2, "declined")}
+	first := entry(1, 2, "initialized")
+	tests := []struct {
+		name    string
+		writing Write
+		log     Log
+		want    refusal
+	}{
+		{"the claim is stored", claimWrite{}, Log{Last: 9, Claim: claim("r1", 2, ClaimOpen, 0)}, refusedAfterAll},
+		{"an older claim of this replica is", claimWrite{}, Log{Last: 9, Claim: claim("r1", 2, ClaimCreating, 0)}, refusedByOwn},
+		{"the same claim from before", claimWrite{}, Log{Last: 9, Claim: claim("r1", 2, ClaimOpen, time.Second)}, refusedByOwn},
+		{"the status is stored", status, Log{Last: 9, Claim: claim("r1", 2, ClaimOpen, 0), Entries: []Entry{first, status.entry}}, refusedAfterAll},
+		{"another status is", status, Log{Last: 9, Claim: claim("r1", 2, ClaimOpen, 0), Entries: []Entry{first, entry(2, 2, "completed")}}, refusedByOwn},
+		{"the status is stored, and the session claimed since", status, Log{Last: 9, Claim: claim("r2", 3, ClaimOpen, 0), Entries: []Entry{first, status.entry}}, refusedByOwner},
+		{"the invalid event is stored", invalidWrite{}, Log{Last: 9, Claim: claim("r1", 2, ClaimOpen, 0), Entries: []Entry{first}}, refusedAfterAll},
+		{"it is not", invalidWrite{}, Log{Last: 8, Claim: claim("r1", 2, ClaimOpen, 0), Entries: []Entry{first}}, refusedByOwn},
+		{"a higher claim", status, Log{Last: 9, Claim: claim("r2", 3, ClaimOpen, 0), Entries: []Entry{first}}, refusedByOwner},
+		{"a status of a higher claim that has expired", status, Log{Last: 9, Entries: []Entry{first, entry(2, 3, "declined")}}, refusedByOwner},
+		{"a lower claim of another replica: the log was made anew", status, Log{Last: 99, Claim: claim("r2", 1, ClaimOpen, 0)}, refusedByOwner},
+		{"the claim has expired", status, Log{Last: 7, Entries: []Entry{first}}, refusedByLoss},
+		{"the log is gone", status, Log{}, refusedByLoss},
+		{"the log goes back", status, Log{Last: 7, Claim: claim("r1", 2, ClaimOpen, 0), Entries: []Entry{first}}, refusedByLoss},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			ledger := Ledger{Last: 8, Epoch: 2, Claim: *claim("r1", 2, ClaimOpen, 0), Seen: []Seen{{Status: "initialized"}}, Writing: tt.writing}
+			if got := judgeRefusal(ledger, tt.log); got != tt.want {
+				t.Errorf("got %d, want %d", got, tt.want)
+			}
+		})
+	}
+}
+
+// What the requester of a start, and of a cancel, is told.
+func TestFailures(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		outcome       Outcome
+		start, cancel schema.Code
+		refuses       bool
+	}{
+		{NotSent, schema.ProviderUnavailable, schema.ProviderUnavailable, false},
+		{TooLate, schema.ProviderUnavailable, schema.OutcomeUnknown, false},
+		{Limited, schema.ProviderUnavailable, schema.ProviderUnavailable, false},
+		{Rejected, schema.ProviderRejected, schema.ProviderRejected, true},
+		{KeyRefused, schema.ProviderError, schema.ProviderError, true},
+		{Nonsense, schema.ProviderError, schema.ProviderError, true},
+		{Used, schema.ProviderRejected, schema.ProviderRejected, false},
+		{Doubtful, schema.ProviderUnavailable, schema.OutcomeUnknown, false},
+	}
+	for _, tt := range tests {
+		t.Run(outcomeNames[tt.outcome], func(t *testing.T) {
+			t.Parallel()
+			provider := &schema.ProviderAnswer{HTTPStatus: 418}
+			start, cancel := Posted{Outcome: tt.outcome, Provider: provider}.failure(), Cancelled{Outcome: tt.outcome, Provider: provider}.failure()
+			if start.Code != tt.start || cancel.Code != tt.cancel || tt.outcome.refuses() != tt.refuses {
+				t.Errorf("got %s, %s, %v; want %s, %s, %v", start.Code, cancel.Code, tt.outcome.refuses(), tt.start, tt.cancel, tt.refuses)
+			}
+			if start.Provider != provider || cancel.Provider != provider {
+				t.Error("the provider's answer is missing")
+			}
+		})
+	}
+}
+
+// An order that the provider knows already is ours if it is what was asked for.
+func TestIsOurs(t *testing.T) {
+	t.Parallel()
+	s := testSession("A")
+	ours := Answered{Exists: true, Status: "initialized", Amount: 1000, Currency: "eur", Terminal: "t1", Created: epoch}
+	tests := []struct {
+		name   string
+		change func(*Answered)
+		want   bool
+	}{
+		{"everything fits", func(*Answered) {}, true},
+		{"nothing is said", func(a *Answered) { *a = Answered{Exists: true, Status: "initialized"} }, true},
+		{"another amount", func(a *Answered) { a.Amount = 1001 }, false},
+		{"another currency", func(a *Answered) { a.Currency = "USD" }, false},
+		{"another terminal", func(a *Answered) { a.Terminal = "T2" }, false},
+		{"older than the session", func(a *Answered) { a.Created = epoch.Add(-time.Minute) }, false},
+		{"as old, by another clock", func(a *Answered) { a.Created = epoch.Add(-time.Second) }, true},
+		{"over", func(a *Answered) { a.Status = "completed" }, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			a := ours
+			tt.change(&a)
+			if got := isOurs(s, a); got != tt.want {
+				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
