@@ -22,7 +22,7 @@ var (
 	terminalDiffers   = failure{schema.InvalidRequest, "terminal_id must be %s, as in the subject, or left out"}
 	answerTooLong     = failure{schema.InvalidRequest, "the answer of %d bytes is longer than the server's max_payload of %d; ask for single orders, or raise it"}
 	terminalUnknown   = failure{schema.UnknownTerminal, "no terminal group's key serves terminal %s"}
-	terminalShared    = failure{schema.UnknownTerminal, "%v"}
+	terminalRefused   = failure{schema.UnknownTerminal, "%v"}
 	groupKeyRefused   = failure{schema.ProviderError, "the provider refuses the key of a terminal group; it is not known whether it serves terminal %s"}
 	groupNotFound     = failure{schema.ProviderUnavailable, "the provider could not be asked which terminal group terminal %s belongs to; nothing was created"}
 	terminalBusy      = failure{schema.TerminalBusy, "terminal %s is busy with order %s"}
@@ -52,7 +52,10 @@ func (f failure) answer(args ...any) *schema.Error { return schema.NewError(f.co
 // lookupFailure is the answer when the group of a terminal was not found.
 func lookupFailure(terminal string, err error) *schema.Error {
 	if shared, ok := errors.AsType[*terminalgroups.SharedError](err); ok {
-		return terminalShared.answer(shared)
+		return terminalRefused.answer(shared)
+	}
+	if unserved, ok := errors.AsType[*terminalgroups.UnservedError](err); ok {
+		return terminalRefused.answer(unserved)
 	}
 	if errors.Is(err, terminalgroups.ErrUnknownTerminal) {
 		return terminalUnknown.answer(terminal)

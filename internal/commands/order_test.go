@@ -3,11 +3,13 @@ package commands
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
 	bus "github.com/posbridge/bridge/internal/bus2"
 	"github.com/posbridge/bridge/internal/multisafepay"
+	"github.com/posbridge/bridge/internal/terminalgroups"
 	"github.com/posbridge/bridge/schema"
 )
 
@@ -262,6 +264,15 @@ func TestProviderFailures(t *testing.T) {
 			if f.got.Code != f.want || f.got.Provider == nil || *f.got.Provider != want {
 				t.Errorf("%s, %s: got %+v, want %s", f.what, tt.kind, f.got, f.want)
 			}
+		}
+	}
+	for text, err := range map[string]error{
+		"no terminal group's key serves terminal T1": terminalgroups.ErrUnknownTerminal,
+		"(a, b): in the groups file, name it":        &terminalgroups.SharedError{Terminal: "T1", Groups: []string{"a", "b"}},
+		"name it in the groups file":                 &terminalgroups.UnservedError{Terminal: "T1"},
+	} {
+		if got := lookupFailure("T1", err); got.Code != schema.UnknownTerminal || !strings.Contains(got.Message, text) {
+			t.Errorf("got %+v, want %q", got, text)
 		}
 	}
 	if got := receiptFailure(errors.New("no answer at all")); got.Code != schema.ProviderUnavailable || got.Provider != nil {

@@ -9,14 +9,10 @@ import (
 	"unicode/utf8"
 )
 
-const (
-	// maxScrub is how much of a text is examined, in bytes, because that takes
-	// time. Of a longer text at most the first half of this is shown, so that a
-	// secret that begins there is seen to its end.
-	maxScrub = 16 << 10
-	// minExact is the shortest secret that is searched for literally.
-	minExact = 4
-)
+// maxScrub is how much of a text is examined, in bytes, because that takes time.
+// Of a longer text at most the first half of this is shown, so that a secret that
+// begins there is seen to its end.
+const maxScrub = 16 << 10
 
 // Scrubber removes secrets and card numbers from text that comes from outside.
 // The zero value knows no secret and removes what looks like one. A Scrubber is
@@ -144,31 +140,4 @@ func Cut(s string, limit int) string {
 		limit--
 	}
 	return s[:limit]
-}
-
-// span is the part of a text from byte from up to byte to.
-type span struct{ from, to int }
-
-type spans []span
-
-// remove replaces all spans, joined where they touch, by "[redacted]".
-func (f spans) remove(s string, more spans) string {
-	f = append(f, more...)
-	if len(f) == 0 {
-		return s
-	}
-	slices.SortFunc(f, func(a, b span) int { return a.from - b.from })
-	var b strings.Builder
-	done := 0
-	for i := 0; i < len(f); {
-		from, to := f[i].from, f[i].to
-		for i++; i < len(f) && f[i].from <= to; i++ {
-			to = max(to, f[i].to)
-		}
-		b.WriteString(s[done:from])
-		b.WriteString(redacted)
-		done = to
-	}
-	b.WriteString(s[done:])
-	return b.String()
 }

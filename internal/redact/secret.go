@@ -8,9 +8,6 @@ import (
 	"strings"
 )
 
-// redacted stands wherever something was removed.
-const redacted = "[redacted]"
-
 // Secret is an API key or an events token. Formatted, marshalled or logged in
 // any way it reads "[redacted]"; only Reveal gives the value away. The zero
 // value is no secret at all.

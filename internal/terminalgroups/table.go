@@ -81,14 +81,14 @@ func (t *table) look(terminal string) standing {
 			}
 		case l.answered.IsZero() && l.err == nil:
 			s.unheard = max(s.unheard, left)
-		case forbidden(l.err):
-			s.refuse(terminal, reasonForbidden, l.group.ID)
+		case mayNotList(l.err):
+			s.refuse(&UnservedError{Terminal: terminal, Group: l.group.ID, why: forbidden})
 		case l.err != nil && s.failure == nil:
 			s.failure = l.err
 		case said == inactive:
-			s.refuse(terminal, reasonInactive, l.group.ID)
+			s.refuse(&UnservedError{Terminal: terminal, Group: l.group.ID, why: switchedOff})
 		case said == unclear:
-			s.refuse(terminal, reasonUnclear, l.group.ID, l.roll.rows[terminal].group)
+			s.refuse(&UnservedError{Terminal: terminal, Group: l.group.ID, why: ambiguous, number: l.roll.rows[terminal].group})
 		}
 		if time.Since(l.fresh) > maxListAge {
 			s.old = append(s.old, l)
@@ -102,9 +102,9 @@ func (t *table) look(terminal string) standing {
 }
 
 // refuse notes why a terminal is not served; the strongest reason counts.
-func (s *standing) refuse(terminal string, why reason, names ...string) {
-	if s.refusal == nil || why > s.refusal.why {
-		s.refusal = &UnservedError{Terminal: terminal, why: why, names: names}
+func (s *standing) refuse(e *UnservedError) {
+	if s.refusal == nil || e.why > s.refusal.why {
+		s.refusal = e
 	}
 }
 
@@ -116,9 +116,9 @@ func addHolder(holders []Group, g Group) []Group {
 	return append(holders, g)
 }
 
-// forbidden tells whether the provider does not let a key list terminals. The key
+// mayNotList tells whether the provider does not let a key list terminals. It
 // may be good for orders all the same.
-func forbidden(err error) bool {
+func mayNotList(err error) bool {
 	failed, ok := errors.AsType[*multisafepay.Error](err)
 	return ok && failed.Status == http.StatusForbidden
 }

@@ -7,41 +7,38 @@ import "fmt"
 // groups file. It is an ErrUnknownTerminal.
 type UnservedError struct {
 	Terminal string
+	// Group is the id of the group whose list, or lack of one, is the reason.
+	Group string
 
-	why   reason
-	names []string
+	why reason
+	// number is the provider's number of the terminal's group, "" if it has none.
+	number string
 }
 
 // reason is why a terminal is not served; the greater one says more.
 type reason int
 
 const (
-	// reasonForbidden: a group's key may not list terminals. names: the group.
-	reasonForbidden reason = iota
-	// reasonUnclear: the list is that of the account. names: the group of the key,
-	// and the provider's number of the terminal's group.
-	reasonUnclear
-	// reasonInactive: it is switched off. names: the group.
-	reasonInactive
+	// forbidden: the group's key may not list terminals.
+	forbidden reason = iota
+	// ambiguous: the key's list is that of the account.
+	ambiguous
+	// switchedOff: the terminal is not active.
+	switchedOff
 )
 
 func (e *UnservedError) Error() string {
-	switch e.why {
-	case reasonForbidden:
-		return fmt.Sprintf("no terminal group is known to serve terminal %s, and the provider does not let the key of group %s list its terminals: name them in the groups file, terminals: [%s, …]",
-			e.Terminal, e.names[0], e.Terminal)
-	case reasonUnclear:
-		group := "a group that the provider does not name"
-		advice := ""
-		if e.names[1] != "" {
-			group = "the provider's group " + e.names[1]
-			advice = fmt.Sprintf("give the group whose key that is id: %q, or ", e.names[1])
-		}
-		return fmt.Sprintf("terminal %s is in %s, but the key of group %s lists terminals of several groups: in the groups file, %sname the terminal in the group whose key serves it, terminals: [%s, …]",
-			e.Terminal, group, e.names[0], advice, e.Terminal)
+	name := fmt.Sprintf("name it in the groups file, in the group whose key serves it, terminals: [%s, …]", e.Terminal)
+	switch {
+	case e.why == forbidden:
+		return fmt.Sprintf("no group is known to serve terminal %s, and the key of group %s may not list its terminals: %s", e.Terminal, e.Group, name)
+	case e.why == switchedOff:
+		return fmt.Sprintf("terminal %s of group %s is not active at the provider: activate it there, or %s", e.Terminal, e.Group, name)
+	case e.number == "":
+		return fmt.Sprintf("the provider does not say which group terminal %s is in, and the key of group %s lists those of several: %s", e.Terminal, e.Group, name)
 	}
-	return fmt.Sprintf("terminal %s of group %s is not active at the provider: activate it there, or name it in the groups file, terminals: [%s, …]",
-		e.Terminal, e.names[0], e.Terminal)
+	return fmt.Sprintf("terminal %s is in the provider's group %s, and the key of group %s lists terminals of several groups: give the group whose key it is id: %q in the groups file, or %s",
+		e.Terminal, e.number, e.Group, e.number, name)
 }
 
 // Is makes it an ErrUnknownTerminal.
