@@ -81,7 +81,7 @@ from start to final status, and stay up. No money moves, nothing leaves the mach
 	flags.IntVar(&o.NATSPort, "nats-port", 0, "port of NATS (a free one unless given)")
 	flags.IntVar(&o.SimulatorPort, "simulator-port", 0, "port of the simulated provider (a free one unless given)")
 	flags.IntVar(&o.HTTPPort, "http-port", 0, "port of console, health and metrics (a free one unless given)")
-	flags.StringVar(&o.Dir, "data", "", "folder for JetStream's files (a temporary one unless given)")
+	flags.StringVar(&o.Dir, "data", "", "folder for JetStream's files and the simulator's state (a temporary one unless given)")
 	flags.Float64Var(&o.Pace, "pace", 1, "how fast customers act: 1 leaves about a second between steps")
 	flags.StringVar(&level, "log-level", level, "log of the replica on stderr: debug, info, warn, error")
 	return cmd

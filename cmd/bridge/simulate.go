@@ -27,6 +27,7 @@ type simulateFlags struct {
 	tokenTTL         time.Duration
 	manual           bool
 	presentState     bool
+	state            string
 	webhookRetry     time.Duration
 	webhooksAnywhere bool
 }
@@ -52,6 +53,7 @@ asks for, or wait for a hand. No money moves, no key is real.`,
 	flags.DurationVar(&f.inactivity, "inactivity", simulator.DefaultInactivityTimeout, "after which an untouched payment is cancelled")
 	flags.DurationVar(&f.tokenTTL, "token-ttl", simulator.DefaultTokenTTL, "how long an events token is good for")
 	flags.BoolVar(&f.manual, "manual", false, "terminals wait for a hand instead of acting by themselves")
+	flags.StringVar(&f.state, "state", "", "file that keeps orders, faults and settings over the simulator's end, a kill included")
 	flags.BoolVar(&f.presentState, "present-state", false, "give a new stream the order's present state first")
 	flags.DurationVar(&f.webhookRetry, "webhook-retry", simulator.DefaultWebhookRetry, "pause before a webhook that was not taken is sent again")
 	flags.BoolVar(&f.webhooksAnywhere, "webhooks-anywhere", false, "send webhooks to any address, not to loopback only")
@@ -73,7 +75,7 @@ func simulate(cmd *cobra.Command, f simulateFlags) error {
 	}
 	sim, err := simulator.New(simulator.Options{
 		Groups: groups, Pace: f.pace, InactivityTimeout: f.inactivity, TokenTTL: f.tokenTTL,
-		Manual: f.manual, SendPresentState: f.presentState, WebhooksAnywhere: f.webhooksAnywhere, WebhookRetry: f.webhookRetry,
+		StateFile: f.state, Manual: f.manual, SendPresentState: f.presentState, WebhooksAnywhere: f.webhooksAnywhere, WebhookRetry: f.webhookRetry,
 	})
 	if err != nil {
 		return &exitError{Code: exitBadConfig, Err: err}

@@ -28,7 +28,8 @@ import (
 type Options struct {
 	// NATSPort, SimulatorPort, HTTPPort are taken free when 0.
 	NATSPort, SimulatorPort, HTTPPort int
-	// Dir keeps JetStream's files; empty takes a temporary folder.
+	// Dir keeps JetStream's files and the simulator's state; empty takes a temporary
+	// folder.
 	Dir string
 	// Once ends the run after the sample payment.
 	Once bool
@@ -160,8 +161,12 @@ func (o Options) newReplica(natsURL, simulated, groups string) (*bridge.Daemon, 
 }
 
 func (o Options) startSimulator(ctx context.Context, listener net.Listener, guide Guide, later func(func())) error {
+	stateFile := ""
+	if o.Dir != "" { // JetStream's files stay, so the provider must not forget either
+		stateFile = filepath.Join(o.Dir, "simulator.jsonl")
+	}
 	sim, err := simulator.New(simulator.Options{
-		Pace:  o.Pace,
+		Pace: o.Pace, StateFile: stateFile,
 		Guide: simulator.Guide{Console: guide.Console + "/", Pay: "BRIDGE_NATS_URL=" + guide.NATS + " " + guide.Command + " pay"},
 	})
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/posbridge/bridge/bridge"
 	"github.com/posbridge/bridge/internal/dev"
+	"github.com/posbridge/bridge/internal/simulator"
 	"github.com/posbridge/bridge/schema"
 	"github.com/posbridge/bridge/subjects"
 )
@@ -180,4 +182,28 @@ func sum(metrics, name string) string {
 		total += v
 	}
 	return fmt.Sprint(total)
+}
+
+// A kept folder keeps the provider's orders as well as NATS's messages.
+func TestKeptFolder(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for range 2 {
+		err := dev.Run(t.Context(), dev.Options{
+			Pace: 100, Once: true, Dir: dir, Command: "pos-bridge", Cut: context.Background(),
+			Build: bridge.Build{Version: "v1.2.3"}, Log: zap.NewNop(), Out: io.Discard,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	sim, err := simulator.New(simulator.Options{StateFile: filepath.Join(dir, "simulator.jsonl")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sim.Close()
+	orders := sim.Orders()
+	if len(orders) != 2 || orders[0].Status != "completed" || orders[1].Status != "completed" {
+		t.Errorf("got %+v, want both sample payments", orders)
+	}
 }

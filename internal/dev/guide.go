@@ -15,7 +15,7 @@ type Guide struct {
 	Terminals []string
 	// Command is how this program is called.
 	Command string
-	// Dir is where JetStream's files are kept; empty when they go with the run.
+	// Dir is where JetStream's files and the simulator's state are kept; empty when they go with the run.
 	Dir string
 }
 

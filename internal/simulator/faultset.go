@@ -26,28 +26,48 @@ type faultSet []Fault
 // passed is how many occasions there were before on the same connection;
 // negative lets the fault count them.
 func (s *faultSet) take(name FaultName, at occasion, passed int) (Fault, bool) {
-	for i := range *s {
-		f := &(*s)[i]
+	for i, f := range *s {
 		if f.Name != name || !f.befalls(at) {
 			continue
 		}
-		switch {
-		case passed >= 0 && passed < f.After:
-			continue
-		case passed < 0 && f.After > 0:
-			f.After--
-			continue
+		if f, ok := s.happen(i, passed); ok {
+			return f, true
 		}
-		taken := *f
-		if f.Count > 0 {
-			f.Count--
-			if f.Count == 0 {
-				*s = slices.Delete(*s, i, i+1)
-			}
-		}
-		return taken, true
 	}
 	return Fault{}, false
+}
+
+// takeAll returns every fault of that name that befalls at, and counts them down.
+func (s *faultSet) takeAll(name FaultName, at occasion) (taken []Fault) {
+	for _, f := range slices.Clone(*s) {
+		if f.Name != name || !f.befalls(at) {
+			continue
+		}
+		if f, ok := s.happen(s.index(f.ID), -1); ok {
+			taken = append(taken, f)
+		}
+	}
+	return taken
+}
+
+// happen returns a fault as it was, and counts it down, if enough have passed.
+func (s *faultSet) happen(i, passed int) (Fault, bool) {
+	f := &(*s)[i]
+	switch {
+	case passed >= 0 && passed < f.After:
+		return Fault{}, false
+	case passed < 0 && f.After > 0:
+		f.After--
+		return Fault{}, false
+	}
+	taken := *f
+	if f.Count > 0 {
+		f.Count--
+		if f.Count == 0 {
+			*s = slices.Delete(*s, i, i+1)
+		}
+	}
+	return taken, true
 }
 
 // put adds f, in place of one with the same ID.

@@ -142,5 +142,6 @@ func (s *Simulator) configure(t *terminal, mode Mode, scenario Scenario) {
 			}
 		}
 	}
+	s.remember(memory{Terminal: t.memory()})
 	s.journal.note(Entry{Kind: KindTerminal, Terminal: t.id, Text: "mode " + string(t.mode) + ", scenario " + string(t.scenario)})
 }

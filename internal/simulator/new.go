@@ -23,6 +23,12 @@ func New(o Options) (*Simulator, error) {
 	s.journal = journal{now: s.now, logger: o.Logger, size: o.LogSize}
 	s.watchers = append(s.watchers, newWebhooks(s).send, s.giveLaterStatus)
 	s.clear()
+	if o.StateFile != "" {
+		if err := openState(s, o.StateFile); err != nil {
+			s.Close()
+			return nil, err
+		}
+	}
 	return s, nil
 }
 

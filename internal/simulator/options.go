@@ -100,6 +100,10 @@ type Options struct {
 	WebhookRetry time.Duration
 	// WebhooksAnywhere lifts the rule that webhooks go to loopback addresses only.
 	WebhooksAnywhere bool
+	// StateFile keeps orders, faults and settings over the simulator's end, a kill
+	// included; empty keeps nothing. One simulator at a time may use it. A file that
+	// cannot be read or written fails New.
+	StateFile string
 	// Guide is what the page tells a newcomer of its surroundings.
 	Guide Guide
 	// Now is the clock of time stamps and token expiry; nil is time.Now. Timers

@@ -26,7 +26,7 @@ func (p *tab) hand(terminal string) {
 // A payment by clicks, soft decline included, while a client plays the bridge.
 func TestPagePaymentByClicks(t *testing.T) {
 	t.Parallel()
-	b := setup(t, simulator.Options{Pace: 1})
+	b := setup(t, simulator.Options{Pace: 0.05}) // results stay on the screen for a minute
 	p := browse(t, b, wall)
 	p.screen("SIM00001", simulator.ScreenIdle)
 	p.hand("SIM00001")

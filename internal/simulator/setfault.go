@@ -53,6 +53,7 @@ func (s *Simulator) SetFault(f Fault) (Fault, error) {
 		return Fault{}, fmt.Errorf("%d faults are set, want at most that", maxFaults)
 	}
 	f = s.addFault(&s.faults, f)
+	s.rememberFaults()
 	for l := range s.listeners { // an open stream may be the one
 		l.wakeUp()
 	}
@@ -74,6 +75,7 @@ func (s *Simulator) ClearFault(id string) bool {
 	if !s.faults.drop(id) {
 		return false
 	}
+	s.rememberFaults()
 	s.journal.note(Entry{Kind: KindFault, Text: "fault " + clip(id, 64) + " is taken back"})
 	return true
 }
@@ -83,5 +85,6 @@ func (s *Simulator) ClearFaults() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults = nil
+	s.rememberFaults()
 	s.journal.note(Entry{Kind: KindFault, Text: "all faults are taken back"})
 }

@@ -37,12 +37,27 @@ type Simulator struct {
 	load      *loading // the latest; nil before the first
 	// watchers are called for every order that was made or has changed.
 	watchers []func(*order)
+	store    store // nil when nothing is kept
 }
 
 // outage is a time in which the provider cannot be reached.
 type outage struct {
 	until  time.Time
 	status int // of every answer; 0 cuts the connection
+}
+
+// store keeps what a simulator must not forget. It is called with the simulator's
+// lock held.
+type store interface {
+	append(memory)
+	close()
+}
+
+// remember keeps m, if anything is kept. The caller holds mu.
+func (s *Simulator) remember(m memory) {
+	if s.store != nil {
+		s.store.append(m)
+	}
 }
 
 // fleet is every terminal.
@@ -122,6 +137,7 @@ func (s *Simulator) Reset() {
 		return
 	}
 	s.clear()
+	s.remember(memory{Reset: true})
 	s.journal.note(Entry{Kind: KindReset, Text: "everything was reset"})
 }
 
@@ -136,6 +152,12 @@ func (s *Simulator) Close() {
 	s.mu.Unlock()
 	s.cancel(ErrClosed)
 	s.background.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.store != nil {
+		s.store.close()
+		s.store = nil
+	}
 }
 
 // enter counts a request in; false when the simulator is closed.

@@ -21,12 +21,20 @@ func (s *Simulator) takeFaultAfter(name FaultName, at occasion, passed int) (f F
 		f, ok = r.asked.take(name, at, passed)
 	}
 	if !ok {
-		f, ok = s.faults.take(name, at, passed)
+		if f, ok = s.faults.take(name, at, passed); ok && f.Count != Always {
+			s.rememberFaults()
+		}
 	}
 	if ok {
 		s.journal.note(Entry{Kind: KindFault, Terminal: at.terminal, Order: s.knownOrder(at.order), Text: "fault " + string(name) + " happens"})
 	}
 	return f, ok
+}
+
+// rememberFaults keeps what SetFault set. The caller holds mu.
+func (s *Simulator) rememberFaults() {
+	faults := s.faults
+	s.remember(memory{Faults: &faults})
 }
 
 // knownOrder is the id, if it is an order's; anything else stays out of the
@@ -40,27 +48,13 @@ func (s *Simulator) knownOrder(id string) string {
 
 // takeEvery returns each fault of that name that befalls at, and counts them
 // down. The caller holds mu.
-func (s *Simulator) takeEvery(name FaultName, at occasion) (taken []Fault) {
-	sets := []*faultSet{&s.faults}
-	if r := s.calls.byID[at.order]; r != nil {
-		sets = append(sets, &r.asked)
+func (s *Simulator) takeEvery(name FaultName, at occasion) []Fault {
+	taken := s.faults.takeAll(name, at)
+	if len(taken) > 0 {
+		s.rememberFaults()
 	}
-	for _, set := range sets {
-		for _, f := range append(faultSet{}, *set...) {
-			alone := at
-			one := faultSet{f}
-			if got, ok := one.take(name, alone, -1); ok {
-				taken = append(taken, got)
-			}
-			if f.Name != name {
-				continue
-			}
-			if len(one) == 0 {
-				set.drop(f.ID)
-			} else {
-				set.put(one[0])
-			}
-		}
+	if r := s.calls.byID[at.order]; r != nil {
+		taken = append(taken, r.asked.takeAll(name, at)...)
 	}
 	return taken
 }

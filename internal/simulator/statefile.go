@@ -1,0 +1,110 @@
+package simulator
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"go.uber.org/zap"
+)
+
+// maxStateGrowth is how much a state file grows before it is written anew, in bytes.
+const maxStateGrowth = 64 << 20
+
+// stateFile keeps a simulator's state over its end, a kill included: every change
+// is appended at once, as one line. The simulator's lock guards it.
+type stateFile struct {
+	s     *Simulator
+	path  string
+	file  *os.File
+	grown int64 // bytes since it was written anew
+}
+
+// openState recalls the state in a file, which may be missing, and keeps every
+// change in it from then on. The simulator is not yet used by anybody else.
+func openState(s *Simulator, path string) error {
+	f := &stateFile{s: s, path: path}
+	if err := f.recall(); err != nil {
+		return fmt.Errorf("recall simulator's state: %w", err)
+	}
+	if err := f.rewrite(); err != nil {
+		return fmt.Errorf("write simulator's state: %w", err)
+	}
+	s.store = f
+	s.watchers = append(s.watchers, func(o *order) { s.remember(memory{Order: s.memoryOf(o)}) })
+	return nil
+}
+
+// append writes one line. A failure is logged and noted: the simulator goes on.
+func (f *stateFile) append(m memory) {
+	line, err := json.Marshal(m)
+	if err != nil { // plain values
+		panic(err)
+	}
+	n, err := f.file.Write(append(line, '\n'))
+	f.grown += int64(n)
+	if err == nil && f.grown > maxStateGrowth {
+		err = f.rewrite()
+	}
+	if err != nil {
+		f.s.logger.Warn("simulator's state is not kept", zap.Error(err))
+		f.s.journal.note(Entry{Kind: KindReset, Text: "the state file cannot be written: the state will not survive"})
+	}
+}
+
+// close ends the file.
+func (f *stateFile) close() { f.file.Close() }
+
+// rewrite replaces the file by the present state alone.
+func (f *stateFile) rewrite() error {
+	file, err := os.CreateTemp(filepath.Dir(f.path), filepath.Base(f.path)+".*") // readable by its owner alone
+	if err != nil {
+		return fmt.Errorf("make state file: %w", err)
+	}
+	out := bufio.NewWriter(file)
+	encoder := json.NewEncoder(out)
+	for _, m := range f.s.memories() {
+		if err := encoder.Encode(m); err != nil {
+			return errors.Join(fmt.Errorf("write state file: %w", err), file.Close(), os.Remove(file.Name()))
+		}
+	}
+	if err := errors.Join(out.Flush(), os.Rename(file.Name(), f.path)); err != nil {
+		return errors.Join(fmt.Errorf("replace state file: %w", err), file.Close(), os.Remove(file.Name()))
+	}
+	if f.file != nil {
+		f.close()
+	}
+	f.file, f.grown = file, 0
+	return nil
+}
+
+// recall reads the file. What follows the last whole line was being written when
+// the simulator was killed.
+func (f *stateFile) recall() error {
+	raw, err := os.ReadFile(f.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read state file: %w", err)
+	}
+	last := bytes.LastIndexByte(raw, '\n')
+	var kept recollection
+	for number, line := range bytes.Split(raw[:last+1], []byte("\n")) {
+		if len(line) == 0 {
+			continue
+		}
+		var m memory
+		if err := json.Unmarshal(line, &m); err != nil {
+			return fmt.Errorf("read state file: line %d: %w", number+1, err)
+		}
+		kept.add(m)
+	}
+	f.s.recall(kept)
+	return nil
+}
