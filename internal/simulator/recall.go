@@ -37,10 +37,8 @@ func (s *Simulator) memoryOf(o *order) *orderMemory {
 }
 
 // recall makes a new simulator go on where another one ended. Orders of terminals
-// that are no longer there are forgotten.
+// that are no longer there are forgotten. The caller holds mu.
 func (s *Simulator) recall(kept recollection) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if kept.secret != nil {
 		s.tokens.secret = kept.secret
 	}

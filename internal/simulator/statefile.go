@@ -26,9 +26,11 @@ type stateFile struct {
 }
 
 // openState recalls the state in a file, which may be missing, and keeps every
-// change in it from then on. The simulator is not yet used by anybody else.
+// change in it from then on.
 func openState(s *Simulator, path string) error {
 	f := &stateFile{s: s, path: path}
+	s.mu.Lock() // the alarms of recalled orders run from now on
+	defer s.mu.Unlock()
 	if err := f.recall(); err != nil {
 		return fmt.Errorf("recall simulator's state: %w", err)
 	}
