@@ -36,7 +36,7 @@ func setup(t *testing.T, o simulator.Options) *bundle {
 	if o.Pace == 0 {
 		o.Pace = 1000
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // parallel tests wait for one another
 	// On a kept connection net/http would send a request again by itself that was
 	// cut without an answer.
 	transport := &http.Transport{DisableKeepAlives: true}
