@@ -87,8 +87,9 @@ func (t *turn) dispute(log Log) {
 	}
 }
 
-// yield leaves the session to the owner with the higher claim, unless that one
-// does not know that the order exists (R7).
+// yield leaves the session to the owner with the other claim, unless that one
+// does not know that the order exists (R7). A closed claim over an order that is
+// followed is in a log that was made anew.
 func (t *turn) yield(log Log) {
 	p := t.p
 	_, opening := p.Phase.(Opening)
@@ -96,7 +97,7 @@ func (t *turn) yield(log Log) {
 	switch {
 	case opening && (claim != nil && claim.Phase == ClaimClosed || newest != nil && newest.Event.Status == schema.StatusNotCreated):
 		t.withdraw()
-	case claim != nil && claim.Phase == ClaimCreating && !log.Over() && t.exists() && !t.lacks(ruleKeepWhatExists):
+	case claim != nil && claim.Phase != ClaimOpen && !log.Over() && t.exists() && !t.lacks(ruleKeepWhatExists):
 		t.claimAgain(log)
 	default:
 		t.leave(LeaveOutranked)

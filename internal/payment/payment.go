@@ -233,6 +233,7 @@ func (t *turn) leave(why LeaveReason) {
 		t.do(Respond{Waiter: w, Elsewhere: true})
 	}
 	t.p.Cancel.Waiters, t.p.Lookers = nil, nil
+	t.seeOff()
 	t.p.Timers = [timerCount]time.Time{}
 	t.become(Left{})
 	t.do(Leave{Why: why})

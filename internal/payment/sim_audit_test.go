@@ -28,7 +28,8 @@ type auditOrder struct {
 	// ever are the tags that were stored at any time.
 	ever uint64
 	// lost is set when the log was deleted: it may begin anew.
-	lost bool
+	lost   bool
+	lostAt time.Duration
 	// anew is set until its first status after that.
 	anew   bool
 	claim  *Claim
@@ -206,7 +207,7 @@ func (a *auditor) oblige(o *auditOrder, y *simPay, s shown, stream bool) {
 
 func (a *auditor) statusLost() {
 	for _, o := range a.orders {
-		o.lost, o.anew = true, true
+		o.lost, o.anew, o.lostAt = true, true, a.w.now
 	}
 }
 
@@ -295,7 +296,8 @@ func (a *auditor) ownEnd(order int, status string) {
 	switch status {
 	case "not_created":
 		a.notCreated++
-		if o.nonce != "" && (!o.lost || o.nonce == o.claim.Session.Nonce) {
+		forgotten := o.lost && (o.nonce != o.claim.Session.Nonce || p.isOver() && p.createdAt < o.lostAt)
+		if o.nonce != "" && !forgotten {
 			a.wrong("not_created, but order %s exists (session %s)", orderIDs[order], o.nonce)
 		}
 	case "unresolved":
