@@ -148,7 +148,10 @@ func (b *simBus) enqueue(o *simOrder, session Session) (*simSession, bool) {
 	q := &b.queue
 	q.last++
 	session.StartedAt = epoch.Add(b.w.now)
-	session.Deadline = session.StartedAt.Add(b.w.weather.startDeadline)
+	deadline := session.StartedAt.Add(b.w.weather.startDeadline)
+	if session.Deadline.IsZero() || deadline.Before(session.Deadline) {
+		session.Deadline = deadline
+	}
 	s := &simSession{seq: q.last, order: o, session: session, storedAt: b.w.now}
 	q.sessions = append(q.sessions, s)
 	b.w.logf("queue: session %s of order %s is stored as %d", session.Nonce, o.id, s.seq)

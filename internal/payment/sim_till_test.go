@@ -74,6 +74,9 @@ func (r *simReplica) fail(in *simStart, code schema.Code) {
 func (r *simReplica) start(in *simStart) {
 	w, o := r.w, in.order
 	session := Session{Request: o.request(), Hash: in.hash, Nonce: in.nonce, Group: "group", Reply: in.inbox}
+	if w.chance(0.5) { // the request has a deadline of its own, wherever it waits
+		session.Deadline = epoch.Add(in.sent + w.weather.startDeadline)
+	}
 	limit := in.sent + w.weather.startDeadline + answerGrace
 	unknown := false
 	var try func()

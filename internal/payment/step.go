@@ -117,6 +117,9 @@ func (t *turn) delivered(e Delivered) {
 	if e.Session.Nonce != "" && e.Session.Nonce != t.p.Session.Nonce && t.another(e) {
 		return
 	}
+	if place.Handle == "" && place.Seq == t.p.Place.Seq {
+		place.Handle = t.p.Place.Handle
+	}
 	if place.Seq >= t.p.Place.Seq && !t.p.Place.Gone {
 		place.LogCreated = t.p.Place.LogCreated
 		t.p.Place = place
