@@ -37,11 +37,3 @@ func (t *turn) answerFor(s Session) AnswerStart {
 	}
 	return AnswerStart{Reply: s.Reply, SessionID: p.State.SessionID, Status: p.State.Status}
 }
-
-// seeOff answers the visitor once its session has left the queue.
-func (t *turn) seeOff() {
-	if v := t.p.Visitor; v != nil && v.Reply != "" {
-		t.do(*v)
-	}
-	t.p.Visitor = nil
-}

@@ -21,14 +21,6 @@ func (t *turn) arrive(place Place) {
 	t.find()
 }
 
-// expectAnswer sets the time at which whoever waits for the start is answered,
-// whatever is known by then.
-func (t *turn) expectAnswer() {
-	if p := t.p; p.Session.Reply != "" {
-		p.Timers[TimerAnswer] = p.Session.Deadline.Add(answerGrace)
-	}
-}
-
 // find begins with the log.
 func (t *turn) find() {
 	t.become(Arriving{})

@@ -111,7 +111,7 @@ func isNews(s State, o Observation) bool {
 	case o.Status == "initialized", o.Status == "declined", o.Source == schema.SourceBridge:
 		return false // the payment is over
 	}
-	return !(endsUnpaid(s.Status) && endsUnpaid(o.Status))
+	return !endsUnpaid(s.Status) || !endsUnpaid(o.Status)
 }
 
 // endsUnpaid tells the statuses that count as one end.

@@ -76,9 +76,6 @@ func (c Cancelled) failure() *schema.Error {
 	return e
 }
 
-// clockTolerance is how far another clock may be from that of NATS.
-const clockTolerance = 2 * time.Second
-
 // isOurs reports whether an order that the provider knows, although this
 // session is not known to have created it, is what the session asked for and
 // still open. A proxy may have repeated our request.

@@ -150,3 +150,14 @@ func (t *turn) writes() bool {
 	}
 	return false
 }
+
+// exists reports whether this replica knows that the order exists.
+func (t *turn) exists() bool {
+	switch phase := t.p.Phase.(type) {
+	case Opening, Following, HandingOver, Settling, Watching:
+		return true
+	case GivingUp:
+		return !phase.Unproven
+	}
+	return false
+}

@@ -12,6 +12,9 @@ type Seen struct {
 	Status, Transaction, EventID string
 }
 
+// push appends without touching what the payment of the input shares.
+func push[E any](s []E, more ...E) []E { return append(slices.Clip(s), more...) }
+
 func (o Observation) seen() Seen { return Seen{o.Status, o.Transaction, o.EventID} }
 
 // repeats reports whether an event shows the status again. Ids decide when both

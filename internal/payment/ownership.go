@@ -117,17 +117,6 @@ func (t *turn) denies() bool {
 	return false
 }
 
-// exists reports whether this replica knows that the order exists.
-func (t *turn) exists() bool {
-	switch phase := t.p.Phase.(type) {
-	case Opening, Following, HandingOver, Settling, Watching:
-		return true
-	case GivingUp:
-		return !phase.Unproven
-	}
-	return false
-}
-
 // claimAgain claims above whatever the log shows, from memory.
 func (t *turn) claimAgain(log Log) {
 	p := t.p

@@ -177,6 +177,8 @@ const (
 	// arrivalLimit is how long after its deadline a create may still be carried
 	// out, beyond BRIDGE_REQUEST_TIMEOUT: a gateway or proxy may hold it (R3).
 	arrivalLimit = time.Minute
+	// clockTolerance is how far another clock may be from that of NATS.
+	clockTolerance = 2 * time.Second
 	// connectLimit is how long a successor waits for the stream before it claims.
 	connectLimit = 2 * time.Second
 	// askOwnerPause is the time between two questions to a silent owner.
@@ -203,9 +205,6 @@ type turn struct {
 }
 
 func (t *turn) do(effects ...Effect) { t.effects = append(t.effects, effects...) }
-
-// push appends without touching what the payment of the input shares.
-func push[E any](s []E, more ...E) []E { return append(slices.Clip(s), more...) }
 
 func (t *turn) note(kind NoteKind, text string) { t.do(Note{Kind: kind, Text: text}) }
 
@@ -271,3 +270,30 @@ func (t *turn) closeStream() {
 	t.p.Stream.Wanted, t.p.Stream.Connected = false, false
 	t.do(CloseStream{})
 }
+
+// seeOff answers the visitor once its session has left the queue.
+func (t *turn) seeOff() {
+	if v := t.p.Visitor; v != nil && v.Reply != "" {
+		t.do(*v)
+	}
+	t.p.Visitor = nil
+}
+
+// expectAnswer sets the time at which whoever waits for the start is answered,
+// whatever is known by then.
+func (t *turn) expectAnswer() {
+	if p := t.p; p.Session.Reply != "" {
+		p.Timers[TimerAnswer] = p.Session.Deadline.Add(answerGrace)
+	}
+}
+
+// giveBack leaves a session whose order this replica does not follow yet.
+func (t *turn) giveBack() {
+	if t.p.Place.Handle != "" {
+		t.do(GiveBack{Handle: t.p.Place.Handle})
+	}
+	t.leave(LeaveHandedOver)
+}
+
+// lacks reports whether a rule is switched off.
+func (t *turn) lacks(rule ruleSet) bool { return t.p.Rules.without&rule != 0 }

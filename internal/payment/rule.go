@@ -14,6 +14,3 @@ const (
 	ruleKeepWhatExists                     // R7
 	ruleOverlap                            // R12
 )
-
-// lacks reports whether a rule is switched off.
-func (t *turn) lacks(rule ruleSet) bool { return t.p.Rules.without&rule != 0 }

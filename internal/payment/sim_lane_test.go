@@ -30,24 +30,7 @@ func (r *simReplica) executeAtProvider(y *simPay, effect Effect) {
 func (r *simReplica) create(y *simPay, e Create) {
 	w, v := r.w, r.w.provider
 	f := w.weather
-	back := func(after time.Duration, p Posted) {
-		r.later(after, func() { r.step(y, p) })
-	}
-	switch {
-	case y.over:
-		return
-	case r.clock().After(e.NotAfter):
-		back(0, Posted{Outcome: TooLate})
-		return
-	case w.fault(f.postNotSent):
-		back(w.between(time.Millisecond, time.Second), Posted{Outcome: NotSent})
-		return
-	case w.fault(f.postLimited):
-		back(v.way(), Posted{Outcome: Limited, RetryAfter: w.between(100*time.Millisecond, 12*time.Second)})
-		return
-	case w.fault(f.postRefused):
-		outcome := []Outcome{Rejected, KeyRefused, Nonsense}[w.rand.IntN(3)]
-		back(v.way(), Posted{Outcome: outcome})
+	if y.over || r.turnedDown(y, e) {
 		return
 	}
 	session, order := y.p.Session, y.order.index
@@ -90,8 +73,7 @@ func (r *simReplica) create(y *simPay, e Create) {
 	}
 	if v.down() {
 		if w.chance(0.5) {
-			back(min(way, time.Second), Posted{Outcome: NotSent})
-			answered = true
+			r.later(min(way, time.Second), func() { answer(Posted{Outcome: NotSent}) })
 		}
 		return // lost
 	}
@@ -102,6 +84,28 @@ func (r *simReplica) create(y *simPay, e Create) {
 	if w.fault(f.postTwice) {
 		arrive(way+w.between(0, time.Second), false) // a proxy repeats it
 	}
+}
+
+// turnedDown reports whether a create comes to nothing for certain.
+func (r *simReplica) turnedDown(y *simPay, e Create) bool {
+	w, v := r.w, r.w.provider
+	f := w.weather
+	back := func(after time.Duration, p Posted) bool {
+		r.later(after, func() { r.step(y, p) })
+		return true
+	}
+	switch {
+	case r.clock().After(e.NotAfter):
+		return back(0, Posted{Outcome: TooLate})
+	case w.fault(f.postNotSent):
+		return back(w.between(time.Millisecond, time.Second), Posted{Outcome: NotSent})
+	case w.fault(f.postLimited):
+		return back(v.way(), Posted{Outcome: Limited, RetryAfter: w.between(100*time.Millisecond, 12*time.Second)})
+	case w.fault(f.postRefused):
+		outcome := []Outcome{Rejected, KeyRefused, Nonsense}[w.rand.IntN(3)]
+		return back(v.way(), Posted{Outcome: outcome})
+	}
+	return false
 }
 
 // ask asks the provider until there is a definite answer.

@@ -312,11 +312,3 @@ func (t *turn) drain() {
 		t.handOver()
 	}
 }
-
-// giveBack leaves a session whose order this replica does not follow yet.
-func (t *turn) giveBack() {
-	if t.p.Place.Handle != "" {
-		t.do(GiveBack{Handle: t.p.Place.Handle})
-	}
-	t.leave(LeaveHandedOver)
-}

@@ -26,7 +26,8 @@ func frozen(p Payment) (unchanged func() bool) {
 	look := func() inside {
 		in := inside{
 			all(p.Ledger.Seen), all(p.Ledger.Ended), all(p.Pending), all(p.Stream.Early), all(p.Stream.Connection.Run),
-			all(p.Cancel.Waiters), all(p.Lookers), all(p.Stream.Sealed), Observation{},
+			all(p.Cancel.Waiters), all(p.Lookers), all(p.Stream.Sealed),
+			Observation{},
 		}
 		if p.Question.Held != nil {
 			in.held = *p.Question.Held
@@ -54,8 +55,13 @@ func TestStepRepeats(t *testing.T) {
 	rules := testRules()
 	p := New(&rules, testSession("A"), Place{})
 	for _, event := range []Event{
-		Delivered{Place: Place{Seq: 1, Handle: "1", Delivered: 1, StoredAt: epoch}}, Stored{Seq: 5}, Posted{Outcome: Done, SessionID: "S"}, Stored{Seq: 6},
-		StreamOpened{}, CancelAsked{Waiter: 1}, Draining{},
+		Delivered{Place: Place{Seq: 1, Handle: "1", Delivered: 1, StoredAt: epoch}},
+		Stored{Seq: 5},
+		Posted{Outcome: Done, SessionID: "S"},
+		Stored{Seq: 6},
+		StreamOpened{},
+		CancelAsked{Waiter: 1},
+		Draining{},
 	} {
 		in := Input{At: epoch, Event: event}
 		one, effects := Step(p, in)
