@@ -1,6 +1,7 @@
 // Package multisafepay talks to the payment provider: it creates, reads and
-// cancels orders, lists terminals and reads an order's event stream. It is the
-// one place that knows HTTP, server-sent events and the provider's oddities.
+// cancels orders, lists terminals, reads receipts and an order's event stream,
+// and checks the provider's notifications. It is the one place that knows HTTP,
+// server-sent events and the provider's oddities.
 //
 // # What leaves this package
 //
@@ -12,8 +13,9 @@
 // # Errors
 //
 // Every call fails with an *Error. Its Kind says what is known of the order now,
-// which is what a payment depends on: KindUnreachable means that nothing was
-// sent, KindLost and KindTimeout mean that the order may exist all the same.
+// which is what a payment depends on: KindUnreachable and KindTooLate mean that
+// nothing was sent; KindLost, KindTimeout and KindUnavailable mean that the order
+// may exist all the same, or come to exist (see Error.Doubtful).
 //
 // # Secrets
 //

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/posbridge/bridge/internal/redact"
+	"github.com/posbridge/bridge/subjects"
 )
 
 // The vectors were made with another implementation:
@@ -98,4 +99,20 @@ func TestParseNotification(t *testing.T) {
 			}
 		})
 	}
+}
+
+// FuzzNotification: no notification makes a panic, and none without a signature
+// is taken for one with it.
+func FuzzNotification(f *testing.F) {
+	f.Add("transactionid=A1&payload_type=pretransaction", []byte(notifiedBody), authHeader(notifiedTime, emptyMAC))
+	f.Add("%zz", []byte(`{"order_id":7}`), "bm8=")
+	f.Fuzz(func(t *testing.T, query string, body []byte, auth string) {
+		if _, ok := VerifyNotification([]redact.Secret{redact.NewSecret("secret"), {}}, auth, body); ok {
+			t.Errorf("%q is a signature of %q", auth, body)
+		}
+		values, _ := url.ParseQuery(query)
+		if n, err := ParseNotification(values, body); err == nil && subjects.CheckOrder(n.OrderID) != nil || err != nil && n != (Notification{}) {
+			t.Errorf("notification = %+v, %v", n, err)
+		}
+	})
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/url"
 	"os"
 	"reflect"
 	"slices"
@@ -14,7 +13,6 @@ import (
 	"time"
 
 	"github.com/posbridge/bridge/schema"
-	"github.com/posbridge/bridge/subjects"
 
 	"github.com/posbridge/bridge/internal/redact"
 )
@@ -417,22 +415,6 @@ func FuzzProviderAnswer(f *testing.F) {
 // testRequest is a request that hides testKey.
 func testRequest(op string) request {
 	return request{op: op, key: redact.NewSecret(testKey), hide: redact.NewScrubber(redact.NewSecret(testKey))}
-}
-
-// FuzzNotification: no notification makes a panic, and none without a signature
-// is taken for one with it.
-func FuzzNotification(f *testing.F) {
-	f.Add("transactionid=A1&payload_type=pretransaction", []byte(notifiedBody), authHeader(notifiedTime, emptyMAC))
-	f.Add("%zz", []byte(`{"order_id":7}`), "bm8=")
-	f.Fuzz(func(t *testing.T, query string, body []byte, auth string) {
-		if _, ok := VerifyNotification([]redact.Secret{redact.NewSecret("secret"), {}}, auth, body); ok {
-			t.Errorf("%q is a signature of %q", auth, body)
-		}
-		values, _ := url.ParseQuery(query)
-		if n, err := ParseNotification(values, body); err == nil && subjects.CheckOrder(n.OrderID) != nil || err != nil && n != (Notification{}) {
-			t.Errorf("notification = %+v, %v", n, err)
-		}
-	})
 }
 
 // checkError holds an error to the rules.
