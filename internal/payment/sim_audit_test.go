@@ -297,7 +297,7 @@ func (a *auditor) ownEnd(order int, status string) {
 	case "not_created":
 		a.notCreated++
 		forgotten := o.lost && (o.nonce != o.claim.Session.Nonce || p.isOver() && p.createdAt < o.lostAt)
-		if o.nonce != "" && !forgotten {
+		if o.nonce != "" && o.nonce != elsewhere && !forgotten {
 			a.wrong("not_created, but order %s exists (session %s)", orderIDs[order], o.nonce)
 		}
 	case "unresolved":
@@ -389,7 +389,7 @@ func (a *auditor) end() {
 		case o.claim == nil, o.lost:
 		case o.claim.Phase != "closed" && !o.last().final:
 			a.wrong("order %s never ended", so.id)
-		case o.nonce != "" && !o.last().final:
+		case o.nonce != "" && o.nonce != elsewhere && !o.last().final:
 			a.wrong("order %s exists, and nobody knows", so.id)
 		}
 		for _, d := range o.due {

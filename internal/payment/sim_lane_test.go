@@ -209,6 +209,10 @@ func (r *simReplica) openStream(y *simPay, wanted, try int) {
 		if y.over || y.wanted != wanted {
 			return
 		}
+		if w.weather.blind { // the key was rotated
+			r.step(y, StreamEnded{Lost: true, Reason: "cannot be opened"})
+			return
+		}
 		if v.down() || w.fault(w.weather.refuseStream) {
 			r.step(y, StreamEnded{Reason: "refused"})
 			y.connectAgain(wanted, try+1)

@@ -81,6 +81,19 @@ func (v *simProvider) create(order int, session Session) Posted {
 	return Posted{Outcome: Done, SessionID: "S" + orderIDs[order], Sealed: sealedTokens[order]}
 }
 
+// elsewhere is who created an order that is no session's.
+const elsewhere = "elsewhere"
+
+// foreign makes an order that was created by somebody else, long ago.
+func (v *simProvider) foreign(o *providerOrder) {
+	o.nonce, o.createdAt = elsewhere, -time.Hour
+	v.w.audit.created(o.index, elsewhere)
+	v.happen(o, "initialized", "1")
+	if v.w.chance(0.5) {
+		v.happen(o, "completed", "1")
+	}
+}
+
 var sealedTokens = [][]byte{[]byte("A"), []byte("B"), []byte("C"), []byte("D")}
 
 // happen adds a status to an order and shows it on its streams.

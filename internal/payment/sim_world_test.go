@@ -249,6 +249,9 @@ func (w *world) plan() {
 		at := w.between(time.Second, 20*time.Second) * time.Duration(1+i*w.rand.IntN(3))
 		w.after(at, func() { w.till(o) })
 	}
+	if w.weather.foreign {
+		w.provider.foreign(w.provider.orders[0])
+	}
 	w.planFaults()
 	w.after(w.weather.faultEnd, w.heal)
 }
@@ -339,7 +342,7 @@ type weather struct {
 	slowest, startDeadline                               time.Duration
 	pretransaction                                       time.Duration
 	history                                              historyMode
-	ids, transactions, stubborn                          bool
+	ids, transactions, stubborn, foreign, blind          bool
 	rush                                                 bool
 }
 
@@ -392,7 +395,7 @@ func drawWeather(w *world) weather {
 	if w.chance(0.3) {
 		f.pretransaction = w.between(100*time.Millisecond, 20*time.Second)
 	}
-	f.stubborn = w.chance(0.05)
+	f.stubborn, f.foreign, f.blind = w.chance(0.05), w.chance(0.05), w.chance(0.05)
 	return f
 }
 
