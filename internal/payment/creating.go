@@ -84,7 +84,9 @@ func (t *turn) found(phase Creating, e Answered) {
 		t.fail(elsewhereError(p.Session.Order()))
 	case e.Exists:
 		t.replayEarly()
-		p.Pending = push(p.Pending, e.observation(t.at))
+		if schema.IsFinal(e.Status) || !p.Stream.LastEvent.After(e.SentAt) {
+			p.Pending = push(p.Pending, e.observation(t.at))
+		}
 		t.open()
 	default:
 		t.missing(phase, e)

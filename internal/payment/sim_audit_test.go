@@ -184,7 +184,7 @@ func (a *auditor) oblige(o *auditOrder, y *simPay, s shown, stream bool) {
 	tag := tagOf(s.tag)
 	if stream {
 		for i := range o.due {
-			if d := &o.due[i]; !d.stream && d.y == y && d.tag < tag && a.w.now-d.at <= 2*time.Second {
+			if d := &o.due[i]; !d.stream && d.y == y && d.tag < tag && (a.w.now-d.at <= 2*time.Second || y.r.resumed > d.at) {
 				d.overtaken = true
 			}
 		}
@@ -433,7 +433,7 @@ func (a *auditor) settle(so *simOrder, o *auditOrder, d obligation) {
 	case !a.w.weather.transactions && (!ends(s.status) || o.last().final): // one decline looks like the other
 	case d.excused && (!ends(s.status) || after.final), d.y.died && before.final, d.excused && o.lost && o.widowed:
 		a.excused++
-	case d.overtaken, d.y.p.Invalids > 0 && !ends(s.status): // or its place among events that were not understood is not clear
+	case d.overtaken, d.y.p.Invalids > 0 && (!ends(s.status) || before.final): // or its place among events that were not understood is not clear
 		a.overtaken++
 	default:
 		a.wrong("order %s: %s (%d) was shown to %s at %v and is not published", so.id, s.status, d.tag, d.y.r.self, d.at)
