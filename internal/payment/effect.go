@@ -9,6 +9,7 @@ import (
 // Effect is something to do. Whoever executes it repeats what may be repeated
 // until there is a definite outcome, and reports that as an input. Effects of
 // one kind never overlap: the next comes after the input that ended the last.
+// The exception is Ask, see there. Nothing is done any more after Leave.
 type Effect interface{ effect() }
 
 // What a payment can ask for.
@@ -16,7 +17,10 @@ type (
 	// ReadLog reads all of the order's log from the stream's leader. → LogRead.
 	ReadLog struct{}
 	// StoreClaim, StoreStatus and StoreInvalid publish to the order's log,
-	// expecting Expect as the last sequence of the order. → Stored or Refused.
+	// expecting Expect as the last sequence of the order. A try whose confirmation
+	// was lost is repeated as it is: the fence refuses it if it was stored, and
+	// the log tells. A confirmation that says "duplicate" is a refusal (R8).
+	// → Stored or Refused.
 	StoreClaim struct {
 		Claim  Claim
 		Expect uint64
@@ -30,12 +34,14 @@ type (
 		Expect uint64
 	}
 	// Create puts the order to the provider after a pause, unless NotAfter has
-	// passed by then. It is sent once. → Posted.
+	// passed directly before it is written. It is sent once. → Posted.
 	Create struct {
 		After    time.Duration
 		NotAfter time.Time
 	}
-	// Ask asks the provider for the order. → Answered.
+	// Ask asks the provider for the order, until there is a definite answer. If a
+	// routine question waits, another Ask takes its place; if one is on its way,
+	// its answer is enough for both. → Answered, once.
 	Ask struct {
 		// Routine questions are about healthy, silent streams and have a budget.
 		Routine bool
@@ -54,6 +60,7 @@ type (
 	// CloseStream ends the connection. Nothing of it is reported afterwards.
 	CloseStream struct{}
 	// AnswerStart answers the requester of the start: with Failure if it is set.
+	// A requester may get two answers, from two replicas; it takes the first.
 	AnswerStart struct {
 		// Reply is the inbox of another start of the same order; empty for the
 		// payment's own session.
@@ -82,9 +89,12 @@ type (
 		QueueSeq uint64
 		After    time.Duration
 	}
-	// Unlock takes the session out of the queue, confirmed. → Unlocked.
+	// Unlock takes the session out of the queue, confirmed: an ack by the handle,
+	// or a delete by the sequence without one (R10). That the message is gone
+	// already is success. → Unlocked.
 	Unlock struct{ Place Place }
-	// GiveBack has the queue hand the session to another replica at once.
+	// GiveBack has the queue hand the session to another replica at once. If it is
+	// lost, that happens after BRIDGE_REPLICA_TTL.
 	GiveBack struct{ Handle string }
 	// Leave ends the payment on this replica: it gets no more input.
 	Leave struct{ Why LeaveReason }

@@ -35,7 +35,8 @@ type (
 	LogRead struct{ Log Log }
 	// Stored: the message in flight is stored.
 	Stored struct{ Seq uint64 }
-	// Refused: the message in flight was refused by the fence.
+	// Refused: the message in flight was refused by the fence. The machine reads
+	// the log to find out what that means (R6).
 	Refused struct{}
 	// Posted: what the create came to.
 	Posted struct {
@@ -56,7 +57,8 @@ type (
 		Amount int64
 		// Created is zero when the answer did not say, or not in which time zone.
 		Created time.Time
-		// SentAt is when the question that was answered had been sent.
+		// SentAt is when the question that was answered had been sent: directly
+		// before the request, not when it was asked for.
 		SentAt time.Time
 	}
 	// Cancelled: what the cancel came to.
@@ -68,7 +70,8 @@ type (
 	}
 	// StreamOpened: a connection of the event stream is open.
 	StreamOpened struct{}
-	// StreamEvent: the stream showed a status of this order.
+	// StreamEvent: the stream showed a status of this order. The events of a
+	// connection come in the order in which they arrived, after its StreamOpened.
 	StreamEvent struct{ Observation Observation }
 	// StreamInvalid: the stream showed something that could not be understood.
 	StreamInvalid struct{ Reason, Type, Data string }
@@ -108,6 +111,7 @@ type (
 	// Unlocked: the session has left the queue.
 	Unlocked struct{}
 	// Requeued: a sweep found the session without a message and queued it again.
+	// Its handle comes with a delivery, here or by way of Asked.
 	Requeued struct{ Seq uint64 }
 	// Draining: this replica stops.
 	Draining struct{}
