@@ -6,6 +6,22 @@ import (
 	"github.com/posbridge/bridge/schema"
 )
 
+// createFirst creates the order of a session that nobody had before, unless
+// somebody may have had it while the claim was on its way. The log may also have
+// been made anew in that time: sequences begin with the time in microseconds at
+// which it was made (R5).
+func (t *turn) createFirst() {
+	p := t.p
+	if made := time.UnixMicro(int64(p.Ledger.Last)); made.After(p.Session.StartedAt) { //nolint:gosec // sequences are small
+		p.Place.LogCreated = made
+	}
+	if (t.young() && !t.logLost()) || t.lacks(ruleEmptyLog) {
+		t.create(Nothing)
+		return
+	}
+	t.create(Doubt)
+}
+
 // create makes sure that the order exists, or that it does not.
 func (t *turn) create(belief Belief) {
 	phase := Creating{Belief: belief, AskOnly: t.logLost(), Since: t.at}

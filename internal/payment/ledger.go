@@ -70,9 +70,6 @@ func (t *turn) adopt(log Log) {
 				t.expectAnswer()
 			}
 		}
-		if p.Place.StoredAt.IsZero() {
-			p.Place.StoredAt = p.Session.StartedAt
-		}
 		if p.Place.Seq == 0 {
 			p.Place.Seq, p.Place.Handle = c.QueueSeq, c.Handle
 		}

@@ -43,7 +43,8 @@ type Session struct {
 	Group string
 	// Reply is the requester's inbox; empty when nobody waits.
 	Reply string
-	// StartedAt is when the session was stored, by the NATS server's clock;
+	// StartedAt is when the session was stored for the first time, by the NATS
+	// server's clock: one that is queued again is not younger for it (R4).
 	// Deadline is when it is dropped if it was not put to the provider.
 	StartedAt, Deadline time.Time
 	// Trace is the W3C trace context of the request.
@@ -66,7 +67,7 @@ type Place struct {
 	// Delivered is how often the message was delivered; 0 when this replica
 	// works without a delivery.
 	Delivered uint64
-	// StoredAt is when the message was stored; LogCreated is when the status
+	// StoredAt is when this message was stored; LogCreated is when the status
 	// stream was made: a log that is younger than the session proves nothing.
 	StoredAt, LogCreated time.Time
 	// Gone is set once the message has left the queue.

@@ -44,7 +44,12 @@ type simSession struct {
 	gone    bool
 }
 
-func newSimBus(w *world, repeats bool) *simBus { return &simBus{w: w, repeats: repeats} }
+func newSimBus(w *world, repeats bool) *simBus {
+	b := &simBus{w: w, repeats: repeats}
+	b.created, b.last = w.now, b.firstSequence()
+	b.queue.last = b.last
+	return b
+}
 
 func (b *simBus) down() bool { return b.w.now < b.downUntil }
 
@@ -62,7 +67,7 @@ func (b *simBus) firstSequence() uint64 {
 	if b.repeats {
 		return 0
 	}
-	return uint64(b.w.now.Microseconds())
+	return uint64(epoch.Add(b.w.now).UnixMicro())
 }
 
 func (b *simBus) recreateStatus() {
@@ -147,7 +152,9 @@ func (b *simBus) enqueue(o *simOrder, session Session) (*simSession, bool) {
 	}
 	q := &b.queue
 	q.last++
-	session.StartedAt = epoch.Add(b.w.now)
+	if session.StartedAt.IsZero() { // not queued again
+		session.StartedAt = epoch.Add(b.w.now)
+	}
 	deadline := session.StartedAt.Add(b.w.weather.startDeadline)
 	if session.Deadline.IsZero() || deadline.Before(session.Deadline) {
 		session.Deadline = deadline

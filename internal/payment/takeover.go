@@ -83,11 +83,7 @@ func (t *turn) owns(goal Goal) {
 	}
 	switch goal {
 	case GoalCreate:
-		if !t.young() && !t.lacks(ruleEmptyLog) { // somebody may have had the session while the claim was on its way
-			t.create(Doubt)
-			return
-		}
-		t.create(Nothing)
+		t.createFirst()
 	case GoalFindOut:
 		t.create(Doubt)
 	case GoalWatch:
