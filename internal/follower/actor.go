@@ -1,0 +1,145 @@
+package follower
+
+import (
+	"container/heap"
+	"context"
+	"time"
+
+	"github.com/posbridge/bridge/internal/payment"
+)
+
+// maxUnstored is how many events of one payment wait for NATS before its stream
+// is no longer read.
+const maxUnstored = 64
+
+// actor is one payment on this replica. All of it belongs to the loop, except
+// for room.
+type actor struct {
+	ref     Ref
+	payment payment.Payment
+	// ctx ends when the payment is left.
+	ctx context.Context
+	end context.CancelFunc
+	// over is set when the payment is left.
+	over bool
+	// stopStream ends the connection to the event stream, nil without one.
+	stopStream context.CancelFunc
+	// room has a token for every event that is read and not stored yet; taken
+	// counts them. The reader of the stream waits when it is full.
+	room  chan struct{}
+	taken int
+	// question is the one on its way to the provider, nil when there is none.
+	question *question
+	// index is the place in the schedule, -1 when the payment waits for nothing.
+	index int
+	due   time.Time
+	// bucket is the actor's place among the heartbeats.
+	bucket int
+}
+
+func newActor(work context.Context, ref Ref, p payment.Payment) *actor {
+	a := &actor{ref: ref, payment: p, index: -1}
+	ctx, cancel := context.WithCancel(traceIn(work, p.Session.Trace))
+	a.ctx, a.end = ctx, func() {
+		a.over = true
+		cancel()
+	}
+	return a
+}
+
+// settled reports whether the payment is over and only watched.
+func (a *actor) settled() bool { return a.payment.State.Final && a.payment.Place.Gone }
+
+// release lets the reader of the stream go on for every event that was stored,
+// or was no news.
+func (a *actor) release() {
+	for held := len(a.payment.Pending) + len(a.payment.Stream.Connection.Run) + len(a.payment.Stream.Early); a.taken > held; a.taken-- {
+		<-a.room
+	}
+}
+
+// question is one question to the provider that is on its way. hurry is closed
+// once it may not wait like a routine one.
+type question struct {
+	hurry  chan struct{}
+	urgent bool
+}
+
+func newQuestion(routine bool) *question {
+	q := &question{hurry: make(chan struct{})}
+	if !routine {
+		q.urge()
+	}
+	return q
+}
+
+func (q *question) urge() {
+	if !q.urgent {
+		q.urgent = true
+		close(q.hurry)
+	}
+}
+
+// schedule orders actors by the time of their next tick.
+type schedule struct{ actors actorHeap }
+
+func (s *schedule) next() (time.Time, bool) {
+	if len(s.actors) == 0 {
+		return time.Time{}, false
+	}
+	return s.actors[0].due, true
+}
+
+// set changes when an actor is due; the zero time is never.
+func (s *schedule) set(a *actor, due time.Time) {
+	switch {
+	case due.IsZero():
+		s.remove(a)
+	case a.index < 0:
+		a.due = due
+		heap.Push(&s.actors, a)
+	case !due.Equal(a.due):
+		a.due = due
+		heap.Fix(&s.actors, a.index)
+	}
+}
+
+func (s *schedule) remove(a *actor) {
+	if a.index >= 0 {
+		heap.Remove(&s.actors, a.index)
+	}
+}
+
+// pop returns an actor that is due, nil when there is none. It has no tick then.
+func (s *schedule) pop(now time.Time) *actor {
+	if len(s.actors) == 0 || s.actors[0].due.After(now) {
+		return nil
+	}
+	return heap.Pop(&s.actors).(*actor) //nolint:errcheck,forcetypeassert // the heap holds nothing else
+}
+
+type actorHeap []*actor
+
+func (h actorHeap) Len() int           { return len(h) }
+func (h actorHeap) Less(i, j int) bool { return h[i].due.Before(h[j].due) }
+func (h actorHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].index, h[j].index = i, j
+}
+
+// Push implements heap.Interface.
+func (h *actorHeap) Push(x any) {
+	a := x.(*actor) //nolint:errcheck,forcetypeassert // the heap holds nothing else
+	a.index = len(*h)
+	*h = append(*h, a)
+}
+
+// Pop implements heap.Interface.
+func (h *actorHeap) Pop() any {
+	last := len(*h) - 1
+	a := (*h)[last]
+	(*h)[last] = nil
+	*h = (*h)[:last]
+	a.index = -1
+	return a
+}

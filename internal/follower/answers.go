@@ -1,0 +1,94 @@
+package follower
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	bus "github.com/posbridge/bridge/internal/bus2"
+	"github.com/posbridge/bridge/internal/payment"
+)
+
+// answerReplica answers another replica. The answer comes from the loop: a
+// replica that answers makes progress.
+func (f *Follower) answerReplica(question []byte, reply func([]byte)) {
+	var q replicaQuestion
+	if json.Unmarshal(question, &q) != nil {
+		return
+	}
+	f.peers.heard(q.From)
+	answer := func(a replicaAnswer) {
+		if body, err := json.Marshal(a); err == nil {
+			reply(body)
+		}
+	}
+	f.post(func() { f.answerIn(q, answer) })
+}
+
+// answerIn answers in the loop.
+func (f *Follower) answerIn(q replicaQuestion, answer func(replicaAnswer)) {
+	a := f.actors[q.Ref]
+	respond := func(r payment.Respond) {
+		answer(replicaAnswer{Elsewhere: r.Elsewhere, Status: r.Status, Failure: r.Failure})
+	}
+	switch {
+	case q.Op == opPing:
+		answer(replicaAnswer{})
+	case a == nil:
+		answer(replicaAnswer{Elsewhere: true})
+	case q.Op == opFollows:
+		f.step(a, payment.Asked{Waiter: f.waiters.add(respond), Epoch: q.Epoch, Handle: q.Handle, QueueSeq: q.QueueSeq})
+	case q.Op == opCancel:
+		f.step(a, payment.CancelAsked{Waiter: f.waiters.add(respond)})
+	case q.Op == opLook:
+		f.step(a, payment.LookAsked{Waiter: f.waiters.add(respond)})
+	case q.Op == opNews:
+		answer(newsOf(a))
+	}
+}
+
+// newsOf is the newest that is known of an order, stored or not.
+func newsOf(a *actor) replicaAnswer {
+	s := a.payment.State
+	return replicaAnswer{Status: s.Status, Transaction: s.Transaction, Financial: s.Financial}
+}
+
+// askOwner asks the owner of a session once.
+func (f *Follower) askOwner(ctx context.Context, ref Ref, e payment.AskOwner) payment.Event {
+	if !sleep(ctx, e.After) {
+		return nil
+	}
+	if f.peers.isGone(e.Owner) {
+		return payment.OwnerSaid{Word: payment.OwnerGone, Calm: true}
+	}
+	ctx, cancel := context.WithTimeout(ctx, askLimit)
+	defer cancel()
+	answer, err := f.asker.ask(ctx, e.Owner, replicaQuestion{
+		Op: opFollows, Ref: ref, Epoch: e.Epoch, Handle: e.Handle, QueueSeq: e.QueueSeq,
+	})
+	said := payment.OwnerSaid{Calm: f.opts.Bus.Calm() >= f.opts.Rules.ReplicaTTL}
+	switch {
+	case errors.Is(err, bus.ErrNoResponders):
+		said.Word = payment.OwnerGone
+	case err != nil:
+		said.Word = payment.OwnerSilent
+	case answer.Elsewhere:
+		said.Word = payment.OwnerLeft
+	default:
+		said.Word = payment.OwnerFollows
+	}
+	return said
+}
+
+// claimSeen leaves payments that another replica has claimed.
+func (f *Follower) claimSeen(terminal, order string, c bus.Claim, _ uint64) {
+	if c.Owner == f.opts.Rules.Self {
+		return
+	}
+	f.peers.heard(c.Owner)
+	f.post(func() {
+		if a := f.actors[Ref{terminal, order}]; a != nil {
+			f.step(a, payment.Outranked{Epoch: c.Epoch, Phase: payment.ClaimPhase(c.Phase)})
+		}
+	})
+}

@@ -1,0 +1,196 @@
+package follower
+
+import (
+	"context"
+	"math"
+	"sync"
+	"time"
+)
+
+// Numbers of the budget.
+const (
+	// recoverStep is how often the rate doubles once the provider answers again.
+	recoverStep = 100 * time.Millisecond
+	// recoverTime is how long the provider must answer before calls are free.
+	recoverTime = time.Second
+	// maxRate bounds the rate while it doubles, in calls per second.
+	maxRate = 10_000
+)
+
+// budgets are the budgets of the terminal groups.
+type budgets struct {
+	rate   float64
+	mu     sync.Mutex
+	groups map[string]*budget
+}
+
+func (b *budgets) of(group string) *budget {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.groups == nil {
+		b.groups = map[string]*budget{}
+	}
+	if b.groups[group] == nil {
+		b.groups[group] = &budget{rate: b.rate}
+	}
+	return b.groups[group]
+}
+
+// budget bounds the questions and stream attempts of one terminal group. While
+// the provider works, only routine questions wait. While it fails, everything
+// waits, first come first served, at the configured rate; once it answers again
+// the rate doubles every recoverStep.
+type budget struct {
+	rate float64 // calls per second
+
+	mu sync.Mutex
+	// failing is set by a failed call until the next one succeeds; recovering
+	// is when that happened, zero while the provider works or fails.
+	failing    bool
+	recovering time.Time
+	// pausedUntil is when the provider wants to be called again.
+	pausedUntil time.Time
+	// queue waits while the provider fails, routine while it works.
+	queue, routine []*ticket
+	// granting is set while a goroutine hands out the turns.
+	granting bool
+}
+
+// ticket is a call that waits for its turn.
+type ticket struct{ turn chan struct{} }
+
+// wait waits for the turn of a call. hurry, if it closes, turns a routine call
+// into an ordinary one. It fails when ctx is over.
+func (b *budget) wait(ctx context.Context, routine bool, hurry <-chan struct{}) error {
+	for {
+		t := b.line(routine)
+		if t == nil {
+			return ctx.Err()
+		}
+		select {
+		case <-t.turn:
+			return ctx.Err()
+		case <-hurry:
+			b.leave(t)
+			routine, hurry = false, nil
+		case <-ctx.Done():
+			b.leave(t)
+			return ctx.Err()
+		}
+	}
+}
+
+// line takes a place in the line, nil when the call need not wait.
+func (b *budget) line(routine bool) *ticket {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := time.Now()
+	free := !b.failing && b.recovering.IsZero() && !now.Before(b.pausedUntil)
+	if free && !routine {
+		return nil
+	}
+	t := &ticket{turn: make(chan struct{})}
+	if free {
+		b.routine = append(b.routine, t)
+	} else {
+		b.queue = append(b.queue, t)
+	}
+	if !b.granting {
+		b.granting = true
+		go b.grant()
+	}
+	return t
+}
+
+func (b *budget) leave(t *ticket) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.queue, b.routine = without(b.queue, t), without(b.routine, t)
+}
+
+func without(list []*ticket, t *ticket) []*ticket {
+	for i := range list {
+		if list[i] == t {
+			return append(list[:i], list[i+1:]...)
+		}
+	}
+	return list
+}
+
+// grant hands out turns until nobody waits any more.
+func (b *budget) grant() {
+	for {
+		pause, more := b.next()
+		if !more {
+			return
+		}
+		time.Sleep(pause)
+	}
+}
+
+// next hands out the turns that are due and says when the next one is.
+func (b *budget) next() (pause time.Duration, more bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := time.Now()
+	if wait := b.pausedUntil.Sub(now); wait > 0 {
+		return wait, true
+	}
+	if !b.recovering.IsZero() && now.Sub(b.recovering) > recoverTime {
+		b.recovering = time.Time{}
+	}
+	if !b.failing && b.recovering.IsZero() { // nobody but routine questions has to wait
+		for _, t := range b.queue {
+			close(t.turn)
+		}
+		b.queue = nil
+	}
+	// Short pauses are imprecise: several turns are given at once instead.
+	turns := max(1, int(b.now(now)*minPause.Seconds()))
+	for range turns {
+		switch {
+		case len(b.queue) > 0:
+			close(b.queue[0].turn)
+			b.queue = b.queue[1:]
+		case len(b.routine) > 0:
+			close(b.routine[0].turn)
+			b.routine = b.routine[1:]
+		default:
+			b.granting = false
+			return 0, false
+		}
+	}
+	return time.Duration(float64(turns) / b.now(now) * float64(time.Second)), true
+}
+
+// minPause is the shortest pause between turns.
+const minPause = 5 * time.Millisecond
+
+// now is the rate at a time.
+func (b *budget) now(at time.Time) float64 {
+	if b.recovering.IsZero() {
+		return b.rate
+	}
+	steps := float64(at.Sub(b.recovering)) / float64(recoverStep)
+	return min(maxRate, b.rate*math.Pow(2, math.Floor(steps)))
+}
+
+// succeeded notes that the provider answered.
+func (b *budget) succeeded() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.failing {
+		b.failing, b.recovering = false, time.Now()
+	}
+}
+
+// failed notes that the provider did not answer, or fails; wait is how long it
+// wants not to be called.
+func (b *budget) failed(wait time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.failing, b.recovering = true, time.Time{}
+	if until := time.Now().Add(wait); wait > 0 && until.After(b.pausedUntil) {
+		b.pausedUntil = until
+	}
+}

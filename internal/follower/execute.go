@@ -1,0 +1,181 @@
+package follower
+
+import (
+	"context"
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"github.com/posbridge/bridge/internal/payment"
+	"github.com/posbridge/bridge/schema"
+	"github.com/posbridge/bridge/subjects"
+)
+
+// execute starts one effect. It runs in the loop and never waits.
+func (f *Follower) execute(a *actor, effect payment.Effect, at time.Time) {
+	switch e := effect.(type) {
+	case payment.ReadLog:
+		f.run(a, func(ctx context.Context) payment.Event { return f.log.read(ctx, a.ref) })
+	case payment.StoreClaim:
+		f.run(a, func(ctx context.Context) payment.Event {
+			return f.log.store(ctx, func(ctx context.Context) (uint64, error) {
+				return f.opts.Bus.AppendClaim(ctx, a.ref.Terminal, a.ref.Order, wireClaim(e.Claim), e.Expect)
+			})
+		})
+	case payment.StoreStatus:
+		status := wireStatus(e.Entry, traceOut(a.ctx))
+		f.run(a, func(ctx context.Context) payment.Event {
+			f.report.Metrics.AddPendingPublishes(1)
+			defer f.report.Metrics.AddPendingPublishes(-1)
+			return f.log.store(ctx, func(ctx context.Context) (uint64, error) { return f.opts.Bus.AppendStatus(ctx, status, e.Expect) })
+		})
+	case payment.StoreInvalid:
+		f.run(a, func(ctx context.Context) payment.Event {
+			return f.log.store(ctx, func(ctx context.Context) (uint64, error) { return f.opts.Bus.AppendInvalid(ctx, e.Event, e.Expect) })
+		})
+	case payment.Unlock:
+		f.run(a, func(ctx context.Context) payment.Event { return unlock(ctx, f.opts.Bus, e.Place) })
+	case payment.GiveBack:
+		f.giveBack(e.Handle)
+	case payment.AskOwner:
+		f.run(a, func(ctx context.Context) payment.Event { return f.askOwner(ctx, a.ref, e) })
+	case payment.AnswerStart:
+		f.answerStart(a, e, at)
+	case payment.Respond:
+		f.waiters.respond(e)
+	case payment.Note:
+		f.report.note(a.ref, e, at)
+	case payment.Leave:
+		f.report.left(a.ref, e.Why)
+		f.forget(a)
+	default:
+		f.executeAtProvider(a, effect)
+	}
+}
+
+// executeAtProvider starts an effect that concerns the provider.
+func (f *Follower) executeAtProvider(a *actor, effect payment.Effect) {
+	session := a.payment.Session
+	switch e := effect.(type) {
+	case payment.Create:
+		f.run(a, func(ctx context.Context) payment.Event { return f.provider.create(ctx, session, e) })
+	case payment.Cancel:
+		f.run(a, func(ctx context.Context) payment.Event { return f.provider.cancel(ctx, session) })
+	case payment.Ask:
+		f.ask(a, session, e)
+	case payment.OpenStream:
+		f.openStream(a, session, e)
+	case payment.CloseStream:
+		if a.stopStream != nil {
+			a.stopStream()
+			a.stopStream = nil
+		}
+	}
+}
+
+// run does something beside the loop and brings the outcome back; nil is none.
+func (f *Follower) run(a *actor, do func(context.Context) payment.Event) {
+	f.wg.Go(func() {
+		if event := do(a.ctx); event != nil {
+			f.back(a, event)
+		}
+	})
+}
+
+// ask asks the provider for the order. If a question is on its way already, it
+// is made urgent.
+func (f *Follower) ask(a *actor, s payment.Session, e payment.Ask) {
+	if a.question != nil {
+		if !e.Routine {
+			a.question.urge()
+		}
+		return
+	}
+	q := newQuestion(e.Routine)
+	a.question = q
+	f.run(a, func(ctx context.Context) payment.Event {
+		answer := f.provider.ask(ctx, s, e, q.hurry)
+		f.post(func() { a.question = nil })
+		return answer
+	})
+}
+
+// openStream keeps a connection to the payment's event stream until it is closed.
+func (f *Follower) openStream(a *actor, s payment.Session, e payment.OpenStream) {
+	if a.stopStream != nil {
+		a.stopStream()
+	}
+	ctx, stop := context.WithCancel(a.ctx)
+	a.stopStream = stop
+	if a.room == nil {
+		a.room = make(chan struct{}, maxUnstored)
+	}
+	r := &streamReader{
+		lane: f.provider, session: s, lastID: e.LastID, room: a.room,
+		pause: retries(f.opts.Rules.BackoffInitial, f.opts.Rules.BackoffMax),
+		tell:  func(event payment.Event) { f.post(func() { f.streamed(ctx, a, event) }) },
+	}
+	f.wg.Go(func() { r.run(ctx, e.Sealed) })
+}
+
+// streamed brings an input of the event stream to its payment, unless the
+// connection was closed meanwhile. It runs in the loop.
+func (f *Follower) streamed(ctx context.Context, a *actor, event payment.Event) {
+	if _, status := event.(payment.StreamEvent); status {
+		a.taken++
+	}
+	if ctx.Err() != nil || a.over {
+		a.release()
+		return
+	}
+	f.step(a, event)
+}
+
+// giveBack has the queue deliver a session to another replica. If it is lost,
+// that happens after BRIDGE_REPLICA_TTL.
+func (f *Follower) giveBack(handle string) {
+	f.wg.Go(func() { _ = f.opts.Bus.Nak(handle) })
+}
+
+// answerStart answers the requester of a start.
+func (f *Follower) answerStart(a *actor, e payment.AnswerStart, at time.Time) {
+	s := a.payment.Session
+	var body any
+	var header map[string]string
+	code := ""
+	if e.Failure != nil {
+		code = string(e.Failure.Code)
+		header = map[string]string{
+			schema.HeaderErrorCode: strconv.Itoa(e.Failure.Code.Number()),
+			schema.HeaderError:     e.Failure.Message,
+		}
+		body = schema.ErrorReply{Error: *e.Failure}
+	} else {
+		body = startReply(f.opts.Space, a.ref, e)
+	}
+	f.report.Metrics.CommandAnswered(string(subjects.Start), code, at.Sub(s.StartedAt))
+	f.wg.Go(func() {
+		data, err := json.Marshal(body)
+		if err == nil {
+			err = f.opts.Bus.Reply(s.Reply, header, data)
+		}
+		if err != nil {
+			f.report.failed("The requester could not be answered; the same request again gets the same session", a.ref, err)
+		}
+	})
+}
+
+func startReply(space subjects.Space, ref Ref, e payment.AnswerStart) schema.StartReply {
+	subject, err := space.Of(ref.Terminal, ref.Order, subjects.Status)
+	if err != nil {
+		subject = "" // the ids were checked before the session was queued
+	}
+	status := e.Status
+	if status == "" {
+		status = schema.StatusCreated
+	}
+	return schema.StartReply{
+		OrderID: ref.Order, TerminalID: ref.Terminal, SessionID: e.SessionID,
+		Status: status, StatusSubject: subject, Created: e.Created,
+	}
+}

@@ -1,0 +1,87 @@
+package follower
+
+import (
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/posbridge/bridge/internal/payment"
+	"github.com/posbridge/bridge/internal/telemetry"
+	"github.com/posbridge/bridge/schema"
+)
+
+// reporter tells people what happens to payments: logs, metrics, the console.
+type reporter struct {
+	Metrics  *telemetry.Metrics
+	Log      *zap.Logger
+	observer Observer
+}
+
+// failed logs what went wrong for one payment.
+func (r *reporter) failed(line string, ref Ref, err error) {
+	r.Log.Warn(line, zap.String(telemetry.KeyTerminal, ref.Terminal), zap.String(telemetry.KeyOrder, ref.Order), zap.Error(err))
+}
+
+// note tells people what has happened to a payment.
+func (r *reporter) note(ref Ref, n payment.Note, at time.Time) {
+	r.observer.Noted(ref.Terminal, ref.Order, n, at)
+	level := zapcore.DebugLevel
+	switch n.Kind {
+	case payment.NoteStatus:
+		r.published(ref, n.Event, at)
+		return
+	case payment.NoteCreated:
+		r.Metrics.SessionStarted()
+		level = zapcore.InfoLevel
+	case payment.NoteTookOver:
+		r.Metrics.SessionTakenOver()
+		level = zapcore.InfoLevel
+	case payment.NoteRefused, payment.NoteTrouble, payment.NoteUnlocked:
+		level = zapcore.InfoLevel
+	case payment.NoteWithdrawn:
+		level = zapcore.WarnLevel
+	}
+	if line := r.Log.Check(level, noteLines[n.Kind]); line != nil {
+		line.Write(zap.String(telemetry.KeyTerminal, ref.Terminal), zap.String(telemetry.KeyOrder, ref.Order), zap.String(telemetry.KeyReason, n.Text))
+	}
+}
+
+// noteLines are the lines of the log.
+var noteLines = map[payment.NoteKind]string{
+	payment.NoteTaken:     "Took a session from the queue",
+	payment.NoteTookOver:  "Took a payment over",
+	payment.NoteCreated:   "The order is created",
+	payment.NoteInvalid:   "The event stream showed something that could not be understood",
+	payment.NoteStream:    "The event stream",
+	payment.NoteAnswer:    "The provider answered a question",
+	payment.NoteTrouble:   "A payment has met trouble",
+	payment.NoteRefused:   "The start was refused",
+	payment.NoteUnlocked:  "The terminal is free",
+	payment.NoteWithdrawn: "An order that nobody waits for is cancelled",
+}
+
+// published counts and logs a status that is stored.
+func (r *reporter) published(ref Ref, e *schema.StatusEvent, at time.Time) {
+	r.Metrics.StatusPublished(e.Status, e.Source)
+	if e.Source == schema.SourceStream {
+		r.Metrics.Delivered(at.Sub(e.ObservedAt))
+	}
+	if e.Final {
+		r.Metrics.SessionEnded(e.Status)
+	}
+	r.Log.Info("Published a status", zap.String(telemetry.KeyTerminal, ref.Terminal), zap.String(telemetry.KeyOrder, ref.Order),
+		zap.String(telemetry.KeyStatus, e.Status), zap.String(telemetry.KeyPrevious, e.PreviousStatus),
+		zap.Uint64(telemetry.KeySequence, e.Sequence), zap.String(telemetry.KeySource, e.Source), zap.Bool(telemetry.KeyFinal, e.Final))
+}
+
+// left tells why a payment is left.
+func (r *reporter) left(ref Ref, why payment.LeaveReason) {
+	switch why {
+	case payment.LeaveOutranked:
+		r.Metrics.FenceLost()
+	case payment.LeaveHandedOver:
+		r.Metrics.SessionHandedOver()
+	}
+	r.Log.Debug("Left a payment", zap.String(telemetry.KeyTerminal, ref.Terminal), zap.String(telemetry.KeyOrder, ref.Order), zap.String(telemetry.KeyReason, string(why)))
+}

@@ -1,0 +1,119 @@
+package follower
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+
+	bus "github.com/posbridge/bridge/internal/bus2"
+	"github.com/posbridge/bridge/internal/multisafepay"
+	"github.com/posbridge/bridge/internal/payment"
+	"github.com/posbridge/bridge/internal/redact"
+	"github.com/posbridge/bridge/internal/telemetry"
+	"github.com/posbridge/bridge/internal/terminalgroups"
+	"github.com/posbridge/bridge/schema"
+	"github.com/posbridge/bridge/subjects"
+)
+
+// Bus is what the follower needs of NATS.
+type Bus interface {
+	OrderLog
+	Queue
+	Replicas
+	// Reply answers a requester on its inbox.
+	Reply(inbox string, header map[string]string, body []byte) error
+	Clock
+	// Calm is how long the connection has had no trouble.
+	Calm() time.Duration
+}
+
+// Clock is the one that all replicas share.
+type Clock interface {
+	// Now is the time by the NATS server's clock.
+	Now() time.Time
+}
+
+// OrderLog is the status stream.
+type OrderLog interface {
+	AppendClaim(ctx context.Context, terminal, order string, c bus.Claim, expect uint64) (seq uint64, err error)
+	AppendStatus(ctx context.Context, s bus.Status, expect uint64) (seq uint64, err error)
+	AppendInvalid(ctx context.Context, e schema.InvalidEvent, expect uint64) (seq uint64, err error)
+	ReadLog(ctx context.Context, terminal, order string, all bool) (bus.Log, error)
+	// StatusCreated is when the stream was created, as far as is known.
+	StatusCreated() time.Time
+	WatchClaims(seen func(terminal, order string, c bus.Claim, seq uint64)) (stop func(), err error)
+}
+
+// Queue is the work queue.
+type Queue interface {
+	Enqueue(ctx context.Context, s bus.Session) (seq uint64, err error)
+	Queued(ctx context.Context, terminal string) (bus.Delivery, error)
+	QueuedTerminals(ctx context.Context) ([]string, error)
+	InProgress(handle string) error
+	Nak(handle string) error
+	Ack(ctx context.Context, handle string) error
+	DeleteSession(ctx context.Context, seq uint64) error
+}
+
+// Replicas reaches the other replicas.
+type Replicas interface {
+	AskReplica(ctx context.Context, id string, question []byte) ([]byte, error)
+	ServeReplica(id string, handle func(question []byte, reply func(answer []byte))) (stop func(), err error)
+}
+
+// Provider is MultiSafepay.
+type Provider interface {
+	Create(ctx context.Context, key redact.Secret, o multisafepay.Order, notAfter time.Time) (multisafepay.Created, error)
+	Get(ctx context.Context, key redact.Secret, order string) (multisafepay.OrderState, error)
+	Cancel(ctx context.Context, key redact.Secret, order string) (status string, err error)
+	Follow(ctx context.Context, s multisafepay.Stream, lastID string, h multisafepay.StreamHandler) error
+}
+
+// Groups knows the keys of terminal groups.
+type Groups interface {
+	ByID(group string) (terminalgroups.Group, bool)
+	Lookup(ctx context.Context, terminal string) (terminalgroups.Group, error)
+}
+
+// Orders is what the board knows of the orders of all replicas. It may lag.
+type Orders interface {
+	// Owners are the processes that own orders which are not over.
+	Owners() []string
+	// OwnedBy are the orders of one of them.
+	OwnedBy(owner string) []Ref
+	// Open are the orders that have a claim and are not over, with the owner.
+	Open() map[Ref]string
+	// Watched are the orders that ended unpaid less than the given time ago, with
+	// the owner of their claim.
+	Watched(since time.Duration) map[Ref]string
+}
+
+// Ref names one order.
+type Ref struct {
+	Terminal string `json:"terminal"`
+	Order    string `json:"order"`
+}
+
+func refOf(s payment.Session) Ref { return Ref{s.Terminal(), s.Order()} }
+
+// Observer is told what happens to payments, for people who look.
+type Observer interface {
+	Noted(terminal, order string, note payment.Note, at time.Time)
+}
+
+// Options are what a follower works with.
+type Options struct {
+	Rules         payment.Rules
+	StartDeadline time.Duration
+	// ProviderRate is in calls per second and terminal group.
+	ProviderRate float64
+	Bus          Bus
+	Provider     Provider
+	Groups       Groups
+	Orders       Orders
+	Observer     Observer
+	Space        subjects.Space
+	Metrics      *telemetry.Metrics
+	Log          *zap.Logger
+}

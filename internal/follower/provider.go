@@ -1,0 +1,177 @@
+package follower
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/posbridge/bridge/internal/multisafepay"
+	"github.com/posbridge/bridge/internal/payment"
+	"github.com/posbridge/bridge/internal/redact"
+	"github.com/posbridge/bridge/internal/telemetry"
+	"github.com/posbridge/bridge/schema"
+)
+
+// providerLane asks the provider what payments want to know, and tells it what
+// they want to happen.
+type providerLane struct {
+	Provider
+	groups  Groups
+	clock   Clock
+	rules   *payment.Rules
+	budgets *budgets
+	report  *reporter
+}
+
+// errNoKey: no group's key serves the session any more.
+var errNoKey = errors.New("no terminal group serves this session")
+
+// key is that of the group that the session was stored with, from first to last.
+func (l *providerLane) key(ctx context.Context, s payment.Session) (redact.Secret, error) {
+	if group, ok := l.groups.ByID(s.Group); ok {
+		return group.Key, nil
+	}
+	group, err := l.groups.Lookup(ctx, s.Terminal())
+	if err != nil {
+		return redact.Secret{}, errNoKey
+	}
+	return group.Key, nil
+}
+
+// create puts the order to the provider, once.
+func (l *providerLane) create(ctx context.Context, s payment.Session, e payment.Create) payment.Event {
+	if !sleep(ctx, e.After) {
+		return nil
+	}
+	key, err := l.key(ctx, s)
+	if err != nil {
+		return payment.Posted{Outcome: payment.NotSent}
+	}
+	created, err := l.Create(context.WithoutCancel(ctx), key, orderOf(s.Request), l.local(e.NotAfter))
+	posted := payment.Posted{Outcome: outcomeOf(err), RetryAfter: retryAfter(err), Provider: answerOf(err)}
+	if err != nil {
+		l.report.failed("The order could not be created yet", refOf(s), err)
+		return posted
+	}
+	posted.SessionID = created.SessionID
+	if posted.Sealed, err = seal(key, sealedFor(s), created.Stream); err != nil {
+		l.report.failed("The event stream cannot be stored; the order is asked for instead", refOf(s), err)
+	}
+	return posted
+}
+
+// local is a time of the NATS server's clock by this machine's.
+func (l *providerLane) local(t time.Time) time.Time { return time.Now().Add(t.Sub(l.clock.Now())) }
+
+// cancelOrder asks the provider to cancel the order, once.
+func (l *providerLane) cancel(ctx context.Context, s payment.Session) payment.Event {
+	key, err := l.key(ctx, s)
+	if err != nil {
+		return payment.Cancelled{Outcome: payment.NotSent}
+	}
+	status, err := l.Cancel(ctx, key, s.Order())
+	if err != nil {
+		l.report.failed("The provider did not cancel the order", refOf(s), err)
+	}
+	return payment.Cancelled{Outcome: outcomeOf(err), Status: status, Provider: answerOf(err)}
+}
+
+// ask asks the provider for the order until there is a definite answer; nil when
+// ctx is over first. hurry is closed when the question may not wait like a
+// routine one any more.
+func (l *providerLane) ask(ctx context.Context, s payment.Session, e payment.Ask, hurry <-chan struct{}) payment.Event {
+	pause := retries(l.rules.BackoffInitial, l.rules.BackoffMax)
+	budget := l.budgets.of(s.Group)
+	wait := e.After
+	for {
+		if !sleep(ctx, wait) || budget.wait(ctx, e.Routine, hurry) != nil {
+			return nil
+		}
+		key, err := l.key(ctx, s)
+		sent := l.clock.Now()
+		var state multisafepay.OrderState
+		if err == nil {
+			state, err = l.Get(ctx, key, s.Order())
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		if answer, ok := answeredOf(state, err, sent); ok {
+			budget.succeeded()
+			l.report.Metrics.Reconciled(telemetry.ReconcileNoNews)
+			return answer
+		}
+		budget.failed(retryAfter(err))
+		l.report.Metrics.Reconciled(telemetry.ReconcileFailed)
+		wait = max(retryAfter(err), pause.NextBackOff())
+	}
+}
+
+// answeredOf is the definite answer that a call brought; ok is false for none.
+func answeredOf(state multisafepay.OrderState, err error, sent time.Time) (payment.Answered, bool) {
+	if failure, ok := errors.AsType[*multisafepay.Error](err); ok && failure.Kind == multisafepay.KindNotFound {
+		return payment.Answered{SentAt: sent}, true
+	}
+	if err != nil || state.Status == "" {
+		return payment.Answered{}, false
+	}
+	return payment.Answered{
+		Exists: true, Status: state.Status, Financial: state.FinancialStatus, Transaction: state.TransactionID,
+		Terminal: state.TerminalID, Currency: state.Currency, Amount: state.Amount, Created: state.Created, SentAt: sent,
+	}, true
+}
+
+// outcomeOf says what an error of the provider's means for what it was asked to do.
+func outcomeOf(err error) payment.Outcome {
+	if err == nil {
+		return payment.Done
+	}
+	failure, ok := errors.AsType[*multisafepay.Error](err)
+	if !ok {
+		return payment.Doubtful
+	}
+	switch failure.Kind {
+	case multisafepay.KindTooLate:
+		return payment.TooLate
+	case multisafepay.KindUnreachable:
+		return payment.NotSent
+	case multisafepay.KindLimited:
+		return payment.Limited
+	case multisafepay.KindUsed:
+		return payment.Used
+	case multisafepay.KindRejected, multisafepay.KindNotFound:
+		return payment.Rejected
+	case multisafepay.KindKey:
+		return payment.KeyRefused
+	case multisafepay.KindNonsense:
+		return payment.Nonsense
+	case multisafepay.KindCancelled:
+		if !failure.Sent {
+			return payment.NotSent
+		}
+	}
+	return payment.Doubtful
+}
+
+func retryAfter(err error) time.Duration {
+	if failure, ok := errors.AsType[*multisafepay.Error](err); ok {
+		return failure.RetryAfter
+	}
+	return 0
+}
+
+// answerOf is what the provider answered, nil without a complete answer.
+func answerOf(err error) *schema.ProviderAnswer {
+	failure, ok := errors.AsType[*multisafepay.Error](err)
+	if !ok || failure.Status == 0 {
+		return nil
+	}
+	return &schema.ProviderAnswer{HTTPStatus: failure.Status, ErrorCode: failure.Code, ErrorInfo: failure.Info}
+}
+
+func orderOf(r schema.StartRequest) multisafepay.Order {
+	return multisafepay.Order{
+		OrderID: r.OrderID, TerminalID: r.TerminalID, Amount: r.Amount, Currency: r.Currency,
+		Description: r.Description, NotificationURL: r.NotificationURL, Customer: r.Customer, CustomInfo: r.CustomInfo,
+	}
+}

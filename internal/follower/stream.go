@@ -1,0 +1,124 @@
+package follower
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+
+	"github.com/posbridge/bridge/internal/multisafepay"
+	"github.com/posbridge/bridge/internal/payment"
+	"github.com/posbridge/bridge/schema"
+)
+
+// streamReader keeps one connection to an event stream after the other.
+type streamReader struct {
+	lane    *providerLane
+	session payment.Session
+	lastID  string
+	// room has a token for every event that is read and not stored yet.
+	room chan<- struct{}
+	// tell brings an input to the payment.
+	tell func(payment.Event)
+	// pause paces the connections; opened is when the present one was open.
+	pause  *backoff.ExponentialBackOff
+	opened time.Time
+}
+
+// run connects again and again: at once after a healthy spell, else with growing
+// pauses, and within the group's budget.
+func (r *streamReader) run(ctx context.Context, sealed []byte) {
+	key, err := r.lane.key(ctx, r.session)
+	var stream multisafepay.Stream
+	if err == nil {
+		stream, err = unseal(key, sealedFor(r.session), sealed)
+	}
+	if err != nil {
+		r.lane.report.failed("The stored event stream cannot be opened; the order is asked for instead", refOf(r.session), err)
+		r.tell(payment.StreamEnded{Lost: true, Reason: "the stored event stream cannot be opened"})
+		return
+	}
+	budget := r.lane.budgets.of(r.session.Group)
+	for {
+		if budget.wait(ctx, false, nil) != nil {
+			return
+		}
+		err := r.connect(ctx, stream, budget)
+		if ctx.Err() != nil {
+			return
+		}
+		lost := errors.Is(err, multisafepay.ErrStreamHost) || errors.Is(err, multisafepay.ErrStreamRefused) && expired(stream)
+		if !errors.Is(err, multisafepay.ErrStreamEnded) || r.opened.IsZero() || time.Since(r.opened) < r.lane.rules.BackoffMax {
+			budget.failed(retryAfter(err))
+		}
+		r.tell(payment.StreamEnded{Lost: lost, Reason: "event stream: " + multisafepay.Reason(err)})
+		if lost {
+			return
+		}
+		if !sleep(ctx, max(r.pause.NextBackOff(), retryAfter(err))) {
+			return
+		}
+		r.lane.report.Metrics.StreamReconnected(multisafepay.Reason(err))
+	}
+}
+
+// expired reports whether the token is of no use any more; a gateway may refuse
+// one for a moment.
+func expired(s multisafepay.Stream) bool {
+	at := s.Expires()
+	return at.IsZero() || time.Now().After(at)
+}
+
+// connect makes one connection and reads it to its end.
+func (r *streamReader) connect(ctx context.Context, stream multisafepay.Stream, budget *budget) error {
+	r.opened = time.Time{}
+	err := r.lane.Follow(ctx, stream, r.lastID, multisafepay.StreamHandler{
+		Opened: func() {
+			r.opened = time.Now()
+			budget.succeeded()
+			r.lane.report.Metrics.AddConnectedStreams(1)
+			r.tell(payment.StreamOpened{})
+		},
+		Event:     func(e multisafepay.StreamEvent) { r.event(ctx, e) },
+		Unsettled: func() { r.tell(payment.StreamUnsettled{}) },
+	})
+	if !r.opened.IsZero() {
+		r.lane.report.Metrics.AddConnectedStreams(-1)
+		if time.Since(r.opened) > r.lane.rules.BackoffMax {
+			r.pause.Reset()
+		}
+	}
+	return err
+}
+
+// event brings one event to the payment. When too many wait for NATS it waits,
+// and with it the provider.
+func (r *streamReader) event(ctx context.Context, e multisafepay.StreamEvent) {
+	if e.ID != "" {
+		r.lastID = e.ID
+	}
+	switch {
+	case e.Invalid != nil:
+		r.lane.report.Metrics.EventInvalid()
+		r.tell(payment.StreamInvalid{Reason: e.Invalid.Reason, Type: e.Type, Data: e.Invalid.Data})
+	case e.Order == nil:
+	case e.Order.OrderID != r.session.Order():
+		r.lane.report.Metrics.EventForeign()
+		r.lane.report.failed("The stream told of another order; ignored", refOf(r.session), nil)
+	default:
+		r.status(ctx, e)
+	}
+}
+
+func (r *streamReader) status(ctx context.Context, e multisafepay.StreamEvent) {
+	select {
+	case r.room <- struct{}{}:
+	case <-ctx.Done():
+		return
+	}
+	r.tell(payment.StreamEvent{Observation: payment.Observation{
+		Source: schema.SourceStream, Status: e.Order.Status, Financial: e.Order.FinancialStatus,
+		Transaction: e.Order.TransactionID, SessionID: e.Order.SessionID, EventID: e.ID, At: r.lane.clock.Now(),
+	}})
+}

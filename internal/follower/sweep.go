@@ -1,0 +1,231 @@
+package follower
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.uber.org/zap"
+
+	bus "github.com/posbridge/bridge/internal/bus2"
+	"github.com/posbridge/bridge/internal/payment"
+	"github.com/posbridge/bridge/internal/telemetry"
+)
+
+const (
+	// SweepInterval is how often queue and logs are compared.
+	SweepInterval = 30 * time.Second
+	// sweepRepeat is the time between the two sweeps that must see the same, at
+	// start and after objects were recreated.
+	sweepRepeat = 2 * time.Second
+)
+
+// sweeper compares the queue with the logs: what no redelivery, no heartbeat and
+// no replica will repair. It acts only on what it sees in two sweeps.
+type sweeper struct {
+	f *Follower
+	// seen is what the last sweep saw, by finding.
+	seen map[finding]bool
+}
+
+// finding is something that should not be.
+type finding struct {
+	ref  Ref
+	what string
+	seq  uint64
+}
+
+// What a sweep finds.
+const (
+	// unfollowed: a session in the queue, or an open order, that nobody follows.
+	unfollowed = "unfollowed"
+	// unqueued: an open order whose session is not in the queue.
+	unqueued = "unqueued"
+	// ended: a session in the queue whose order is over.
+	ended = "ended"
+	// unwatched: an order that ended unpaid and that nobody watches.
+	unwatched = "unwatched"
+)
+
+// Sweep compares queue and logs until ctx is over: at once, after every note on
+// again, and every SweepInterval.
+func (f *Follower) Sweep(ctx context.Context, again <-chan struct{}) {
+	s := &sweeper{f: f, seen: map[finding]bool{}}
+	for ctx.Err() == nil {
+		pause := SweepInterval
+		if found, err := s.sweep(ctx); err != nil {
+			f.report.Log.Debug("Queue and logs could not be compared", zap.Error(err))
+			pause = sweepRepeat
+		} else if found {
+			pause = sweepRepeat
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-again:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+	}
+}
+
+// sweep looks once. found is set when something is to be looked at again.
+func (s *sweeper) sweep(ctx context.Context) (found bool, err error) {
+	findings, err := s.look(ctx)
+	if err != nil {
+		return false, err
+	}
+	seen := map[finding]bool{}
+	for _, at := range findings {
+		if s.seen[at] {
+			s.repair(ctx, at)
+			continue
+		}
+		seen[at] = true
+	}
+	s.seen = seen
+	return len(seen) > 0, nil
+}
+
+// look lists everything that should not be.
+func (s *sweeper) look(ctx context.Context) ([]finding, error) {
+	terminals, err := s.f.opts.Bus.QueuedTerminals(ctx)
+	if err != nil {
+		return nil, err
+	}
+	open := s.f.opts.Orders.Open()
+	byTerminal := map[string]Ref{}
+	var findings []finding
+	for ref, owner := range open {
+		if s.f.follows(ref, owner) {
+			byTerminal[ref.Terminal] = ref
+		}
+	}
+	queued := map[string]bool{}
+	for _, terminal := range terminals {
+		queued[terminal] = true
+		if _, followed := byTerminal[terminal]; followed {
+			continue
+		}
+		at, ok, err := s.lookAtSession(ctx, terminal)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			findings = append(findings, at)
+		}
+	}
+	for ref, owner := range open {
+		switch followed := s.f.follows(ref, owner); {
+		case !followed:
+			findings = append(findings, finding{ref: ref, what: unfollowed})
+		case owner == s.f.opts.Rules.Self && !queued[ref.Terminal]:
+			findings = append(findings, finding{ref: ref, what: unqueued})
+		}
+	}
+	if n := len(s.f.opts.Rules.Aftercare); n > 0 {
+		for ref, owner := range s.f.opts.Orders.Watched(s.f.opts.Rules.Aftercare[n-1] + SweepInterval) {
+			if !s.f.follows(ref, owner) && owner != s.f.opts.Rules.Self {
+				findings = append(findings, finding{ref: ref, what: unwatched})
+			}
+		}
+	}
+	return findings, nil
+}
+
+// lookAtSession looks at a session whose terminal no known payment holds.
+func (s *sweeper) lookAtSession(ctx context.Context, terminal string) (finding, bool, error) {
+	d, err := s.f.opts.Bus.Queued(ctx, terminal)
+	if errors.Is(err, bus.ErrNotFound) {
+		return finding{}, false, nil
+	}
+	if err != nil {
+		return finding{}, false, err
+	}
+	at := finding{ref: Ref{d.Terminal, d.Order}, what: unfollowed, seq: d.Seq}
+	log, err := s.f.opts.Bus.ReadLog(ctx, d.Terminal, d.Order, false)
+	if err != nil {
+		return finding{}, false, err
+	}
+	if l := logOf(log); l.Over() && l.Newest().Hash == d.Session.Hash {
+		at.what = ended
+	}
+	return at, true, nil
+}
+
+// follows reports whether a replica that is there follows the order, as far as
+// is known without asking it.
+func (f *Follower) follows(ref Ref, owner string) bool {
+	if owner != f.opts.Rules.Self {
+		return owner != "" && f.peers.isThere(owner)
+	}
+	got := make(chan bool, 1)
+	return f.post(func() { got <- f.actors[ref] != nil }) && <-got
+}
+
+// repair acts on what two sweeps saw. Everything it does is decided again from
+// the log by the payment itself.
+func (s *sweeper) repair(ctx context.Context, at finding) {
+	f := s.f
+	f.report.Metrics.SweepRepaired(at.what)
+	f.report.Log.Warn("A sweep repairs what it found twice", zap.String(telemetry.KeyReason, at.what),
+		zap.String(telemetry.KeyTerminal, at.ref.Terminal), zap.String(telemetry.KeyOrder, at.ref.Order))
+	switch at.what {
+	case ended:
+		if err := f.opts.Bus.DeleteSession(ctx, at.seq); err != nil {
+			f.report.Log.Debug("A session that is over could not be removed", zap.Error(err))
+		}
+	case unqueued:
+		s.requeue(ctx, at.ref)
+	case unfollowed:
+		if at.seq != 0 {
+			s.take(ctx, at)
+			return
+		}
+		f.post(func() { f.find(at.ref) })
+	case unwatched:
+		f.post(func() { f.find(at.ref) })
+	}
+}
+
+// take begins with a session that was not delivered in time.
+func (s *sweeper) take(ctx context.Context, at finding) {
+	d, err := s.f.opts.Bus.Queued(ctx, at.ref.Terminal)
+	if err != nil || d.Seq != at.seq {
+		return
+	}
+	d.Delivered = 2 // another replica may have worked on it: nothing is taken for granted
+	d.Handle = ""
+	s.f.Deliver(d)
+}
+
+// requeue queues the session of a payment that this replica follows again, if
+// its terminal is free.
+func (s *sweeper) requeue(ctx context.Context, ref Ref) {
+	got := make(chan payment.Session, 1)
+	if !s.f.post(func() {
+		var session payment.Session
+		if a := s.f.actors[ref]; a != nil && a.payment.Active() && !a.payment.State.Final {
+			session = a.payment.Session
+		}
+		got <- session
+	}) {
+		return
+	}
+	p := <-got
+	if p.Hash == "" {
+		return
+	}
+	seq, err := s.f.opts.Bus.Enqueue(ctx, bus.Session{
+		V: bus.Version, Request: p.Request, Hash: p.Hash, Nonce: p.Nonce, Group: p.Group, Trace: p.Trace,
+	})
+	if err != nil {
+		s.f.report.Log.Debug("An open payment could not be queued again", zap.String(telemetry.KeyOrder, ref.Order), zap.Error(err))
+		return
+	}
+	s.f.post(func() {
+		if a := s.f.actors[ref]; a != nil {
+			s.f.step(a, payment.Requeued{Seq: seq})
+		}
+	})
+}

@@ -1,0 +1,66 @@
+package follower
+
+import (
+	"time"
+
+	bus "github.com/posbridge/bridge/internal/bus2"
+	"github.com/posbridge/bridge/internal/payment"
+)
+
+// sessionOf is the session of a delivery. Its times are those of NATS.
+func sessionOf(d bus.Delivery, startDeadline time.Duration) payment.Session {
+	s := d.Session
+	return payment.Session{
+		Request: s.Request, Hash: s.Hash, Nonce: s.Nonce, Group: s.Group, Reply: s.Reply,
+		StartedAt: d.StoredAt, Deadline: d.StoredAt.Add(startDeadline), Trace: s.Trace,
+	}
+}
+
+func placeOf(d bus.Delivery, logCreated time.Time) payment.Place {
+	return payment.Place{Seq: d.Seq, Handle: d.Handle, Delivered: d.Delivered, StoredAt: d.StoredAt, LogCreated: logCreated}
+}
+
+func wireClaim(c payment.Claim) bus.Claim {
+	s := c.Session
+	return bus.Claim{
+		V: bus.Version, Replica: c.Replica, Owner: c.Owner, Epoch: c.Epoch, Phase: bus.Phase(c.Phase),
+		Group: s.Group, Request: s.Request, Hash: s.Hash, Nonce: s.Nonce, Reply: s.Reply, Trace: s.Trace,
+		SessionID: c.SessionID, Sealed: c.Sealed, QueueSeq: c.QueueSeq, Handle: c.Handle,
+		Amount: s.Request.Amount, Currency: s.Request.Currency, StartedAt: s.StartedAt, Deadline: s.Deadline,
+		UpdatedAt: c.UpdatedAt, Answer: c.Answer,
+	}
+}
+
+func claimOf(c bus.Claim) payment.Claim {
+	return payment.Claim{
+		Owner: c.Owner, Replica: c.Replica, Epoch: c.Epoch, Phase: payment.ClaimPhase(c.Phase),
+		Session: payment.Session{
+			Request: c.Request, Hash: c.Hash, Nonce: c.Nonce, Group: c.Group, Reply: c.Reply,
+			StartedAt: c.StartedAt, Deadline: c.Deadline, Trace: c.Trace,
+		},
+		SessionID: c.SessionID, Sealed: c.Sealed, Handle: c.Handle, QueueSeq: c.QueueSeq,
+		Answer: c.Answer, UpdatedAt: c.UpdatedAt,
+	}
+}
+
+func wireStatus(e payment.Entry, trace map[string]string) bus.Status {
+	return bus.Status{
+		Event: e.Event, Hash: e.Hash, Group: e.Group, Replica: e.Replica, Epoch: e.Epoch,
+		EventID: e.EventID, StartedAt: e.StartedAt, Trace: trace,
+	}
+}
+
+func logOf(l bus.Log) payment.Log {
+	log := payment.Log{Last: l.Last, Created: l.Created}
+	if l.Claim != nil {
+		claim := claimOf(*l.Claim)
+		log.Claim = &claim
+	}
+	for _, s := range l.Statuses {
+		log.Entries = append(log.Entries, payment.Entry{
+			Event: s.Event, Hash: s.Hash, Group: s.Group, Replica: s.Replica, Epoch: s.Epoch,
+			EventID: s.EventID, StartedAt: s.StartedAt, Seq: s.Seq,
+		})
+	}
+	return log
+}
