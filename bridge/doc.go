@@ -1,23 +1,8 @@
-// Package bridge is the daemon: it takes payment commands from NATS, follows
-// each payment at MultiSafepay and publishes every change of its status.
+// Package bridge is the daemon: configuration, wiring, lifecycle and readiness.
 //
-// A session is one payment. It is queued under its terminal, which locks the
-// terminal, and handed to one replica:
-//
-//	             ┌─────────── redelivered: a follower died, or was too slow ──────────┐
-//	             ▼                                                                    │
-//	queued ──▶ claim ──▶ creating ──▶ open ──▶ (statuses) ──▶ final ──▶ unlocked ──▶ settled
-//	             │           │          │                       ▲
-//	             │           ▼          └── SESSION_TIMEOUT: ───┘
-//	             │        refused           unresolved
-//	             │      (nothing exists)
-//	             ├──▶ final already, or refused: unlocked at once
-//	             └──▶ another replica has it: left, and never acknowledged
-//
-// From claim to final the session may be lost to another replica (the record
-// names it, or a publish is refused), handed over (this replica drains) or
-// stopped (the process ends); all three leave the message in the queue.
-//
-// What is decided about statuses is decided in Fold and State.CatchUp, which
-// are pure. Everything that happens to a session happens in one goroutine.
+// What happens to a payment is decided in internal/payment and executed in
+// internal/follower; commands are answered in internal/commands. This package
+// reads the configuration (config*.go), connects to NATS and keeps the JetStream
+// objects (nats.go, objects.go), starts and stops the parts in order
+// (lifecycle.go, daemon.go), and says whether the replica serves (readiness.go).
 package bridge

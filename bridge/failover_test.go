@@ -7,47 +7,11 @@ import (
 	"net/http"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/posbridge/bridge/bridge"
 	"github.com/posbridge/bridge/internal/redact"
 	"github.com/posbridge/bridge/internal/simulator"
-	"github.com/posbridge/bridge/schema"
 )
-
-// A drained replica hands its sessions over at once; nothing is lost or doubled.
-func TestDrainHandsSessionsOver(t *testing.T) {
-	t.Parallel()
-	b := setup(t, options{simulator: simulator.Options{Manual: true}})
-	first := b.run(func(c *bridge.Config) { c.Timing.ReplicaTTL = time.Minute })
-	for i := range 4 {
-		b.start(order(fmt.Sprintf("o-%d", i), fmt.Sprintf("SIM0000%d", i+1)))
-		b.await(fmt.Sprintf("o-%d", i), "initialized")
-	}
-	second := b.run(func(c *bridge.Config) { c.Timing.ReplicaTTL = time.Minute })
-	began := time.Now()
-	first.drain()
-	if first.err != nil {
-		t.Errorf("Run returned %v", first.err)
-	}
-	if took := time.Since(began); took > 4*time.Second {
-		t.Errorf("the drain took %s", took)
-	}
-	second.waitMetric("pos_bridge_sessions_active", "4")
-	second.waitMetric("pos_bridge_failovers_total", "0") // handed over, not lost
-	for i := range 4 {
-		if got := b.getOrder(fmt.Sprintf("SIM0000%d", i+1), fmt.Sprintf("o-%d", i)); got.Replica != second.id || !got.Active {
-			t.Errorf("got %+v, want it followed by %s", got, second.id)
-		}
-		b.act(fmt.Sprintf("SIM0000%d", i+1), simulator.ActDecline, simulator.ActApprove)
-	}
-	for i := range 4 {
-		id := fmt.Sprintf("o-%d", i)
-		b.wait(func() string { return "completed" }, func() bool { return last(b.eventsOf(id)) == "completed" })
-		b.await(id, "initialized", "declined", "initialized", "completed")
-		b.waitFree(fmt.Sprintf("SIM0000%d", i+1))
-	}
-}
 
 // A replica that is alone and drains leaves its sessions to whoever comes next.
 func TestRestart(t *testing.T) {
@@ -262,52 +226,4 @@ func (l *line) mend() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.broken = false
-}
-
-// A replica that was cut off while it created an order finds, when it is back,
-// that the start was dropped meanwhile: no terminal rings for a till that has
-// left, so it cancels what it made.
-func TestOrderMadeAfterItsStartWasDropped(t *testing.T) {
-	t.Parallel()
-	asked, release := make(chan struct{}), make(chan struct{})
-	p := &provider{}
-	p.create = func(w http.ResponseWriter, r *http.Request, order fields) {
-		close(asked)
-		<-release
-		p.make(order)
-		created(w, r, order)
-	}
-	p.cancel = func(w http.ResponseWriter, r *http.Request, id string) {
-		p.become("cancelled")
-		yes(w, fields{"order_id": id, "status": "cancelled"})
-	}
-	b := setup(t, options{provider: p})
-	line := newLine(t, b.nats.Port())
-	first := b.run(func(c *bridge.Config) {
-		c.NATS.URL = redact.NewSecret("nats://" + line.addr)
-		c.Timing.StartDeadline, c.Timing.RequestTimeout = 500*time.Millisecond, patience
-	})
-	answered := make(chan reply, 1)
-	go func() {
-		got, _ := b.try("pos.payment.start", order("a", terminal1))
-		answered <- got
-	}()
-	<-asked
-	line.cut()
-	first.waitReady(http.StatusServiceUnavailable)
-	b.run(func(c *bridge.Config) {
-		c.Timing.StartDeadline, c.Timing.RequestTimeout = 500*time.Millisecond, 200*time.Millisecond
-	})
-	got := <-answered
-	got.t = t
-	got.failed(schema.ProviderUnavailable)
-	b.waitFree(terminal1)
-	line.mend()
-	first.waitReady(http.StatusOK)
-	close(release)
-	eventually(t, "the order is cancelled at the provider", func() bool { return p.called("cancel") == 1 })
-	first.waitMetric("pos_bridge_sessions_active", "0")
-	if got := b.events("a"); len(got) > 0 {
-		t.Errorf("statuses came: %+v", got)
-	}
 }

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/posbridge/bridge/bridge"
 	"github.com/posbridge/bridge/internal/simulator"
 	"github.com/posbridge/bridge/schema"
 )
@@ -103,17 +102,4 @@ func TestListOfANewReplica(t *testing.T) {
 	if len(got) != 1 || got[0].OrderID != "a" || got[0].Status != "initialized" {
 		t.Errorf("got %+v", got)
 	}
-}
-
-// Statuses are kept for BRIDGE_STATUS_MAX_AGE; an order is then forgotten.
-func TestOrderIsForgotten(t *testing.T) {
-	t.Parallel()
-	b := setup(t, options{})
-	b.run(func(c *bridge.Config) { c.NATS.StatusMaxAge = time.Second })
-	b.start(order("a", terminal1))
-	b.await("a", "initialized", "completed")
-	b.forget()
-	eventually(t, "the order is forgotten", func() bool {
-		return b.do("pos.payment.get", fields{"order_id": "a", "terminal_id": terminal1}).header.Get(schema.HeaderErrorCode) == "404"
-	})
 }

@@ -3,7 +3,6 @@ package bridge_test
 import (
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/posbridge/bridge/internal/simulator"
 	"github.com/posbridge/bridge/schema"
@@ -39,32 +38,6 @@ func TestNATSOutage(t *testing.T) {
 	}
 	if got := b.start(order("next", terminal1)); !got.Created {
 		t.Errorf("got %+v", got)
-	}
-}
-
-// The open sessions are listed as soon as commands are served again.
-func TestListAfterAnOutage(t *testing.T) {
-	t.Parallel()
-	b := setup(t, options{simulator: simulator.Options{Manual: true}})
-	b.miss()
-	b.run()
-	b.start(order("a", terminal1))
-	b.await("a", "initialized")
-	b.nats.Shutdown()
-	if err := b.nats.Restart(); err != nil {
-		t.Fatal(err)
-	}
-	b.waitConnected()
-	eventually(t, "commands are served again", func() bool { // and a record is written
-		r, err := b.try("pos.payment.start", order("b", terminal2))
-		return err == nil && r.header.Get(schema.HeaderErrorCode) == ""
-	})
-	began := time.Now()
-	if got := b.list(); len(got) != 2 {
-		t.Errorf("list: %+v, want two sessions", got)
-	}
-	if took := time.Since(began); took > 5*time.Second {
-		t.Errorf("the list took %s", took)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/posbridge/bridge/internal/overview"
 	"github.com/posbridge/bridge/internal/telemetry"
 )
 
@@ -24,7 +25,6 @@ const (
 	condObjects  = "jetstream"
 	condSessions = "sessions"
 	condWrites   = "writes"
-	condStuck    = "stuck"
 	condService  = "service"
 	condDraining = "draining"
 )
@@ -51,6 +51,19 @@ func (r *readiness) set(condition, reason string) (changed bool) {
 	}
 	r.metrics.SetReady(len(r.reasons) == 0)
 	return before != reason || had != (reason != "")
+}
+
+// forPage is how the parts of the replica are, as the console shows them.
+func (r *readiness) forPage() overview.State {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := overview.State{NATS: r.reasons[condNATS], Service: r.reasons[condService], Stopping: r.reasons[condDraining] != ""}
+	for _, c := range []string{condObjects, condWrites, condSessions} {
+		if s.JetStream == "" {
+			s.JetStream = r.reasons[c]
+		}
+	}
+	return s
 }
 
 // state is the body of /readyz.

@@ -348,7 +348,7 @@ func (b *bundle) connectBus() *bus.Bus {
 	b.t.Helper()
 	connected := make(chan struct{}, 1)
 	c, err := bus.Connect(bus.Options{
-		URLs: b.natsURL, Name: b.t.Name(), Space: b.space, Replicas: 1, StatusMaxAge: time.Hour, AckWait: time.Second,
+		URLs: b.natsURL, Name: b.t.Name(), Space: b.space, Replicas: 1, StatusMaxAge: 3 * time.Hour, ClaimTTL: 2 * time.Hour, ReplicaTTL: 2 * time.Second,
 		Events: bus.ConnectionEvents{Connected: func(string) { connected <- struct{}{} }},
 	})
 	if err != nil {

@@ -185,38 +185,6 @@ func TestTerminalIsFreeWithTheFinalEvent(t *testing.T) {
 	}
 }
 
-func TestScopedSubjects(t *testing.T) {
-	t.Parallel()
-	b := setup(t, options{simulator: simulator.Options{Manual: true}})
-	b.run()
-	got := b.do("pos.SIM00001.payment.start", fields{"order_id": "a", "amount": 1000, "currency": "EUR"}).started()
-	if got.TerminalID != terminal1 || !got.Created {
-		t.Errorf("start: got %+v", got)
-	}
-	if got := into[schema.Session](b.do("pos.SIM00001.payment.get", fields{"order_id": "a"}), "session"); got.TerminalID != terminal1 {
-		t.Errorf("get: got %+v", got)
-	}
-	for _, command := range []string{"start", "cancel", "get"} {
-		body := fields{"order_id": "a", "terminal_id": terminal2}
-		if command == "start" {
-			body = order("a", terminal2)
-		}
-		if e := b.do("pos.SIM00001.payment."+command, body).failed(schema.InvalidRequest); !strings.Contains(e.Message, "terminal_id") {
-			t.Errorf("%s: the message does not name the field: %q", command, e.Message)
-		}
-		delete(body, "terminal_id")
-		for _, bad := range []string{"SIM%01", "ж", strings.Repeat("x", 33), "a,b"} {
-			b.do("pos."+bad+".payment."+command, body).failed(schema.InvalidRequest)
-		}
-	}
-	if got := into[schema.CancelReply](b.do("pos.SIM00001.payment.cancel", fields{"order_id": "a"}), "cancel-reply"); got.Status != "cancelled" {
-		t.Errorf("cancel: got %+v", got)
-	}
-	if _, err := b.try("pos.SIM00001.payment.list", fields{}); !errors.Is(err, nats.ErrNoResponders) {
-		t.Errorf("list of a terminal: got %v, want nobody there", err)
-	}
-}
-
 func TestStartWithoutReplySubject(t *testing.T) {
 	t.Parallel()
 	b := setup(t, options{})
@@ -267,7 +235,7 @@ func TestOtherPrefix(t *testing.T) {
 	if got.Created || got.Status != "completed" {
 		t.Errorf("got %+v", got)
 	}
-	for _, name := range []string{"SHOP-1_TILL_STATUS", "SHOP-1_TILL_SESSIONS", "KV_shop-1_till_sessions"} {
+	for _, name := range []string{"SHOP-1_TILL_STATUS", "SHOP-1_TILL_SESSIONS"} {
 		if _, err := b.js.Stream(b.ctx, name); err != nil {
 			t.Errorf("stream %s: %v", name, err)
 		}
@@ -332,20 +300,20 @@ func TestReplyMeansThatTheSessionWouldSurvive(t *testing.T) {
 	if err != nil {
 		t.Fatalf("the session is not in the queue: %v", err)
 	}
-	bucket, err := b.js.KeyValue(b.ctx, "pos_sessions")
+	statuses, err := b.js.Stream(b.ctx, "POS_STATUS")
 	if err != nil {
 		t.Fatal(err)
 	}
-	entry, err := bucket.Get(b.ctx, terminal1)
+	entry, err := statuses.GetLastMsgForSubject(b.ctx, "pos.SIM00001.a.claim")
 	if err != nil {
-		t.Fatalf("there is no record: %v", err)
+		t.Fatalf("there is no claim: %v", err)
 	}
-	var record bus.Record
-	strictly(t, entry.Value(), &record)
-	if record.Phase != bus.Open || record.Replica != r.id || record.SessionID != got.SessionID || len(record.Sealed) == 0 || record.Order != "a" {
-		t.Errorf("the record says %+v", record)
+	var claim bus.Claim
+	strictly(t, entry.Data, &claim)
+	if claim.Phase != bus.PhaseOpen || claim.Replica != r.id || claim.SessionID != got.SessionID || len(claim.Sealed) == 0 || claim.Request.OrderID != "a" {
+		t.Errorf("the claim says %+v", claim)
 	}
-	for _, stored := range [][]byte{queued.Data, entry.Value(), record.Sealed} {
+	for _, stored := range [][]byte{queued.Data, entry.Data, claim.Sealed} {
 		for _, secret := range []string{"token-of-", "/v1/json/events/", apiKey} {
 			if bytes.Contains(stored, []byte(secret)) {
 				t.Errorf("%q is stored in the clear in %s", secret, stored)
@@ -387,20 +355,4 @@ func TestConcurrentStarts(t *testing.T) {
 	if got := b.sim.Calls("a").Create; got != 1 {
 		t.Errorf("the provider was asked %d times to create the order", got)
 	}
-}
-
-// An order id that is used on another terminal is the provider's to refuse.
-func TestOrderOfAnotherTerminal(t *testing.T) {
-	t.Parallel()
-	b := setup(t, options{simulator: simulator.Options{Manual: true}})
-	b.run()
-	b.start(order("a", terminal1))
-	e := b.do("pos.payment.start", order("a", terminal2)).failed(schema.ProviderRejected)
-	if e.Provider == nil || e.Provider.ErrorCode != 1006 {
-		t.Errorf("got %+v", e)
-	}
-	b.waitFree(terminal2)
-	b.await("a", "initialized")
-	b.act(terminal1, simulator.ActCancel)
-	b.await("a", "initialized", "cancelled")
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/cenkalti/backoff/v4"
 	"go.uber.org/zap"
 
-	bus "github.com/posbridge/bridge/internal/bus2"
+	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/telemetry"
 )
 

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	bus "github.com/posbridge/bridge/internal/bus2"
+	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/schema"
 )
 

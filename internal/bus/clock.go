@@ -5,22 +5,22 @@ import (
 	"time"
 )
 
-// clock tells the time as the NATS server has it, so that all replicas have the
-// same one, whatever the clocks of their own machines say or jump to.
+// clock tells the time of the NATS server, so that all replicas agree on it,
+// whatever the clocks of their own machines say.
 type clock struct {
 	mu sync.Mutex
-	// At local, by this machine's monotonic clock, the server said server. The
-	// answer took rtt, which bounds how far off that is.
+	// At local (this machine's monotonic clock) the server's clock showed server.
+	// The answer took rtt, which bounds the error.
 	local, server time.Time
 	rtt           time.Duration
 }
 
-// anchorAge is how long a better observation is preferred to a newer one.
+// anchorAge is how long a more exact observation is preferred to a newer one.
 const anchorAge = time.Minute
 
 // observe takes the time that the server put into an answer.
 func (c *clock) observe(asked, answered, server time.Time) {
-	if server.IsZero() { // a server before 2.10 does not say
+	if server.IsZero() { // servers before 2.10 do not send it
 		return
 	}
 	c.mu.Lock()
@@ -31,7 +31,7 @@ func (c *clock) observe(asked, answered, server time.Time) {
 		if off.Abs() <= (rtt+c.rtt)/2 {
 			return
 		}
-		// What was heard before does not hold any more: one of the clocks has jumped.
+		// The earlier observation no longer fits: one of the clocks has jumped.
 	}
 	c.local, c.server, c.rtt = asked.Add(rtt/2), server, rtt
 }
@@ -45,7 +45,8 @@ func (c *clock) now() time.Time {
 	return c.server.Add(time.Since(c.local)).UTC()
 }
 
-// Now is the time by the NATS server's clock, as it was heard last with the
-// answer about a stream; by the machine's own before anything was heard. In a
-// cluster the servers' clocks are one as far as they are kept so.
-func (b *Bus) Now() time.Time { return b.clock.now() }
+// skew is the server's time minus this machine's, 0 before the first observation.
+func (c *clock) skew() time.Duration {
+	// Without the monotonic reading: this machine's clock may have been set since.
+	return c.now().Sub(time.Now().Round(0))
+}

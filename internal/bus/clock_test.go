@@ -16,6 +16,9 @@ func TestClock(t *testing.T) {
 			if got := time.Until(c.now()); got != ahead {
 				t.Errorf("the clock is ahead by %s, want %s", got, ahead)
 			}
+			if got := c.skew(); got != ahead {
+				t.Errorf("the skew is %s, want %s", got, ahead)
+			}
 		}
 		want(0)
 		c.observe(here(-10*time.Millisecond), here(0), time.Time{}) // an old server

@@ -7,7 +7,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// remakeConsumer is the hint for a consumer that cannot be set right.
+// remakeConsumer is the hint for a consumer that cannot be corrected.
 const remakeConsumer = "delete it and let the bridge make its own"
 
 // consumerTitle names the consumer in errors.
@@ -15,12 +15,12 @@ func (b *Bus) consumerTitle() string {
 	return "consumer " + consumerName + " of stream " + b.space.SessionStream()
 }
 
-// pushConsumer is what is wrong with a consumer that nobody can ask for sessions.
+// pushConsumer is the error for a consumer that replicas cannot ask for sessions.
 func (b *Bus) pushConsumer() *UnfitError {
-	return &UnfitError{b.consumerTitle(), "it pushes its messages to a subject, where replicas ask for theirs", remakeConsumer}
+	return &UnfitError{b.consumerTitle(), "it pushes its messages to a subject, but replicas pull them", remakeConsumer}
 }
 
-// consumerFits holds an existing consumer to what the bridge does not change in it.
+// consumerFits checks what the bridge cannot change in an existing consumer.
 func (b *Bus) consumerFits(got *jetstream.ConsumerInfo) error {
 	c := got.Config
 	switch {
@@ -29,21 +29,20 @@ func (b *Bus) consumerFits(got *jetstream.ConsumerInfo) error {
 	case c.FilterSubject != "" || len(c.FilterSubjects) > 0:
 		return &UnfitError{b.consumerTitle(), "it is filtered", remakeConsumer}
 	case c.MemoryStorage:
-		return &UnfitError{b.consumerTitle(), "it is kept in memory: a restart of the server forgets who has which session", remakeConsumer}
+		return &UnfitError{b.consumerTitle(), "it is kept in memory: a restart of the server forgets which replica has which session", remakeConsumer}
 	case c.ReplayPolicy != jetstream.ReplayInstantPolicy:
-		return &UnfitError{b.consumerTitle(), "it replays sessions at the pace at which they came", remakeConsumer}
+		return &UnfitError{b.consumerTitle(), "it replays sessions at the pace at which they were stored", remakeConsumer}
 	case got.Paused:
 		return &UnfitError{
-			b.consumerTitle(), fmt.Sprintf("it is paused for another %s: no session is handed to anybody", got.PauseRemaining.Round(time.Second)),
+			b.consumerTitle(), fmt.Sprintf("it is paused for another %s: no session is delivered", got.PauseRemaining.Round(time.Second)),
 			fmt.Sprintf("nats consumer resume %s %s", b.space.SessionStream(), consumerName),
 		}
 	}
 	return nil
 }
 
-// wrongSettings lists what keeps a consumer from handing every session to a
-// replica, and again to another one in time. The server lets it be changed, so
-// that the bridge sets it right.
+// wrongSettings lists what keeps a consumer from delivering every session, and
+// from delivering it again in time. The bridge corrects these settings.
 func wrongSettings(c jetstream.ConsumerConfig) []string {
 	var wrong []string
 	add := func(is bool, format string, args ...any) {

@@ -4,159 +4,41 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Server is what a connection tells of the server at its other end.
-type Server struct {
-	// Address without credentials; Name, Version and Cluster as the server says.
-	// Cluster is empty when the server is in none.
-	Address, Name, Version, Cluster string
-	// TLS is true when the connection is encrypted; Local when it does not leave
-	// the machine.
-	TLS, Local bool
-	// Authenticated is true when the server asks who is there.
-	Authenticated bool
-	// MaxPayload is the longest message it takes, in bytes.
-	MaxPayload int64
-	// RoundTrip is the shortest of some.
-	RoundTrip time.Duration
-	// Known is how many servers the client knows of.
-	Known int
-}
-
-// roundTrips is how often the way to the server and back is measured.
-const roundTrips = 5
-
-// Server looks at the connection. It fails when there is none.
-func (b *Bus) Server() (Server, error) {
-	s := Server{
-		Address:       b.ServerHost(),
-		Name:          b.conn.ConnectedServerName(),
-		Version:       b.conn.ConnectedServerVersion(),
-		Cluster:       b.conn.ConnectedClusterName(),
-		Authenticated: b.conn.AuthRequired(),
-		MaxPayload:    b.conn.MaxPayload(),
-		Known:         max(len(b.conn.Servers()), len(b.conn.DiscoveredServers())),
-	}
-	_, err := b.conn.TLSConnectionState()
-	s.TLS = err == nil
-	s.Local = isLocal(s.Address)
-	for range roundTrips {
-		took, err := b.conn.RTT()
-		if err != nil {
-			return s, fmt.Errorf("measure the round trip: %w", err)
-		}
-		if s.RoundTrip == 0 || took < s.RoundTrip {
-			s.RoundTrip = took
-		}
-	}
-	return s, nil
-}
-
-// isLocal tells of an address, with or without scheme and port, whether it is
-// this machine's own.
-func isLocal(address string) bool {
-	if _, rest, ok := strings.Cut(address, "://"); ok {
-		address = rest
-	}
-	if host, _, err := net.SplitHostPort(address); err == nil {
-		address = host
-	}
-	ip := net.ParseIP(address)
-	return address == "localhost" || ip != nil && ip.IsLoopback()
-}
-
-// LastError returns what the connection met last, nil if nothing.
-func (b *Bus) LastError() error { return b.conn.LastError() }
-
-// Account is what JetStream allows the account of the connection, and what of
-// that is in use. A limit of -1 is none.
-type Account struct {
-	Streams, MaxStreams     int
-	Consumers, MaxConsumers int
-	// Stored and MaxStored are bytes of file storage.
-	Stored, MaxStored int64
-	// MaxStreamStored is the most that one stream may store, in bytes; -1 and 0
-	// are none.
-	MaxStreamStored int64
-	// BytesRequired is true when every stream must say how much it may store,
-	// which those of the bridge do not.
-	BytesRequired bool
-	// MaxAckPending is the most that a consumer may have out at once.
-	MaxAckPending int
-}
-
-// Account asks JetStream what the account may do. Its errors are those of
-// Ensure: *UnfitError when waiting does not help.
-func (b *Bus) Account(ctx context.Context) (Account, error) {
-	if err := b.ensureJetStream(ctx); err != nil {
-		return Account{}, err
-	}
-	ctx, cancel := limit(ctx)
-	defer cancel()
-	info, err := b.js.AccountInfo(ctx)
-	if err != nil {
-		return Account{}, b.explain("ask for JetStream", err)
-	}
-	tier := info.Tier
-	if t, ok := info.Tiers[fmt.Sprintf("R%d", b.opts.Replicas)]; ok {
-		tier = t
-	}
-	return Account{
-		Streams: tier.Streams, MaxStreams: orNone(tier.Limits.MaxStreams),
-		Consumers: tier.Consumers, MaxConsumers: orNone(tier.Limits.MaxConsumers),
-		Stored: int64(tier.Store), MaxStored: tier.Limits.MaxStore,
-		MaxStreamStored: tier.Limits.StoreMaxStreamBytes,
-		BytesRequired:   tier.Limits.MaxBytesRequired,
-		MaxAckPending:   orNone(tier.Limits.MaxAckPending),
-	}, nil
-}
-
-func orNone(limit int) int {
-	if limit == 0 {
-		return -1
-	}
-	return limit
-}
-
-// Object is a stream, a bucket or a consumer that the bridge needs, as it is.
+// Object is the state of a stream or consumer that the bridge needs.
 type Object struct {
-	// Name with its kind, as "stream POS_STATUS".
+	// Name with its kind, for example "stream POS_STATUS".
 	Name string
-	// Exists is false when the bridge would make it at its start.
+	// Exists is false if the bridge would create it at its start.
 	Exists bool
-	// Unfit is why the bridge cannot use it as it is, or cannot make it, an
-	// *UnfitError; nil when it can, as far as is known.
+	// Unfit is an *UnfitError if the bridge cannot use or create it, as far as is
+	// known.
 	Unfit error
-	// Differs lists what is otherwise than this configuration would make it.
+	// Differs lists the settings that this configuration would choose differently.
 	Differs []Difference
-	// Copies is how many replicas it has, Away how many of those are not there or
-	// lag.
+	// Copies is how many replicas it has, Away how many of those are away or lag.
 	Copies, Away int
-	// Messages and Bytes in a stream; for the consumer Messages are those that
-	// nobody was handed yet.
+	// Messages and Bytes in a stream. For the consumer, Messages are those that were
+	// not delivered yet.
 	Messages, Bytes uint64
-	// Handed and Waiting are the consumer's: sessions that replicas have, and
-	// replicas that ask for one.
+	// Handed and Waiting belong to the consumer: sessions that replicas have, and
+	// requests of replicas for sessions.
 	Handed, Waiting int
-	// Time is the server's clock at Asked, by ours; zero when it does not exist.
+	// Time is the server's clock when ours showed Asked; zero if it does not exist.
 	Time, Asked time.Time
 }
 
-// Difference is a setting of an object that weakens something, and what to do.
-type Difference struct{ Problem, Hint string }
-
-// Inspect looks at every object that Ensure would make or check, and changes
-// nothing. It fails when JetStream does not answer; what is wrong with an
-// object stands in it.
+// Inspect looks at every object that Ensure would create or check, and changes
+// nothing. It fails if JetStream does not answer; Object.Unfit is what is wrong with
+// an object.
 func (b *Bus) Inspect(ctx context.Context) ([]Object, error) {
 	var objects []Object
-	for _, want := range []jetstream.StreamConfig{b.statusStream(), b.sessionStream(), b.recordStream()} {
+	for _, want := range []jetstream.StreamConfig{b.statusStream(), b.sessionStream()} {
 		o, err := b.inspectStream(ctx, want)
 		if err != nil {
 			return objects, err
@@ -170,11 +52,22 @@ func (b *Bus) Inspect(ctx context.Context) ([]Object, error) {
 	return append(objects, o), nil
 }
 
+// Warnings lists how the existing objects differ from what this replica would
+// create, without being unfit: fewer days, fewer copies. Nothing is changed: an
+// operator may have wanted it so.
+func (b *Bus) Warnings(ctx context.Context) ([]string, error) {
+	objects, err := b.Inspect(ctx)
+	var warnings []string
+	for _, o := range objects {
+		for _, d := range o.Differs {
+			warnings = append(warnings, fmt.Sprintf("%s: %s; %s", o.Name, d.Problem, d.Hint))
+		}
+	}
+	return warnings, err
+}
+
 func (b *Bus) inspectStream(ctx context.Context, want jetstream.StreamConfig) (Object, error) {
 	o := Object{Name: "stream " + want.Name}
-	if bucket, ok := strings.CutPrefix(want.Name, "KV_"); ok {
-		o.Name = "bucket " + bucket
-	}
 	ctx, cancel := limit(ctx)
 	defer cancel()
 	asked := time.Now()
@@ -191,15 +84,15 @@ func (b *Bus) inspectStream(ctx context.Context, want jetstream.StreamConfig) (O
 	o.Asked, o.Time = asked.Add(time.Since(asked)/2), info.TimeStamp
 	o.Messages, o.Bytes = info.State.Msgs, info.State.Bytes
 	o.Copies, o.Away = info.Config.Replicas, away(info.Cluster)
-	o.Unfit = fits(want, info.Config)
+	o.Unfit = b.fits(want, info.Config)
 	o.Differs = differences(want, info.Config)
 	return o, nil
 }
 
-// overlap looks for a stream that takes subjects of one that must be made. That
-// needs a right that the bridge itself can do without: nil when it is not there.
+// overlap looks for a stream that takes subjects of one that must be created. This
+// needs a right that the bridge itself does not need; without it overlap is nil.
 func (b *Bus) overlap(ctx context.Context, want jetstream.StreamConfig) error {
-	if may, err := b.May(ctx, Right{Subject: "$JS.API.STREAM.NAMES"}); err != nil || !may {
+	if may, err := b.May(ctx, Right{Subject: b.apiSubject("STREAM.NAMES")}); err != nil || !may {
 		return nil
 	}
 	for _, subject := range want.Subjects {
@@ -210,7 +103,7 @@ func (b *Bus) overlap(ctx context.Context, want jetstream.StreamConfig) error {
 		}
 		if other != "" && names.Err() == nil {
 			return &UnfitError{
-				"stream " + want.Name, fmt.Sprintf("it cannot be made: stream %s takes %s", other, subject),
+				"stream " + want.Name, fmt.Sprintf("it cannot be created: stream %s takes %s", other, subject),
 				"remove that subject from the other stream, or set BRIDGE_SUBJECT_PREFIX to a prefix that no other stream takes",
 			}
 		}
@@ -218,7 +111,7 @@ func (b *Bus) overlap(ctx context.Context, want jetstream.StreamConfig) error {
 	return nil
 }
 
-// away counts the copies that are not there or not up to date.
+// away counts the copies that are offline or lag.
 func away(c *jetstream.ClusterInfo) int {
 	if c == nil {
 		return 0
@@ -233,62 +126,6 @@ func away(c *jetstream.ClusterInfo) int {
 		n++
 	}
 	return n
-}
-
-// differences lists what of an existing stream weakens a promise without making
-// the stream unfit.
-func differences(want, got jetstream.StreamConfig) []Difference {
-	var list []Difference
-	differs := func(hint, problem string, args ...any) {
-		list = append(list, Difference{fmt.Sprintf(problem, args...), hint})
-	}
-	edit := "nats stream edit " + want.Name
-	if got.Replicas != want.Replicas {
-		copying := edit
-		if bucket, ok := strings.CutPrefix(want.Name, "KV_"); ok {
-			copying = "nats kv edit " + bucket // nats asks back before it edits a bucket's stream
-		}
-		differs(fmt.Sprintf("%s --replicas %d, or change the variable", copying, want.Replicas),
-			"%s, BRIDGE_JETSTREAM_REPLICAS asks for %d", copies(got.Replicas), want.Replicas)
-	}
-	if want.MaxAge > 0 && got.MaxAge != want.MaxAge {
-		differs(fmt.Sprintf("%s --max-age %s, or change the variable", edit, want.MaxAge),
-			"keeps events for %s, BRIDGE_STATUS_MAX_AGE asks for %s", got.MaxAge, want.MaxAge)
-	}
-	if got.Duplicates < want.Duplicates {
-		differs(fmt.Sprintf("%s --dupe-window %s", edit, want.Duplicates),
-			"recognises a repeated message for %s only, %s is better", got.Duplicates, want.Duplicates)
-	}
-	if got.MaxMsgSize > 0 && got.MaxMsgSize < want.MaxMsgSize {
-		differs(fmt.Sprintf("%s --max-msg-size %d", edit, want.MaxMsgSize),
-			"takes messages of %d bytes at most, the bridge's can have %d", got.MaxMsgSize, want.MaxMsgSize)
-	}
-	if got.MaxMsgs > 0 || got.MaxBytes > 0 {
-		effect := "drops the oldest events when it is full"
-		if got.Discard == jetstream.DiscardNew {
-			effect = "refuses to store when it is full, and payments stand still"
-		}
-		differs(edit+" --max-msgs=-1 --max-bytes=-1", "is limited to %s: it %s", limits(got), effect)
-	}
-	return list
-}
-
-func copies(n int) string {
-	if n == 1 {
-		return "1 copy"
-	}
-	return fmt.Sprintf("%d copies", n)
-}
-
-func limits(c jetstream.StreamConfig) string {
-	var parts []string
-	if c.MaxMsgs > 0 {
-		parts = append(parts, fmt.Sprintf("%d messages", c.MaxMsgs))
-	}
-	if c.MaxBytes > 0 {
-		parts = append(parts, fmt.Sprintf("%d bytes", c.MaxBytes))
-	}
-	return strings.Join(parts, " and ")
 }
 
 func (b *Bus) inspectConsumer(ctx context.Context) (Object, error) {
@@ -316,16 +153,16 @@ func (b *Bus) inspectConsumer(ctx context.Context) (Object, error) {
 		o.Copies = len(info.Cluster.Replicas) + 1
 	}
 	o.Unfit = b.consumerFits(info)
-	const later = "every replica sets it when it starts: give all of them the same settings"
-	if info.Config.AckWait != b.opts.AckWait {
-		o.Differs = append(o.Differs, Difference{fmt.Sprintf("waits %s for a silent replica, BRIDGE_REPLICA_TTL says %s", info.Config.AckWait, b.opts.AckWait), later})
+	const later = "every replica sets it when it starts: give all replicas the same settings"
+	if info.Config.AckWait != b.opts.ReplicaTTL {
+		o.Differs = append(o.Differs, Difference{fmt.Sprintf("waits %s for a silent replica, BRIDGE_REPLICA_TTL says %s", info.Config.AckWait, b.opts.ReplicaTTL), later})
 	}
 	wrong := wrongSettings(info.Config)
 	if info.Config.MaxAckPending > 0 {
 		wrong = append(wrong, fmt.Sprintf("max ack pending %d", info.Config.MaxAckPending))
 	}
 	if len(wrong) > 0 {
-		o.Differs = append(o.Differs, Difference{"is limited (" + strings.Join(wrong, ", ") + "): sessions would lie unattended", later})
+		o.Differs = append(o.Differs, Difference{"is limited (" + strings.Join(wrong, ", ") + "): some sessions would not be delivered", later})
 	}
 	return o, nil
 }

@@ -3,289 +3,316 @@ package bus_test
 import (
 	"context"
 	"errors"
-	"slices"
-	"sync"
+	"fmt"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/natsserver/natstest"
 )
 
-// consume takes sessions until the test ends, or stop is called, which waits.
-func consume(t *testing.T, b *bus.Bus) (taken chan bus.Delivery, stop func() error) {
+// deliveries collects what a bus is handed until the test ends.
+func deliveries(t testing.TB, b *bus.Bus) (got chan bus.Delivery, stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	taken = make(chan bus.Delivery, 64)
+	got = make(chan bus.Delivery, 4096)
 	done := make(chan error, 1)
-	go func() { done <- b.Consume(ctx, func(d bus.Delivery) { taken <- d }, func(error) {}) }()
-	stop = sync.OnceValue(func() error {
-		cancel()
-		return <-done
-	})
-	t.Cleanup(func() { _ = stop() })
-	return taken, stop
-}
-
-// Ten publishers race for one terminal on three servers: one wins.
-func TestOneHolderOfALock(t *testing.T) {
-	t.Parallel()
-	cluster := natstest.RunCluster(t, 3)
-	b := ready(t, cluster.URL(), func(o *bus.Options) { o.Replicas = 3 })
-	publishers := []*bus.Bus{b.Bus}
-	for i := range 9 {
-		publishers = append(publishers, b.another(func(o *bus.Options) { o.URLs = cluster[i%3].URL() }))
-	}
-	for round := range 10 {
-		terminal := "T" + string(rune('0'+round))
-		var group errgroup.Group
-		var mu sync.Mutex
-		var won []int
-		for i, p := range publishers {
-			group.Go(func() error {
-				s := session(terminal, "o")
-				s.Nonce += "/" + string(rune('0'+i))
-				_, err := p.Enqueue(t.Context(), s)
-				if err == nil {
-					mu.Lock()
-					won = append(won, i)
-					mu.Unlock()
-				}
-				if errors.Is(err, bus.ErrConflict) {
-					err = nil
-				}
-				return err
-			})
-		}
-		if err := group.Wait(); err != nil {
-			t.Fatal(err)
-		}
-		if len(won) != 1 {
-			t.Errorf("terminal %s is held by %v", terminal, won)
-		}
-	}
-}
-
-// A session goes from its start to its end: it locks its terminal, is handed to
-// one replica, comes back when that one is silent, and is gone when it is done.
-func TestSessionInTheQueue(t *testing.T) {
-	t.Parallel()
-	b := ready(t, "")
-	s := session("T1", "o")
-	s.Reply, s.Hash, s.StartedAt = "_INBOX.x", "hash", time.Now().UTC().Round(0)
-	seq, err := b.Enqueue(t.Context(), s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := b.Enqueue(t.Context(), session("T1", "p")); !errors.Is(err, bus.ErrConflict) {
-		t.Errorf("another order: got %v, want a conflict", err)
-	}
-	if _, err := b.Enqueue(t.Context(), s); !errors.Is(err, bus.ErrConflict) {
-		t.Errorf("the same session: got %v, want a conflict", err)
-	}
-	if got, at, err := b.Queued(t.Context(), "T1"); err != nil || at != seq || got.Nonce != s.Nonce || !got.StartedAt.Equal(s.StartedAt) {
-		t.Errorf("got %+v at %d, %v", got, at, err)
-	}
-	if _, _, err := b.Queued(t.Context(), "T2"); !errors.Is(err, bus.ErrNotFound) {
-		t.Errorf("a free terminal: %v", err)
-	}
-	taken, _ := consume(t, b.Bus)
-	first := wait(t, taken)
-	if first.Seq != seq || first.Redelivered || first.Session.Order() != "o" || first.Session.Terminal() != "T1" {
-		t.Errorf("got %+v", first)
-	}
-	again := wait(t, taken) // after AckWait, for nobody beat
-	if again.Seq != seq || !again.Redelivered {
-		t.Errorf("got %+v", again)
-	}
-	if err := again.Handle.Release(); err != nil {
-		t.Fatal(err)
-	}
-	released := time.Now()
-	third := wait(t, taken)
-	if took := time.Since(released); took > 400*time.Millisecond {
-		t.Errorf("a released session came back after %s, want at once", took)
-	}
-	if err := third.Handle.Done(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := b.Queued(t.Context(), "T1"); !errors.Is(err, bus.ErrNotFound) {
-		t.Errorf("after Done: %v", err)
-	}
-	if _, err := b.Enqueue(t.Context(), session("T1", "p")); err != nil {
-		t.Errorf("the next session: %v", err)
-	}
-	if got := wait(t, taken); got.Session.Order() != "p" {
-		t.Errorf("got %+v", got)
-	}
-}
-
-// A beaten session stays where it is.
-func TestBeatenSessionStays(t *testing.T) {
-	t.Parallel()
-	b := ready(t, "")
-	if _, err := b.Enqueue(t.Context(), session("T1", "o")); err != nil {
-		t.Fatal(err)
-	}
-	taken, _ := consume(t, b.Bus)
-	d := wait(t, taken)
-	beat := time.NewTicker(100 * time.Millisecond)
-	defer beat.Stop()
-	for range 12 { // more than twice AckWait
-		<-beat.C
-		if err := d.Handle.InProgress(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	select {
-	case again := <-taken:
-		t.Errorf("it came back: %+v", again)
-	default:
-	}
-}
-
-// Two consumers share the sessions: each is handed to one of them.
-func TestConsumersShare(t *testing.T) {
-	t.Parallel()
-	b := ready(t, "", func(o *bus.Options) { o.AckWait = time.Minute })
-	one, _ := consume(t, b.Bus)
-	two, _ := consume(t, b.another(func(o *bus.Options) { o.AckWait = time.Minute }))
-	const sessions = 20
-	for i := range sessions {
-		if _, err := b.Enqueue(t.Context(), session("T"+string(rune('a'+i)), "o")); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var got []string
-	for len(got) < sessions {
-		select {
-		case d := <-one:
-			got = append(got, d.Session.Terminal())
-		case d := <-two:
-			got = append(got, d.Session.Terminal())
-		case <-time.After(20 * time.Second):
-			t.Fatalf("only %d of %d sessions were handed over", len(got), sessions)
-		}
-	}
-	slices.Sort(got)
-	if unique := slices.Compact(slices.Clone(got)); len(unique) != sessions {
-		t.Errorf("handed over more than once: %q", got)
-	}
-}
-
-// What stands in the queue and is no session is reported and taken out: it
-// would come back for ever.
-func TestJunkInTheQueue(t *testing.T) {
-	t.Parallel()
-	b := ready(t, "")
-	for subject, body := range map[string]string{
-		"pos.T1.session": "nonsense",
-		"pos.T2.session": `{"request":{"terminal_id":"T3","order_id":"o"}}`,
-		"pos.T4.session": `{"request":{"terminal_id":"T4","order_id":"*"}}`,
-		"pos.T5.session": `{}`,
-	} {
-		if _, err := b.js.Publish(t.Context(), subject, []byte(body)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	reported := make(chan error, 64)
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	done := make(chan struct{})
 	go func() {
-		defer close(done)
-		_ = b.Consume(ctx, func(d bus.Delivery) { t.Errorf("handed over: %+v", d) }, func(err error) { reported <- err })
+		defer close(got)
+		done <- b.Deliveries(ctx, func(d bus.Delivery) { got <- d }, func(err error) { t.Logf("deliveries: %v", err) })
 	}()
-	for range 4 {
-		wait(t, reported)
-	}
-	cancel()
-	<-done
-	for _, terminal := range []string{"T1", "T2", "T4", "T5"} {
-		_, err := b.Enqueue(t.Context(), session(terminal, "o"))
-		for errors.Is(err, bus.ErrConflict) { // until the server has taken the junk out
-			_, err = b.Enqueue(t.Context(), session(terminal, "o"))
-		}
-		if err != nil {
-			t.Fatal(err)
+	stopped := false
+	stop = func() {
+		if !stopped {
+			stopped = true
+			cancel()
+			if err := receive(t, done); err != nil {
+				t.Errorf("deliveries ended with %v", err)
+			}
 		}
 	}
+	t.Cleanup(stop)
+	return got, stop
 }
 
-// A consumer that is deleted and made again hands out what is in the queue,
-// whether Consume noticed it or not.
-func TestConsumerMadeAgain(t *testing.T) {
+func TestASessionLocksItsTerminal(t *testing.T) {
+	both(t, func(t *testing.T, b *bundle) {
+		ctx := t.Context()
+		if _, err := b.Queued(ctx, "T1"); !errors.Is(err, bus.ErrNotFound) {
+			t.Fatalf("got %v, want not found", err)
+		}
+		seq := must(b.Enqueue(ctx, session("T1", "A/1")))(t)
+		if _, err := b.Enqueue(ctx, session("T1", "B")); !errors.Is(err, bus.ErrConflict) {
+			t.Fatalf("got %v, want a conflict", err)
+		}
+		queued := must(b.Queued(ctx, "T1"))(t)
+		if queued.Seq != seq || queued.Order != "A/1" || queued.Terminal != "T1" || queued.StoredAt.IsZero() {
+			t.Errorf("queued: %+v", queued)
+		}
+		if got := must(b.QueuedTerminals(ctx))(t); len(got) != 1 || got[0] != "T1" {
+			t.Errorf("queued terminals: %q", got)
+		}
+		got, _ := deliveries(t, b.Bus)
+		d := receive(t, got)
+		if d.Seq != seq || d.Delivered != 1 || d.Session.Nonce != "T1/A/1" || d.Session.V != bus.Version {
+			t.Errorf("delivered: %+v", d)
+		}
+		other := b.another()
+		if at, ok := other.ParseHandle(d.Handle); !ok || at != seq {
+			t.Errorf("the handle %q belongs to %d, want %d", d.Handle, at, seq)
+		}
+		if err := other.InProgress(d.Handle); err != nil {
+			t.Error(err)
+		}
+		if err := other.Nak(d.Handle); err != nil {
+			t.Error(err)
+		}
+		again := receive(t, got)
+		if again.Seq != seq || again.Delivered != 2 {
+			t.Errorf("delivered again: %+v", again)
+		}
+		if err := other.Ack(ctx, d.Handle); err != nil {
+			t.Error(err)
+		}
+		free(t, b.Bus, "T1")
+	})
+}
+
+// free waits until a terminal is not locked: on replicated streams the ack is
+// confirmed before the message is gone.
+func free(t testing.TB, b *bus.Bus, terminal string) {
+	t.Helper()
+	until(t, func() bool {
+		_, err := b.Queued(t.Context(), terminal)
+		if err != nil && !errors.Is(err, bus.ErrNotFound) {
+			t.Error(err)
+		}
+		return err != nil
+	})
+}
+
+func TestASessionIsRemovedByItsSequence(t *testing.T) {
+	both(t, func(t *testing.T, b *bundle) {
+		seq := must(b.Enqueue(t.Context(), session("T1", "A")))(t)
+		for range 2 { // the second time it is gone, which is no error
+			if err := b.DeleteSession(t.Context(), seq); err != nil {
+				t.Fatal(err)
+			}
+		}
+		free(t, b.Bus, "T1")
+	})
+}
+
+// A handle belongs to one session for ever: after the queue was deleted and
+// created again it does nothing to the session of another terminal.
+func TestAnOldHandleDoesNothing(t *testing.T) {
+	both(t, func(t *testing.T, b *bundle) {
+		ctx := t.Context()
+		got, stop := deliveries(t, b.Bus)
+		old := must(b.Enqueue(ctx, session("T1", "A")))(t)
+		handle := receive(t, got).Handle
+		stop()
+		if err := b.js.DeleteStream(ctx, "POS_SESSIONS"); err != nil {
+			t.Fatal(err)
+		}
+		if made := b.ensure(); made != (bus.Made{Sessions: true}) {
+			t.Errorf("made %+v", made)
+		}
+		got, _ = deliveries(t, b.Bus)
+		next := must(b.Enqueue(ctx, session("T2", "B")))(t)
+		d := receive(t, got)
+		if d.Seq != next || next <= old {
+			t.Fatalf("delivered %d, want %d, after %d", d.Seq, next, old)
+		}
+		_ = b.Ack(ctx, handle) // whether it is answered does not matter
+		if err := b.Nak(handle); err != nil {
+			t.Error(err)
+		}
+		if err := b.DeleteSession(ctx, old); err != nil {
+			t.Error(err)
+		}
+		if queued := must(b.Queued(ctx, "T2"))(t); queued.Seq != next {
+			t.Errorf("queued: %+v", queued)
+		}
+		if err := b.Ack(ctx, d.Handle); err != nil {
+			t.Error(err)
+		}
+		free(t, b.Bus, "T2")
+		if len(got) > 0 {
+			t.Errorf("delivered %+v, too", <-got)
+		}
+	})
+}
+
+func TestParseHandle(t *testing.T) {
 	t.Parallel()
 	b := setup(t, "")
-	if err := b.Consume(t.Context(), func(bus.Delivery) {}, func(error) {}); err == nil {
-		t.Error("consumed what is not there")
-	}
-	if _, err := b.Ensure(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := b.Enqueue(t.Context(), session("T1", "o")); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	taken, ended := make(chan bus.Delivery, 64), make(chan struct{})
-	go func() {
-		defer close(ended)
-		for ctx.Err() == nil {
-			_ = b.Consume(ctx, func(d bus.Delivery) { taken <- d }, func(error) {}) // fails until it is there again
+	for _, tt := range []struct {
+		handle string
+		seq    uint64
+	}{
+		{"$JS.ACK.POS_SESSIONS.bridge.1.42.7.1764270000000000000.3", 42},
+		{"$JS.ACK.hub.ACCHASH.POS_SESSIONS.bridge.1.42.7.1764270000000000000.3.token", 42},
+		{"$JS.ACK._.ACCHASH.POS_SESSIONS.bridge.1.42.7.1764270000000000000.3", 42},
+		{"", 0},
+		{"pos.T1.session", 0},
+		{"$JS.ACK.POS_STATUS.bridge.1.42.7.1764270000000000000.3", 0},
+		{"$JS.ACK.POS_SESSIONS.other.1.42.7.1764270000000000000.3", 0},
+		{"$JS.ACK.POS_SESSIONS.bridge.1.42.7.1764270000000000000", 0},
+		{"$JS.ACK.POS_SESSIONS.bridge.1.42.7.1764270000000000000.3.4", 0},
+		{"$JS.ACK.POS_SESSIONS.bridge.1.0.7.1764270000000000000.3", 0},
+		{"$JS.ACK.POS_SESSIONS.bridge.1.*.7.1764270000000000000.3", 0},
+		{"$JS.ACK.POS_SESSIONS.bridge.1.-2.7.1764270000000000000.3", 0},
+		{"$JS.ACK.POS_SESSIONS.bridge.1.42.7.1764270000000000000.3\r\nPUB x", 0},
+		{"$JS.ACK.POS_SESSIONS.bridge.1.18446744073709551615.7.1764270000000000000.3", 0},
+		{"$JS.API.STREAM.DELETE.POS_SESSIONS", 0},
+	} {
+		seq, ok := b.ParseHandle(tt.handle)
+		if ok != (tt.seq > 0) || ok && seq != tt.seq {
+			t.Errorf("%q: got %d, %v, want %d", tt.handle, seq, ok, tt.seq)
 		}
-	}()
-	t.Cleanup(func() {
-		cancel()
-		<-ended
-	})
-	d := wait(t, taken)
-	if err := d.Handle.Done(t.Context()); err != nil {
-		t.Fatal(err)
+		if !ok {
+			for _, err := range []error{b.InProgress(tt.handle), b.Nak(tt.handle), b.Ack(t.Context(), tt.handle)} {
+				if !errors.Is(err, bus.ErrHandle) {
+					t.Errorf("%q: got %v, want ErrHandle", tt.handle, err)
+				}
+			}
+		}
 	}
+}
+
+// Sessions that were fetched when a replica stops go to another one at once.
+func TestAStoppedReplicaGivesBackWhatItHasNotTaken(t *testing.T) {
+	t.Parallel()
+	b := ready(t, "", func(o *bus.Options) { o.ReplicaTTL = time.Hour }) // nothing but a nak brings one back
+	const sessions = 40
+	for i := range sessions {
+		must(b.Enqueue(t.Context(), session(fmt.Sprintf("T%d", i), "o")))(t)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	taken := map[string]bool{}
+	err := b.Deliveries(ctx, func(d bus.Delivery) {
+		taken[d.Terminal] = true
+		stop()
+	}, func(err error) { t.Error(err) })
+	if err != nil || len(taken) == 0 || len(taken) == sessions {
+		t.Fatalf("took %d, ended with %v", len(taken), err)
+	}
+	got, _ := deliveries(t, b.another(func(o *bus.Options) { o.ReplicaTTL = time.Hour }))
+	for len(taken) < sessions {
+		d := receive(t, got)
+		if taken[d.Terminal] {
+			t.Errorf("%s was taken before", d.Terminal)
+		}
+		taken[d.Terminal] = true
+	}
+}
+
+// What the bridge cannot have written unlocks its terminal. What a later release
+// has written waits for it.
+func TestUnreadableSessions(t *testing.T) {
+	t.Parallel()
+	b := ready(t, "")
+	for terminal, body := range map[string]string{
+		"garbage": "{", "unversioned": `{"request":{"terminal_id":"unversioned","order_id":"o"}}`, "later": `{"v":3}`,
+		"other": `{"v":1,"request":{"terminal_id":"T1","order_id":"o"}}`, "orderless": `{"v":1,"request":{"terminal_id":"orderless"}}`,
+	} {
+		msg := &nats.Msg{Subject: "pos." + terminal + ".session", Data: []byte(body), Header: nats.Header{"Status": {"408"}}}
+		must(b.js.PublishMsg(t.Context(), msg))(t)
+	}
+	must(b.Enqueue(t.Context(), session("T9", "o")))(t)
+	got, _ := deliveries(t, b.Bus)
+	if d := receive(t, got); d.Terminal != "T9" {
+		t.Errorf("delivered %+v", d)
+	}
+	for _, terminal := range []string{"garbage", "unversioned", "other", "orderless"} {
+		free(t, b.Bus, terminal)
+	}
+	if _, err := b.Queued(t.Context(), "later"); !errors.Is(err, bus.ErrNewer) {
+		t.Errorf("got %v, want ErrNewer", err)
+	}
+}
+
+// Two replicas take everything that 16 requesters queue, each session once.
+func TestEverySessionIsDeliveredOnce(t *testing.T) {
+	t.Parallel()
+	b := ready(t, "", func(o *bus.Options) { o.ReplicaTTL = time.Minute })
+	const requesters, each = 16, 50
+	one, _ := deliveries(t, b.Bus)
+	two, _ := deliveries(t, b.another(func(o *bus.Options) { o.ReplicaTTL = time.Minute }))
+	var group errgroup.Group
+	for r := range requesters {
+		group.Go(func() error {
+			for i := range each {
+				if _, err := b.Enqueue(t.Context(), session(fmt.Sprintf("T%d-%d", r, i), "o")); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	seen := map[string]bool{}
+	for len(seen) < requesters*each {
+		var d bus.Delivery
+		select {
+		case d = <-one:
+		case d = <-two:
+		case <-time.After(patience):
+			t.Fatalf("%d of %d were delivered", len(seen), requesters*each)
+		}
+		if seen[d.Terminal] || d.Delivered != 1 {
+			t.Errorf("%s came again, delivery %d", d.Terminal, d.Delivered)
+		}
+		seen[d.Terminal] = true
+		if err := b.Ack(t.Context(), d.Handle); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := group.Wait(); err != nil {
+		t.Error(err)
+	}
+	if left := must(b.QueuedTerminals(t.Context()))(t); len(left) > 0 {
+		t.Errorf("still queued: %q", left)
+	}
+}
+
+func TestDeliveriesEndWithoutTheirConsumer(t *testing.T) {
+	t.Parallel()
+	b := ready(t, "")
+	done := make(chan error, 1)
+	got := make(chan bus.Delivery, 1)
+	go func() { done <- b.Deliveries(t.Context(), func(d bus.Delivery) { got <- d }, func(error) {}) }()
+	must(b.Enqueue(t.Context(), session("T1", "o")))(t)
+	receive(t, got)
 	if err := b.js.DeleteConsumer(t.Context(), "POS_SESSIONS", "bridge"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Ensure(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := b.Enqueue(t.Context(), session("T1", "p")); err != nil {
-		t.Fatal(err)
-	}
-	for d.Session.Order() != "p" {
-		d = wait(t, taken)
+	if err := receive(t, done); !errors.Is(err, jetstream.ErrConsumerNotFound) {
+		t.Errorf("got %v, want consumer not found", err)
 	}
 }
 
-// A handle of a session that is gone harms nobody.
-func TestHandleOfAGoneSession(t *testing.T) {
+// The queue goes on after its server was away.
+func TestDeliveriesContinueAfterARestart(t *testing.T) {
 	t.Parallel()
-	b := ready(t, "", func(o *bus.Options) { o.AckWait = time.Minute })
-	if _, err := b.Enqueue(t.Context(), session("T1", "o")); err != nil {
+	server := natstest.Run(t)
+	b := ready(t, server.URL())
+	got, _ := deliveries(t, b.Bus)
+	first := must(b.Enqueue(t.Context(), session("T1", "o")))(t)
+	if d := receive(t, got); d.Seq != first {
+		t.Fatalf("delivered %+v", d)
+	}
+	if err := server.Restart(); err != nil {
 		t.Fatal(err)
 	}
-	taken, _ := consume(t, b.Bus)
-	d := wait(t, taken)
-	if err := d.Handle.Done(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := b.Enqueue(t.Context(), session("T1", "p")); err != nil {
-		t.Fatal(err)
-	}
-	if got := wait(t, taken); got.Session.Order() != "p" {
-		t.Errorf("got %+v", got)
-	}
-	for _, f := range []func() error{d.Handle.InProgress, d.Handle.Release, func() error { return d.Handle.Done(t.Context()) }} {
-		_ = f() // may fail
-	}
-	flush(t, b.Conn())
-	if s, _, err := b.Queued(t.Context(), "T1"); err != nil || s.Order() != "p" {
-		t.Errorf("the next session is %+v, %v", s, err)
-	}
-	select {
-	case again := <-taken:
-		t.Errorf("it was handed over again: %+v", again)
-	default:
+	until(t, func() bool { // while the server starts
+		_, err := b.Enqueue(t.Context(), session("T2", "o"))
+		return err == nil || errors.Is(err, bus.ErrConflict)
+	})
+	for receive(t, got).Terminal != "T2" { //nolint:revive // sessions before it do not matter
 	}
 }

@@ -19,7 +19,7 @@ type Right struct {
 	Subject   string
 	// Why says what the bridge needs it for.
 	Why string
-	// Optional is set when only some set-ups need it.
+	// Optional rights are needed in some environments only.
 	Optional bool
 }
 
@@ -31,18 +31,17 @@ func (r Right) Verb() string {
 	return "publish"
 }
 
-// nobody is a terminal and an order that do not exist. A probe needs some.
+// nobody stands for a terminal, an order, an inbox and a consumer in a probe.
 const nobody = "bridge-check"
 
-// Rights lists what the bridge needs to be allowed; deploy/nats grants just that.
+// Rights lists the permissions that the bridge needs; deploy/nats grants exactly
+// these.
 func (b *Bus) Rights() []Right {
 	var (
-		p       = b.space.Prefix()
-		bucket  = b.space.SessionBucket()
-		status  = b.space.StatusStream()
-		queue   = b.space.SessionStream()
-		records = b.bucketStream()
-		list    []Right
+		p      = b.space.Prefix()
+		status = b.space.StatusStream()
+		queue  = b.space.SessionStream()
+		list   []Right
 	)
 	listen := func(why string, names ...string) {
 		for _, s := range names {
@@ -54,45 +53,47 @@ func (b *Bus) Rights() []Right {
 			list = append(list, Right{Subject: s, Why: why})
 		}
 	}
-	for _, c := range []subjects.Command{subjects.Start, subjects.Cancel, subjects.Get, subjects.List} {
+	for _, c := range subjects.Commands() {
 		listen("take commands", b.space.Command(c))
 		if c != subjects.List {
 			listen("take commands", b.space.AllTerminalCommands(c))
 		}
 	}
 	listen("be found as a micro service", "$SRV.PING", "$SRV.INFO", "$SRV.STATS")
-	listen("get answers of JetStream", "_INBOX."+nobody+".*")
-	write("answer requesters", "_INBOX."+nobody)
+	listen("get answers and sessions of JetStream", "_INBOX."+nobody, "_INBOX."+nobody+".*")
+	write("answer requesters and other replicas", "_INBOX."+nobody+"."+nobody)
 	list = append(list, Right{Subject: "_R_." + nobody, Why: "answer requesters of other accounts", Optional: true})
 	write("lock terminals", p+"."+nobody+".session")
-	write("publish statuses", p+"."+nobody+"."+nobody+"."+string(subjects.Journal))
-	write("publish invalid events", p+"."+nobody+"."+nobody+"."+string(subjects.Invalid))
-	write("keep records", "$KV."+bucket+"."+nobody)
-	write("ask for JetStream", "$JS.API.INFO")
-	for _, stream := range []string{status, queue, records} {
-		write("look at its objects", "$JS.API.STREAM.INFO."+stream)
-		write("read from the stream's leader", "$JS.API.STREAM.MSG.GET."+stream)
+	journal := p + "." + nobody + "." + nobody + "." + string(subjects.Journal) + "."
+	write("publish statuses", journal+string(subjects.Status))
+	write("publish invalid events", journal+string(subjects.Invalid))
+	write("claim orders", journal+string(subjects.Claim))
+	listen("see claims", b.space.All(subjects.Claim))
+	listen("answer other replicas", p+"._replica."+nobody)
+	write("ask other replicas", p+"._replica."+nobody)
+	write("ask for JetStream", b.apiSubject("INFO"))
+	for _, stream := range []string{status, queue} {
+		write("look at its objects", b.apiSubject("STREAM.INFO", stream))
+		write("read from the stream's leader", b.apiSubject("STREAM.MSG.GET", stream))
+		list = append(list, Right{Subject: b.apiSubject("STREAM.CREATE", stream), Why: "make its objects when they are not there", Optional: true})
 	}
-	for _, stream := range []string{status, queue, records} {
-		list = append(list, Right{Subject: "$JS.API.STREAM.CREATE." + stream, Why: "make its objects when they are not there", Optional: true})
-	}
-	write("set up its consumer", "$JS.API.CONSUMER.CREATE."+queue+"."+consumerName, "$JS.API.CONSUMER.INFO."+queue+"."+consumerName)
-	write("be handed sessions", "$JS.API.CONSUMER.MSG.NEXT."+queue+"."+consumerName)
-	write("keep, hand over and end sessions", "$JS.ACK."+queue+"."+consumerName+".1.1.1.1.1")
-	write("watch records", "$JS.API.CONSUMER.CREATE."+records+"."+nobody+".$KV."+bucket+".>",
-		"$JS.API.CONSUMER.DELETE."+records+"."+nobody, "$JS.FC."+records+"."+nobody)
+	write("read orders", b.apiSubject("DIRECT.GET", status))
+	write("watch orders", b.apiSubject("CONSUMER.CREATE", status, nobody, b.space.AllLogs()), b.apiSubject("CONSUMER.MSG.NEXT", status, nobody))
+	write("set up its consumer", b.apiSubject("CONSUMER.CREATE", queue, consumerName), b.apiSubject("CONSUMER.INFO", queue, consumerName))
+	write("receive sessions", b.apiSubject("CONSUMER.MSG.NEXT", queue, consumerName))
+	write("remove sessions", b.apiSubject("STREAM.MSG.DELETE", queue))
+	write("keep, hand over and end sessions", handlePrefix+queue+"."+consumerName+".1.1.1.1.1")
 	return list
 }
 
-// noStream is a name that no stream can have: a publish that expects it is
-// stored by none.
+// noStream is not a possible name of a stream: no stream stores a publish that
+// expects it.
 const noStream = nobody + ".none"
 
-// May asks the server for a right without using it: a subscription is given back
-// at once, and a publish carries a reply subject that clients may not use, upon
-// which the server drops it after having looked at the right. Nothing is
-// delivered to anybody or stored, but the server logs a violation. The error
-// means that it is not known.
+// May asks the server for a right without using it. It ends a subscription at
+// once. A publish carries a reply subject that clients must not use: the server
+// checks the right first and then drops the message. Nothing is delivered or
+// stored, but the server logs a violation. After an error the answer is unknown.
 func (b *Bus) May(ctx context.Context, r Right) (bool, error) {
 	before := b.conn.LastError()
 	if r.Subscribe {
@@ -100,7 +101,7 @@ func (b *Bus) May(ctx context.Context, r Right) (bool, error) {
 		if err != nil {
 			return false, fmt.Errorf("subscribe to %s: %w", r.Subject, err)
 		}
-		defer func() { _ = sub.Unsubscribe() }() // one that was refused is gone already
+		defer func() { _ = sub.Unsubscribe() }() // fails if it was refused
 	} else {
 		probe := nats.NewMsg(r.Subject)
 		probe.Reply = "_R_." + nobody
@@ -114,7 +115,7 @@ func (b *Bus) May(ctx context.Context, r Right) (bool, error) {
 	if err := b.conn.FlushWithContext(ctx); err != nil {
 		return false, fmt.Errorf("ask for the right to %s: %w", r.Subject, err)
 	}
-	// The server's word on the probe comes before its answer to the flush.
+	// The server reports a violation before it answers the flush.
 	err := b.conn.LastError()
 	if err == nil || err == before || !errors.Is(err, nats.ErrPermissionViolation) { //nolint:errorlint // this very error
 		return true, nil

@@ -17,17 +17,20 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// patience is how long a test waits for what must happen; much less is needed.
+const patience = 30 * time.Second
+
 // bundle is a bus on a server of its own, and a client beside it.
 type bundle struct {
 	*bus.Bus
-	t   *testing.T
+	t   testing.TB
 	url string
 	nc  *nats.Conn
 	js  jetstream.JetStream
 }
 
 // setup connects to a server at url; "" is one of the test's own.
-func setup(t *testing.T, url string, change ...func(*bus.Options)) *bundle {
+func setup(t testing.TB, url string, change ...func(*bus.Options)) *bundle {
 	t.Helper()
 	if url == "" {
 		url = natstest.Run(t).URL()
@@ -42,13 +45,42 @@ func setup(t *testing.T, url string, change ...func(*bus.Options)) *bundle {
 }
 
 // ready is setup with the objects made.
-func ready(t *testing.T, url string, change ...func(*bus.Options)) *bundle {
+func ready(t testing.TB, url string, change ...func(*bus.Options)) *bundle {
 	t.Helper()
 	b := setup(t, url, change...)
-	if _, err := b.Ensure(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	b.ensure()
 	return b
+}
+
+// clustered is ready on a cluster of three servers.
+func clustered(t testing.TB, change ...func(*bus.Options)) *bundle {
+	t.Helper()
+	copies := func(o *bus.Options) { o.Replicas = 3 }
+	return ready(t, natstest.RunCluster(t, 3).URL(), append([]func(*bus.Options){copies}, change...)...)
+}
+
+// both runs a test on one server and on a cluster of three.
+func both(t *testing.T, test func(t *testing.T, b *bundle)) {
+	t.Helper()
+	t.Parallel()
+	t.Run("one server", func(t *testing.T) { t.Parallel(); test(t, ready(t, "")) })
+	t.Run("cluster", func(t *testing.T) { t.Parallel(); test(t, clustered(t)) })
+}
+
+// ensure makes the objects. In a cluster that has just begun it may take more
+// than one call.
+func (b *bundle) ensure() (made bus.Made) {
+	b.t.Helper()
+	for deadline := time.Now().Add(patience); ; {
+		m, err := b.Ensure(b.t.Context())
+		made.Statuses, made.Sessions = made.Statuses || m.Statuses, made.Sessions || m.Sessions
+		if err == nil {
+			return made
+		}
+		if time.Now().After(deadline) {
+			b.t.Fatal(err)
+		}
+	}
 }
 
 // another makes one more connection, as another replica has it.
@@ -56,7 +88,8 @@ func (b *bundle) another(change ...func(*bus.Options)) *bus.Bus {
 	b.t.Helper()
 	connected := make(chan struct{}, 8)
 	o := bus.Options{
-		URLs: b.url, Name: b.t.Name(), Space: subjects.Default(), Replicas: 1, StatusMaxAge: time.Hour, AckWait: 500 * time.Millisecond,
+		URLs: b.url, Name: b.t.Name(), Space: subjects.Default(), Replicas: 1,
+		StatusMaxAge: 4 * time.Hour, ClaimTTL: 2 * time.Hour, ReplicaTTL: 2 * time.Second,
 		Events: bus.ConnectionEvents{Connected: func(string) { connected <- struct{}{} }},
 	}
 	for _, f := range change {
@@ -67,8 +100,43 @@ func (b *bundle) another(change ...func(*bus.Options)) *bus.Bus {
 		b.t.Fatal(err)
 	}
 	b.t.Cleanup(func() { c.Close(context.Background()) })
-	wait(b.t, connected)
+	receive(b.t, connected)
 	return c
+}
+
+// receive waits for a value.
+func receive[T any](t testing.TB, c <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(patience):
+		t.Fatal("nothing happened")
+		panic("unreachable")
+	}
+}
+
+// until waits for something that has no event.
+func until(t testing.TB, happened func() bool) {
+	t.Helper()
+	look := time.NewTicker(time.Millisecond)
+	defer look.Stop()
+	for deadline := time.Now().Add(patience); !happened(); <-look.C {
+		if time.Now().After(deadline) {
+			t.Fatal("it did not happen")
+		}
+	}
+}
+
+// must returns a value, or ends the test with the error.
+func must[T any](v T, err error) func(t testing.TB) T {
+	return func(t testing.TB) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
 }
 
 func status(order, name string, sequence uint64) bus.Status {
@@ -77,10 +145,24 @@ func status(order, name string, sequence uint64) bus.Status {
 			TerminalID: "T1", OrderID: order, Status: name, Sequence: sequence, Source: schema.SourceStream,
 			Amount: 5, Currency: "EUR", ObservedAt: time.Date(2026, 11, 23, 12, 0, 0, 5, time.UTC),
 		},
-		Hash: "hash", Replica: "replica", StartedAt: time.Date(2026, 11, 23, 11, 59, 0, 7, time.UTC),
+		Hash: "hash", Group: "group", Replica: "replica", Epoch: 3,
+		StartedAt: time.Date(2026, 11, 23, 11, 59, 0, 7, time.UTC),
 	}
 }
 
 func session(terminal, order string) bus.Session {
-	return bus.Session{Request: schema.StartRequest{TerminalID: terminal, OrderID: order, Amount: 5, Currency: "EUR"}, Nonce: terminal + "/" + order}
+	return bus.Session{
+		Request: schema.StartRequest{TerminalID: terminal, OrderID: order, Amount: 5, Currency: "EUR"},
+		Hash:    "hash", Nonce: terminal + "/" + order, Group: "group", Reply: "_INBOX.x",
+		Trace: map[string]string{"traceparent": "00-1-2-01"},
+	}
+}
+
+func claim(terminal, order string, epoch uint64) bus.Claim {
+	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	return bus.Claim{
+		Replica: "a", Owner: "ID", Epoch: epoch, Phase: bus.PhaseOpen, Group: "group", SessionID: "session",
+		Sealed: []byte{1, 2}, Request: session(terminal, order).Request, Hash: "hash", Nonce: "nonce", QueueSeq: 7,
+		Amount: 5, Currency: "EUR", StartedAt: at, Deadline: at, UpdatedAt: at,
+	}
 }

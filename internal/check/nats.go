@@ -66,7 +66,7 @@ func (c *checker) connect(ctx context.Context) bool {
 		URLs: conf.NATS.URL.Reveal(), Name: "pos-bridge check",
 		CredsFile: conf.NATS.CredsFile, NKeyFile: conf.NATS.NKeyFile,
 		CAFile: conf.NATS.CAFile, CertFile: conf.NATS.CertFile, KeyFile: conf.NATS.KeyFile,
-		Space: conf.NATS.Space, Replicas: conf.NATS.Replicas, StatusMaxAge: conf.NATS.StatusMaxAge, AckWait: conf.Timing.ReplicaTTL,
+		TLSFirst: conf.NATS.TLSFirst, Domain: conf.NATS.Domain, Space: conf.NATS.Space, Replicas: conf.NATS.Replicas, StatusMaxAge: conf.NATS.StatusMaxAge, ReplicaTTL: conf.Timing.ReplicaTTL, ClaimTTL: c.Config.ClaimTTL(),
 		Events: bus.ConnectionEvents{
 			Connected:    func(string) { tell(connected) },
 			Disconnected: note, Refused: note,

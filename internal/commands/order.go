@@ -9,7 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/posbridge/bridge/internal/board"
-	bus "github.com/posbridge/bridge/internal/bus2"
+	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/schema"
 )
 

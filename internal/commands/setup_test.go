@@ -14,7 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/posbridge/bridge/internal/board"
-	bus "github.com/posbridge/bridge/internal/bus2"
+	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/natsserver/natstest"
 	"github.com/posbridge/bridge/internal/redact"
 	"github.com/posbridge/bridge/internal/telemetry"

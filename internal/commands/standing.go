@@ -2,7 +2,7 @@ package commands
 
 import (
 	"github.com/posbridge/bridge/internal/board"
-	bus "github.com/posbridge/bridge/internal/bus2"
+	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/schema"
 )
 

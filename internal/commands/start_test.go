@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	bus "github.com/posbridge/bridge/internal/bus2"
+	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/multisafepay"
 	"github.com/posbridge/bridge/schema"
 )

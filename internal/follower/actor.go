@@ -20,8 +20,8 @@ type actor struct {
 	// ctx ends when the payment is left.
 	ctx context.Context
 	end context.CancelFunc
-	// over is set when the payment is left.
-	over bool
+	// over is set when the payment is left; active while its session is kept alive.
+	over, active bool
 	// stopStream ends the connection to the event stream, nil without one.
 	stopStream context.CancelFunc
 	// room has a token for every event that is read and not stored yet; taken
@@ -46,9 +46,6 @@ func newActor(work context.Context, ref Ref, p payment.Payment) *actor {
 	}
 	return a
 }
-
-// settled reports whether the payment is over and only watched.
-func (a *actor) settled() bool { return a.payment.State.Final && a.payment.Place.Gone }
 
 // release lets the reader of the stream go on for every event that was stored,
 // or was no news.

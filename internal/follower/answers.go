@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 
-	bus "github.com/posbridge/bridge/internal/bus2"
+	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/payment"
 )
 
@@ -87,7 +87,7 @@ func (f *Follower) claimSeen(terminal, order string, c bus.Claim, _ uint64) {
 	}
 	f.peers.heard(c.Owner)
 	f.post(func() {
-		if a := f.actors[Ref{terminal, order}]; a != nil {
+		if a := f.actors[Ref{Terminal: terminal, Order: order}]; a != nil {
 			f.step(a, payment.Outranked{Epoch: c.Epoch, Phase: payment.ClaimPhase(c.Phase)})
 		}
 	})

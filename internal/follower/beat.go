@@ -54,7 +54,9 @@ func (b *beats) run(ctx context.Context) {
 // beat sends the heartbeats of one bucket. It runs in the loop.
 func (f *Follower) beat() {
 	b := f.beats
-	b.now = (b.now + 1) % beatBuckets
+	if b.now = (b.now + 1) % beatBuckets; b.now == 0 {
+		f.noteOldest()
+	}
 	var handles []string
 	for a := range b.buckets[b.now] {
 		if h := a.payment.Place.Handle; h != "" && a.payment.Active() {

@@ -93,8 +93,9 @@ func (f *Follower) ask(a *actor, s payment.Session, e payment.Ask) {
 	}
 	q := newQuestion(e.Routine)
 	a.question = q
+	sealed := a.payment.Stream.Sealed
 	f.run(a, func(ctx context.Context) payment.Event {
-		answer := f.provider.ask(ctx, s, e, q.hurry)
+		answer := f.provider.ask(ctx, s, sealed, e, q.hurry)
 		f.post(func() { a.question = nil })
 		return answer
 	})
@@ -154,10 +155,14 @@ func (f *Follower) answerStart(a *actor, e payment.AnswerStart, at time.Time) {
 		body = startReply(f.opts.Space, a.ref, e)
 	}
 	f.report.Metrics.CommandAnswered(string(subjects.Start), code, at.Sub(s.StartedAt))
+	inbox := s.Reply
+	if e.Reply != "" {
+		inbox = e.Reply
+	}
 	f.wg.Go(func() {
 		data, err := json.Marshal(body)
 		if err == nil {
-			err = f.opts.Bus.Reply(s.Reply, header, data)
+			err = f.opts.Bus.Reply(inbox, header, data)
 		}
 		if err != nil {
 			f.report.failed("The requester could not be answered; the same request again gets the same session", a.ref, err)

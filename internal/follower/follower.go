@@ -10,7 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
-	bus "github.com/posbridge/bridge/internal/bus2"
+	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/payment"
 	"github.com/posbridge/bridge/internal/telemetry"
 )
@@ -23,6 +23,8 @@ type Follower struct {
 	opts   Options
 	inbox  chan func()
 	actors map[Ref]*actor
+	// active are the sessions that this replica keeps alive, with their start.
+	active map[*actor]time.Time
 	due    schedule
 	beats  *beats
 	peers  *peers
@@ -48,6 +50,7 @@ func New(o Options) *Follower {
 		opts:    o,
 		inbox:   make(chan func(), inboxSize),
 		actors:  map[Ref]*actor{},
+		active:  map[*actor]time.Time{},
 		log:     logLane{OrderLog: o.Bus},
 		report:  &reporter{Metrics: o.Metrics, Log: o.Log, observer: o.Observer},
 		asker:   &asker{bus: o.Bus, self: o.Rules.Self},
@@ -143,20 +146,17 @@ func (f *Follower) post(do func()) bool {
 // Deliver takes a session from the queue. It returns at once.
 func (f *Follower) Deliver(d bus.Delivery) {
 	f.post(func() {
-		ref := Ref{d.Terminal, d.Order}
+		ref := Ref{Terminal: d.Terminal, Order: d.Order}
 		a := f.actors[ref]
-		if a != nil && a.payment.Session.Nonce != d.Session.Nonce && a.settled() {
-			f.forget(a) // a new session of an order that is over
-			a = nil
-		}
 		if a == nil && f.draining {
 			f.giveBack(d.Handle)
 			return
 		}
+		session, place := sessionOf(d, f.opts.StartDeadline), placeOf(d, f.opts.Bus.StatusCreated())
 		if a == nil {
-			a = f.begin(ref, sessionOf(d, f.opts.StartDeadline), placeOf(d, f.opts.Bus.StatusCreated()))
+			a = f.begin(ref, session, place)
 		}
-		f.step(a, payment.Delivered{Place: placeOf(d, f.opts.Bus.StatusCreated())})
+		f.step(a, payment.Delivered{Place: place, Session: session})
 	})
 }
 
@@ -178,19 +178,18 @@ func (f *Follower) begin(ref Ref, s payment.Session, place payment.Place) *actor
 	a := newActor(f.work, ref, payment.New(&f.opts.Rules, s, place))
 	f.actors[ref] = a
 	f.beats.add(a)
-	f.report.Metrics.SetActiveSessions(len(f.actors))
 	return a
 }
 
 // forget drops an actor. It runs in the loop.
 func (f *Follower) forget(a *actor) {
 	a.end()
+	f.count(a, false)
 	f.due.remove(a)
 	f.beats.remove(a)
 	if f.actors[a.ref] == a {
 		delete(f.actors, a.ref)
 	}
-	f.report.Metrics.SetActiveSessions(len(f.actors))
 	if f.draining && len(f.actors) == 0 {
 		f.closeDrained()
 	}
@@ -217,7 +216,33 @@ func (f *Follower) step(a *actor, event payment.Event) {
 	if !a.over {
 		f.due.set(a, next.Due())
 		a.release()
+		f.count(a, next.Active())
 	}
+}
+
+// count keeps the number of sessions that this replica keeps alive.
+func (f *Follower) count(a *actor, active bool) {
+	if a.active == active {
+		return
+	}
+	a.active = active
+	if active {
+		f.active[a] = a.payment.Session.StartedAt
+	} else {
+		delete(f.active, a)
+	}
+	f.report.Metrics.SetActiveSessions(len(f.active))
+}
+
+// noteOldest keeps the age of the oldest session for the metrics.
+func (f *Follower) noteOldest() {
+	var oldest time.Time
+	for _, started := range f.active {
+		if oldest.IsZero() || started.Before(oldest) {
+			oldest = started
+		}
+	}
+	f.report.Metrics.SetOldestSession(oldest)
 }
 
 // tick wakes the payments that are due.

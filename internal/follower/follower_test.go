@@ -46,7 +46,7 @@ func TestOwnerGone(t *testing.T) {
 	first.end()
 	for i := range 3 {
 		order := fmt.Sprintf("B-%d", i)
-		for second.follows(Ref{fmt.Sprintf("SIM0000%d", i+1), order}, second.opts.Rules.Self) == false {
+		for second.follows(Ref{Terminal: fmt.Sprintf("SIM0000%d", i+1), Order: order}, second.opts.Rules.Self) == false {
 			if s.ctx.Err() != nil {
 				t.Fatal("nobody goes on")
 			}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	bus "github.com/posbridge/bridge/internal/bus2"
+	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/payment"
 )
 

@@ -37,7 +37,7 @@ func (r *reporter) note(ref Ref, n payment.Note, at time.Time) {
 	case payment.NoteTookOver:
 		r.Metrics.SessionTakenOver()
 		level = zapcore.InfoLevel
-	case payment.NoteRefused, payment.NoteTrouble, payment.NoteUnlocked:
+	case payment.NoteTakenOn, payment.NoteRefused, payment.NoteTrouble, payment.NoteUnlocked:
 		level = zapcore.InfoLevel
 	case payment.NoteWithdrawn:
 		level = zapcore.WarnLevel
@@ -51,6 +51,7 @@ func (r *reporter) note(ref Ref, n payment.Note, at time.Time) {
 var noteLines = map[payment.NoteKind]string{
 	payment.NoteTaken:     "Took a session from the queue",
 	payment.NoteTookOver:  "Took a payment over",
+	payment.NoteTakenOn:   "Took a payment on",
 	payment.NoteCreated:   "The order is created",
 	payment.NoteInvalid:   "The event stream showed something that could not be understood",
 	payment.NoteStream:    "The event stream",

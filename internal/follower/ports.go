@@ -6,7 +6,8 @@ import (
 
 	"go.uber.org/zap"
 
-	bus "github.com/posbridge/bridge/internal/bus2"
+	"github.com/posbridge/bridge/internal/board"
+	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/multisafepay"
 	"github.com/posbridge/bridge/internal/payment"
 	"github.com/posbridge/bridge/internal/redact"
@@ -90,12 +91,9 @@ type Orders interface {
 }
 
 // Ref names one order.
-type Ref struct {
-	Terminal string `json:"terminal"`
-	Order    string `json:"order"`
-}
+type Ref = board.Ref
 
-func refOf(s payment.Session) Ref { return Ref{s.Terminal(), s.Order()} }
+func refOf(s payment.Session) Ref { return Ref{Terminal: s.Terminal(), Order: s.Order()} }
 
 // Observer is told what happens to payments, for people who look.
 type Observer interface {

@@ -47,7 +47,7 @@ func (l *providerLane) create(ctx context.Context, s payment.Session, e payment.
 	if err != nil {
 		return payment.Posted{Outcome: payment.NotSent}
 	}
-	created, err := l.Create(context.WithoutCancel(ctx), key, orderOf(s.Request), l.local(e.NotAfter))
+	created, err := l.Create(ctx, key, orderOf(s.Request), l.local(e.NotAfter))
 	posted := payment.Posted{Outcome: outcomeOf(err), RetryAfter: retryAfter(err), Provider: answerOf(err)}
 	if err != nil {
 		l.report.failed("The order could not be created yet", refOf(s), err)
@@ -79,7 +79,7 @@ func (l *providerLane) cancel(ctx context.Context, s payment.Session) payment.Ev
 // ask asks the provider for the order until there is a definite answer; nil when
 // ctx is over first. hurry is closed when the question may not wait like a
 // routine one any more.
-func (l *providerLane) ask(ctx context.Context, s payment.Session, e payment.Ask, hurry <-chan struct{}) payment.Event {
+func (l *providerLane) ask(ctx context.Context, s payment.Session, sealed []byte, e payment.Ask, hurry <-chan struct{}) payment.Event {
 	pause := retries(l.rules.BackoffInitial, l.rules.BackoffMax)
 	budget := l.budgets.of(s.Group)
 	wait := e.After
@@ -99,6 +99,9 @@ func (l *providerLane) ask(ctx context.Context, s payment.Session, e payment.Ask
 		if answer, ok := answeredOf(state, err, sent); ok {
 			budget.succeeded()
 			l.report.Metrics.Reconciled(telemetry.ReconcileNoNews)
+			if stream, err := unseal(key, sealedFor(s), sealed); err == nil && stream.Token.In(answer.Transaction) {
+				answer.Transaction = "" // the client knows the keys, not the token of this order
+			}
 			return answer
 		}
 		budget.failed(retryAfter(err))

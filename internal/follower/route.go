@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	bus "github.com/posbridge/bridge/internal/bus2"
+	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/payment"
 	"github.com/posbridge/bridge/schema"
 )
@@ -20,7 +20,7 @@ var errNotKnown = errors.New("the order is not known")
 // Cancel has the owner of a payment, wherever it is, cancel the order. The
 // status is the one that the payment has then, or that is published for it.
 func (f *Follower) Cancel(ctx context.Context, terminal, order string) (status string, failure *schema.Error) {
-	answer, err := f.route(ctx, Ref{terminal, order}, opCancel)
+	answer, err := f.route(ctx, Ref{Terminal: terminal, Order: order}, opCancel)
 	switch {
 	case errors.Is(err, errNotKnown):
 		return "", schema.NewError(schema.NotFound, "order %s is not known on terminal %s", order, terminal)
@@ -33,7 +33,7 @@ func (f *Follower) Cancel(ctx context.Context, terminal, order string) (status s
 // Look has the provider asked for the order, and returns when what it answered
 // is stored.
 func (f *Follower) Look(ctx context.Context, terminal, order string) error {
-	_, err := f.route(ctx, Ref{terminal, order}, opLook)
+	_, err := f.route(ctx, Ref{Terminal: terminal, Order: order}, opLook)
 	return err
 }
 

@@ -13,7 +13,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
-	bus "github.com/posbridge/bridge/internal/bus2"
+	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/multisafepay"
 	"github.com/posbridge/bridge/internal/natsserver"
 	"github.com/posbridge/bridge/internal/natsserver/natstest"
@@ -231,7 +231,7 @@ func (o *orders) saw(e bus.Entry) {
 	if o.claims == nil {
 		o.claims, o.final = map[Ref]bus.Claim{}, map[Ref]schema.StatusEvent{}
 	}
-	ref := Ref{e.Terminal, e.Order}
+	ref := Ref{Terminal: e.Terminal, Order: e.Order}
 	if e.Claim != nil {
 		o.claims[ref] = *e.Claim
 	}

@@ -22,8 +22,10 @@ type streamReader struct {
 	// tell brings an input to the payment.
 	tell func(payment.Event)
 	// pause paces the connections; opened is when the present one was open.
-	pause  *backoff.ExponentialBackOff
-	opened time.Time
+	pause *backoff.ExponentialBackOff
+	// advised is how long the server wants a new connection to wait.
+	advised time.Duration
+	opened  time.Time
 }
 
 // run connects again and again: at once after a healthy spell, else with growing
@@ -48,7 +50,7 @@ func (r *streamReader) run(ctx context.Context, sealed []byte) {
 		if ctx.Err() != nil {
 			return
 		}
-		lost := errors.Is(err, multisafepay.ErrStreamHost) || errors.Is(err, multisafepay.ErrStreamRefused) && expired(stream)
+		lost := errors.Is(err, multisafepay.ErrStreamHost) || errors.Is(err, multisafepay.ErrStreamToken) || errors.Is(err, multisafepay.ErrStreamRefused) && expired(stream)
 		if !errors.Is(err, multisafepay.ErrStreamEnded) || r.opened.IsZero() || time.Since(r.opened) < r.lane.rules.BackoffMax {
 			budget.failed(retryAfter(err))
 		}
@@ -56,7 +58,7 @@ func (r *streamReader) run(ctx context.Context, sealed []byte) {
 		if lost {
 			return
 		}
-		if !sleep(ctx, max(r.pause.NextBackOff(), retryAfter(err))) {
+		if !sleep(ctx, max(r.pause.NextBackOff(), retryAfter(err), min(r.advised, r.lane.rules.BackoffMax))) {
 			return
 		}
 		r.lane.report.Metrics.StreamReconnected(multisafepay.Reason(err))
@@ -74,6 +76,7 @@ func expired(s multisafepay.Stream) bool {
 func (r *streamReader) connect(ctx context.Context, stream multisafepay.Stream, budget *budget) error {
 	r.opened = time.Time{}
 	err := r.lane.Follow(ctx, stream, r.lastID, multisafepay.StreamHandler{
+		OrderID: r.session.Order(),
 		Opened: func() {
 			r.opened = time.Now()
 			budget.succeeded()
@@ -82,6 +85,7 @@ func (r *streamReader) connect(ctx context.Context, stream multisafepay.Stream, 
 		},
 		Event:     func(e multisafepay.StreamEvent) { r.event(ctx, e) },
 		Unsettled: func() { r.tell(payment.StreamUnsettled{}) },
+		Retry:     func(advised time.Duration) { r.advised = advised },
 	})
 	if !r.opened.IsZero() {
 		r.lane.report.Metrics.AddConnectedStreams(-1)
@@ -102,10 +106,12 @@ func (r *streamReader) event(ctx context.Context, e multisafepay.StreamEvent) {
 	case e.Invalid != nil:
 		r.lane.report.Metrics.EventInvalid()
 		r.tell(payment.StreamInvalid{Reason: e.Invalid.Reason, Type: e.Type, Data: e.Invalid.Data})
-	case e.Order == nil:
-	case e.Order.OrderID != r.session.Order():
+	case e.Foreign != "":
 		r.lane.report.Metrics.EventForeign()
 		r.lane.report.failed("The stream told of another order; ignored", refOf(r.session), nil)
+	case e.Other != "":
+		r.lane.report.Metrics.EventOther(e.Other)
+	case e.Order == nil:
 	default:
 		r.status(ctx, e)
 	}
@@ -119,6 +125,6 @@ func (r *streamReader) status(ctx context.Context, e multisafepay.StreamEvent) {
 	}
 	r.tell(payment.StreamEvent{Observation: payment.Observation{
 		Source: schema.SourceStream, Status: e.Order.Status, Financial: e.Order.FinancialStatus,
-		Transaction: e.Order.TransactionID, SessionID: e.Order.SessionID, EventID: e.ID, At: r.lane.clock.Now(),
+		Transaction: e.Order.TransactionID, SessionID: e.Order.SessionID, EventID: e.ID, Charged: e.Order.Amount, At: r.lane.clock.Now(),
 	}})
 }

@@ -7,7 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
-	bus "github.com/posbridge/bridge/internal/bus2"
+	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/payment"
 	"github.com/posbridge/bridge/internal/telemetry"
 )
@@ -142,7 +142,7 @@ func (s *sweeper) lookAtSession(ctx context.Context, terminal string) (finding, 
 	if err != nil {
 		return finding{}, false, err
 	}
-	at := finding{ref: Ref{d.Terminal, d.Order}, what: unfollowed, seq: d.Seq}
+	at := finding{ref: Ref{Terminal: d.Terminal, Order: d.Order}, what: unfollowed, seq: d.Seq}
 	log, err := s.f.opts.Bus.ReadLog(ctx, d.Terminal, d.Order, false)
 	if err != nil {
 		return finding{}, false, err

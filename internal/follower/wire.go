@@ -3,16 +3,20 @@ package follower
 import (
 	"time"
 
-	bus "github.com/posbridge/bridge/internal/bus2"
+	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/payment"
 )
 
 // sessionOf is the session of a delivery. Its times are those of NATS.
 func sessionOf(d bus.Delivery, startDeadline time.Duration) payment.Session {
 	s := d.Session
+	deadline := d.StoredAt.Add(startDeadline)
+	if !s.Deadline.IsZero() && s.Deadline.Before(deadline) { // the request had waited before it was queued
+		deadline = s.Deadline
+	}
 	return payment.Session{
 		Request: s.Request, Hash: s.Hash, Nonce: s.Nonce, Group: s.Group, Reply: s.Reply,
-		StartedAt: d.StoredAt, Deadline: d.StoredAt.Add(startDeadline), Trace: s.Trace,
+		StartedAt: d.StoredAt, Deadline: deadline, Trace: s.Trace,
 	}
 }
 
@@ -27,7 +31,7 @@ func wireClaim(c payment.Claim) bus.Claim {
 		Group: s.Group, Request: s.Request, Hash: s.Hash, Nonce: s.Nonce, Reply: s.Reply, Trace: s.Trace,
 		SessionID: c.SessionID, Sealed: c.Sealed, QueueSeq: c.QueueSeq, Handle: c.Handle,
 		Amount: s.Request.Amount, Currency: s.Request.Currency, StartedAt: s.StartedAt, Deadline: s.Deadline,
-		UpdatedAt: c.UpdatedAt, Answer: c.Answer,
+		UpdatedAt: c.UpdatedAt, Answer: c.Answer, Ended: c.Ended,
 	}
 }
 
@@ -39,7 +43,7 @@ func claimOf(c bus.Claim) payment.Claim {
 			StartedAt: c.StartedAt, Deadline: c.Deadline, Trace: c.Trace,
 		},
 		SessionID: c.SessionID, Sealed: c.Sealed, Handle: c.Handle, QueueSeq: c.QueueSeq,
-		Answer: c.Answer, UpdatedAt: c.UpdatedAt,
+		Answer: c.Answer, Ended: c.Ended, UpdatedAt: c.UpdatedAt,
 	}
 }
 

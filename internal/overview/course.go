@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/posbridge/bridge/internal/board"
-	bus "github.com/posbridge/bridge/internal/bus2"
+	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/console"
 	"github.com/posbridge/bridge/internal/multisafepay"
 	"github.com/posbridge/bridge/internal/payment"
@@ -125,7 +125,7 @@ func (p *Page) steps(started time.Time, statuses []bus.Status, notes []Noted) []
 // kindOf is how a note is shown.
 func kindOf(k payment.NoteKind) string {
 	switch k {
-	case payment.NoteTookOver:
+	case payment.NoteTookOver, payment.NoteTakenOn:
 		return console.StepTakeover
 	case payment.NoteTrouble, payment.NoteInvalid, payment.NoteRefused, payment.NoteWithdrawn:
 		return console.StepTrouble

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/posbridge/bridge/internal/board"
-	bus "github.com/posbridge/bridge/internal/bus2"
+	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/console"
 	"github.com/posbridge/bridge/internal/payment"
 	"github.com/posbridge/bridge/internal/telemetry"

@@ -126,7 +126,8 @@ type NoteKind string
 // What notes are about.
 const (
 	NoteTaken     NoteKind = "taken"     // from the queue
-	NoteTookOver  NoteKind = "took over" // from another replica
+	NoteTookOver  NoteKind = "took over" // from another replica that had gone
+	NoteTakenOn   NoteKind = "taken on"  // from another replica that handed it over
 	NoteCreated   NoteKind = "created"   // the order exists
 	NoteStatus    NoteKind = "status"    // a status is stored
 	NoteInvalid   NoteKind = "invalid"   // an event was not understood

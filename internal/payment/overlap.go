@@ -29,7 +29,7 @@ func (s Seen) repeats(o Seen) bool {
 // is reports whether an event is certainly this status: by its id or its
 // transaction.
 func (s Seen) is(o Seen) bool {
-	return s.EventID != "" && s.EventID == o.EventID || s.Transaction != "" && s.Status == o.Status && s.Transaction == o.Transaction
+	return s.EventID != "" && s.EventID == o.EventID
 }
 
 // Connection is one connection to the event stream. A server may send history
@@ -75,7 +75,7 @@ func (c Connection) show(known []Seen, o Observation) (next Connection, news []O
 	switch {
 	case containsRun(known, c.Run):
 		return c, nil
-	case c.overlap(known) > 0 && !c.Blurred, len(c.Run) == 1 && c.Ripe:
+	case c.overlap(known) > 0 && !c.Blurred, len(c.Run) == 1 && c.Ripe, endsAnew(known, o): // history does not end what is open
 		return c.settle(known)
 	}
 	return c, nil

@@ -29,6 +29,8 @@ type Payment struct {
 	// Visitor is the answer to another start of the order after its end, until
 	// that session has left the queue; nil when there is none.
 	Visitor *AnswerStart
+	// Handed is set when the owner before handed the session over.
+	Handed bool
 	// Draining is set while this replica stops.
 	Draining bool
 	// Invalid are events that were not understood and wait to be stored;

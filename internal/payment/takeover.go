@@ -22,7 +22,10 @@ func (t *turn) ownerSaid(phase Inquiring, said OwnerSaid) {
 	case said.Word == OwnerFollows:
 		t.join(phase.Log)
 		t.leave(LeaveFollowed)
-	case said.Word == OwnerLeft, said.Word == OwnerGone && said.Calm, waited:
+	case said.Word == OwnerLeft:
+		t.p.Handed = true
+		t.takeOver(phase.Log)
+	case said.Word == OwnerGone && said.Calm, waited:
 		t.takeOver(phase.Log)
 	default:
 		t.askOwner(phase.Log.Claim, 1)
@@ -79,7 +82,11 @@ func (t *turn) owns(goal Goal) {
 		p.Timers[TimerLife] = p.Session.StartedAt.Add(p.Rules.SessionTimeout)
 	}
 	if goal != GoalCreate && (p.Ledger.Epoch > 1 || len(p.Ledger.Seen) > 0) {
-		t.note(NoteTookOver, "taken over from another replica")
+		if p.Handed {
+			t.note(NoteTakenOn, "taken on from a replica that handed it over")
+		} else {
+			t.note(NoteTookOver, "taken over from another replica")
+		}
 	}
 	switch goal {
 	case GoalCreate:

@@ -40,6 +40,7 @@ type Metrics struct {
 	reconciles       *prometheus.CounterVec
 	invalidEvents    prometheus.Counter
 	foreignEvents    prometheus.Counter
+	otherEvents      *prometheus.CounterVec
 
 	statusPublished  *prometheus.CounterVec
 	deliveryLatency  prometheus.Histogram
@@ -99,6 +100,7 @@ func NewMetrics(version, commit, goVersion string) *Metrics {
 	m.streamReconnects = m.counterVec("stream_reconnects_total", "Event streams that were opened again, by why the one before ended.", "reason")
 	m.reconciles = m.counterVec("reconciles_total", "Orders that were asked for after a gap or a silence, by what that brought.", "result")
 	m.invalidEvents = m.counter("invalid_events_total", "Events of the provider that could not be understood.")
+	m.otherEvents = m.counterVec("other_events_total", "Events of the provider that are not about orders, by type.", "type")
 	m.foreignEvents = m.counter("foreign_events_total", "Events of another order than the stream's.")
 
 	m.statusPublished = m.counterVec("status_published_total", "Status events that were published, by status and by how it was learnt.", "status", "source")
