@@ -55,6 +55,8 @@ func figures() []figure {
 		}},
 		{name: "flood", measure: flood, rows: []row{
 			{name: "statuses as fast as sent, 200 sessions", unit: "/s", kind: ratioAtLeast, bound: 0.8},
+			{name: "CPU for each, program", unit: "µs"},
+			{name: "CPU for each, NATS", unit: "µs"},
 		}},
 		{name: "idle", measure: idle, rows: []row{
 			{name: "memory of each of 5,000 idle sessions", unit: "KiB", kind: ratioAtMost, bound: 1},
@@ -128,11 +130,12 @@ func flood(ctx context.Context, r *rig, s sizes) ([]float64, error) {
 	if err := pause(ctx, s.flood/5); err != nil {
 		return nil, err
 	}
-	arrived := func() int { sent, missing, _ := r.provider.ledger.count(); return sent - missing }
-	begun, before := time.Now(), arrived()
+	arrived := func() float64 { sent, missing, _ := r.provider.ledger.count(); return float64(sent - missing) }
+	begun, before, subject, server := time.Now(), arrived(), r.subject.cpu(), r.running[0].cpu()
 	err = pause(ctx, time.Until(end))
-	rate := float64(arrived()-before) / time.Since(begun).Seconds()
-	return []float64{rate}, errors.Join(err, r.settled(ctx, 20*time.Second))
+	n := arrived() - before
+	values := []float64{n / time.Since(begun).Seconds(), 1e6 * (r.subject.cpu() - subject) / n, 1e6 * (r.running[0].cpu() - server) / n}
+	return values, errors.Join(err, r.settled(ctx, 20*time.Second))
 }
 
 // idle measures what sessions cost when nothing happens.
