@@ -57,7 +57,7 @@ func (c *connection) occasion() occasion {
 // greet has the order's present state sent first.
 func (c *connection) greet() {
 	o := c.order
-	c.greeting = o.eventData(Event{Status: o.status, FinancialStatus: o.financial, TransactionID: o.number}).String()
+	c.greeting = o.eventData(Event{Status: o.Status, FinancialStatus: o.Financial, TransactionID: o.Number}).String()
 }
 
 // remember is what the connection tells of the past: it may go on after the id
@@ -92,7 +92,7 @@ func (c *connection) compose() (out []byte, end ending, over bool) {
 		return nil, endCleanly, true
 	}
 	if c.silenced() {
-		c.pos, c.flood = len(o.events), nil
+		c.pos, c.flood = len(o.Events), nil
 		return nil, c.dropped(), o.over()
 	}
 	if c.greeting != "" {
@@ -106,11 +106,11 @@ func (c *connection) compose() (out []byte, end ending, over bool) {
 	if end == goOn {
 		out = append(out, c.flood...)
 		c.flood = c.flood[:0]
-		out, end = c.news(out, len(o.events))
+		out, end = c.news(out, len(o.Events))
 	}
 	if flood == 0 && len(out) > 0 { // a load is too much for the journal
 		e := o.entry(KindSent, "sent on the stream, "+strconv.Itoa(len(out))+" bytes")
-		e.Raw = redact(out, c.token, strconv.FormatInt(o.number, 10), o.id(), o.session)
+		e.Raw = redact(out, c.token, strconv.FormatInt(o.Number, 10), o.id(), o.Session)
 		c.s.journal.note(e)
 	}
 	return out, end, o.over()
@@ -124,10 +124,10 @@ func (c *connection) news(out []byte, until int) ([]byte, ending) {
 			return out, end
 		}
 		if c.silenced() {
-			c.pos = len(o.events)
+			c.pos = len(o.Events)
 			return out, goOn
 		}
-		e := o.events[c.pos]
+		e := o.Events[c.pos]
 		c.pos++
 		b, end := c.change(e)
 		out = append(out, b...)
@@ -171,9 +171,9 @@ func (c *connection) id() string {
 func (c *connection) push(event []byte) bool {
 	const most = 1 << 20 // bytes
 	if len(c.flood) == 0 {
-		c.floodAt = len(c.order.events)
+		c.floodAt = len(c.order.Events)
 	}
-	if len(c.flood) > most || c.floodAt != len(c.order.events) {
+	if len(c.flood) > most || c.floodAt != len(c.order.Events) {
 		return false
 	}
 	c.flood = append(c.flood, event...)
@@ -200,7 +200,7 @@ func (c *connection) change(e Event) (out []byte, end ending) {
 	if f, ok := c.take(FaultOddEvent); ok {
 		shape := eventShapes[f.Mode]
 		out = append(out, shape.before...)
-		name, text = shape.name, shape.data(text, c.order.session)
+		name, text = shape.name, shape.data(text, c.order.Session)
 	}
 	lines := c.framing.lines(name, text, c.id())
 	final := isFinal(e.Status)
@@ -237,7 +237,7 @@ func (c *connection) strangers() (out []byte) {
 		add(qrEvent, `{"order_id":"`+o.id()+`","qr_url":"https://qr.invalid/`+randomID(8)+`"}`)
 	}
 	if _, ok := c.take(FaultOtherOrderEvent); ok {
-		other := o.eventData(Event{Status: statusCompleted, FinancialStatus: statusCompleted, TransactionID: o.number})
+		other := o.eventData(Event{Status: statusCompleted, FinancialStatus: statusCompleted, TransactionID: o.Number})
 		other.OrderID, other.SessionID = "other-"+randomID(12), randomID(39)
 		add(orderEvent, other.String())
 	}
@@ -290,7 +290,7 @@ type eventData struct {
 
 func (o *order) eventData(e Event) eventData {
 	return eventData{
-		FinancialStatus: e.FinancialStatus, OrderID: o.id(), SessionID: o.session,
+		FinancialStatus: e.FinancialStatus, OrderID: o.id(), SessionID: o.Session,
 		Status: e.Status, TransactionID: strconv.FormatInt(e.TransactionID, 10),
 	}
 }

@@ -37,9 +37,9 @@ func (a api) create(c *call, r *http.Request) answer {
 	s.tell(o)
 	return success(map[string]any{
 		"order_id":          req.OrderID,
-		"session_id":        o.session,
-		"payment_url":       origin(r) + "/connect/" + o.session + "/?lang=nl_NL",
-		"events_token":      s.tokens.sign(o.session, a.expiry(o, c.occasion())),
+		"session_id":        o.Session,
+		"payment_url":       origin(r) + "/connect/" + o.Session + "/?lang=nl_NL",
+		"events_token":      s.tokens.sign(o.Session, a.expiry(o, c.occasion())),
 		"events_stream_url": a.streamURL(c.occasion(), r),
 	})
 }
@@ -68,7 +68,7 @@ func (a api) expiry(o *order, at occasion) time.Time {
 	}
 	expires := a.s.now().Add(f.Delay).Truncate(time.Second)
 	if f.Mode == ExpiryCuts {
-		o.tokenEnd = expires
+		o.TokenEnd = expires
 	}
 	return expires
 }

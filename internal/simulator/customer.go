@@ -12,17 +12,17 @@ func (s *Simulator) stepTime() time.Duration { return s.scaled(time.Second) }
 // walks away has left from the start. An eager one acts at once, whether or not
 // anybody listens. The caller holds mu.
 func (s *Simulator) sendCustomer(o *order, sc ScenarioInfo, eager bool) {
-	o.customer.left = sc.Name == WalkAway
+	o.Left = sc.Name == WalkAway
 	if len(sc.steps) == 0 {
 		return
 	}
-	o.customer.steps = sc.steps
+	o.Steps = sc.steps
 	switch {
 	case eager:
 		s.scheduleStep(o, 0)
 	case s.opts.StreamGrace > 0 && len(o.listeners) == 0:
-		o.customer.waiting = true
-		o.customer.step = s.alarms.after(s.opts.StreamGrace, func() { s.customerComes(o) })
+		o.visit.waiting = true
+		o.visit.step = s.alarms.after(s.opts.StreamGrace, func() { s.customerComes(o) })
 	default:
 		s.scheduleStep(o, s.stepTime())
 	}
@@ -30,21 +30,21 @@ func (s *Simulator) sendCustomer(o *order, sc ScenarioInfo, eager bool) {
 
 // customerComes lets a held-back customer begin. The caller holds mu.
 func (s *Simulator) customerComes(o *order) {
-	o.customer.waiting = false
-	s.alarms.stop(o.customer.step)
+	o.visit.waiting = false
+	s.alarms.stop(o.visit.step)
 	s.scheduleStep(o, s.stepTime())
 }
 
 // scheduleStep plans the customer's next step. The caller holds mu.
 func (s *Simulator) scheduleStep(o *order, after time.Duration) {
-	o.customer.step = s.alarms.after(after, func() {
-		action := o.customer.steps[0]
-		o.customer.steps = o.customer.steps[1:]
+	o.visit.step = s.alarms.after(after, func() {
+		action := o.Steps[0]
+		o.Steps = o.Steps[1:]
 		if err := s.perform(o, action); err != nil {
-			o.customer.steps = nil // somebody else has ended the payment
+			o.Steps = nil // somebody else has ended the payment
 			o.wakeStreams()
 		}
-		if len(o.customer.steps) > 0 {
+		if len(o.Steps) > 0 {
 			s.scheduleStep(o, s.stepTime())
 		}
 	})
@@ -65,16 +65,16 @@ func (s *Simulator) giveStatus(o *order, status, financial string) {
 // giveLaterStatus plans the status that a fault has for an order that has just
 // changed. The caller holds mu.
 func (s *Simulator) giveLaterStatus(o *order) {
-	if len(o.events) == 0 {
+	if len(o.Events) == 0 {
 		return
 	}
-	f, ok := s.takeFault(FaultLaterStatus, occasion{order: o.id(), terminal: o.terminal.id, status: o.status})
+	f, ok := s.takeFault(FaultLaterStatus, occasion{order: o.id(), terminal: o.terminal.id, status: o.Status})
 	if !ok {
 		return
 	}
 	fill(&f.Delay, DefaultDelay)
 	s.alarms.after(f.Delay, func() {
-		if !o.gone && len(o.events) < maxEventsPerOrder {
+		if !o.gone && len(o.Events) < maxEventsPerOrder {
 			s.giveStatus(o, f.Becomes, f.Becomes)
 		}
 	})
@@ -82,11 +82,11 @@ func (s *Simulator) giveLaterStatus(o *order) {
 
 // perform does one action to an order. The caller holds mu.
 func (s *Simulator) perform(o *order, action Action) error {
-	if len(o.events) >= maxEventsPerOrder {
+	if len(o.Events) >= maxEventsPerOrder {
 		return ErrOrderFull
 	}
 	if status := afterwards[action]; status != "" {
-		if o.status != statusCompleted {
+		if o.Status != statusCompleted {
 			return ErrNoPayment
 		}
 		s.showResult(o, ScreenReversed)
@@ -98,12 +98,12 @@ func (s *Simulator) perform(o *order, action Action) error {
 		return nil
 	}
 	t := o.terminal
-	if t.order != o || o.stuck {
+	if t.order != o || o.Stuck {
 		return ErrNoPayment
 	}
 	switch action {
 	case actStepUp:
-		o.number = s.orders.next(s.now())
+		o.Number = s.orders.next(s.now())
 		s.showCard(o)
 	case ActTap, ActPIN:
 		s.showCard(o)
@@ -123,11 +123,11 @@ func (s *Simulator) perform(o *order, action Action) error {
 		s.change(o, statusCancelled, statusCancelled)
 		return nil
 	case ActWalkAway:
-		o.customer.left = true
+		o.Left = true
 		s.journal.note(o.entry(KindTerminal, "the customer has walked away"))
 		return nil
 	}
-	o.customer.left = false
+	o.Left = false
 	s.restartIdle(o)
 	return nil
 }
@@ -138,7 +138,7 @@ func (s *Simulator) showCard(o *order) {
 	if o.terminal.screen == ScreenProcessing {
 		return
 	}
-	o.cardShown = true
+	o.CardShown = true
 	s.show(o.terminal, ScreenProcessing)
 	s.change(o, statusInitialized, statusInitialized)
 }

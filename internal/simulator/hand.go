@@ -61,13 +61,13 @@ func (s *Simulator) setStatus(orderID, status, financial string, charged int64) 
 	if o == nil {
 		return Order{}, fmt.Errorf("%w %.64q", ErrUnknownOrder, orderID)
 	}
-	if len(o.events) >= maxEventsPerOrder {
+	if len(o.Events) >= maxEventsPerOrder {
 		return Order{}, ErrOrderFull
 	}
 	s.stopSteps(o)
-	o.stuck = false
-	fill(&charged, o.charged)
-	o.charged = charged
+	o.Stuck = false
+	fill(&charged, o.Charged)
+	o.Charged = charged
 	s.giveStatus(o, status, financial)
 	return s.view(o), nil
 }
@@ -134,10 +134,10 @@ func (s *Simulator) configure(t *terminal, mode Mode, scenario Scenario) {
 		switch {
 		case mode == Manual:
 			s.stopSteps(o)
-			o.customer.left = false
+			o.Left = false
 			o.wakeStreams()
 		case mode == Auto && o.untouched():
-			if sc, err := scenarioByName(o.customer.scenario); err == nil {
+			if sc, err := scenarioByName(o.Scenario); err == nil {
 				s.sendCustomer(o, sc, false)
 			}
 		}

@@ -52,7 +52,7 @@ func (s *Simulator) StartLoad(rate int, d time.Duration, ids ...string) (LoadSta
 	for _, o := range orders {
 		s.stopSteps(o)
 		s.alarms.stop(o.idle)
-		o.idle, o.cardShown = nil, true
+		o.idle, o.CardShown = nil, true
 		s.show(o.terminal, ScreenProcessing)
 		l.orders = append(l.orders, newLoadedOrder(o))
 	}
@@ -71,7 +71,7 @@ func (s *Simulator) openOrders(ids []string) (orders []*order, err error) {
 	}
 	for _, id := range ids {
 		o := s.orders.byID[id]
-		if o == nil || o.final() {
+		if o == nil || o.Finished {
 			return nil, fmt.Errorf("%w %.64q that is open", ErrUnknownOrder, id)
 		}
 		orders = append(orders, o)
@@ -85,7 +85,7 @@ func (s *Simulator) openOrders(ids []string) (orders []*order, err error) {
 func newLoadedOrder(o *order) *loadedOrder {
 	lo := &loadedOrder{order: o}
 	for i, status := range loadStatuses {
-		data := o.eventData(Event{Status: status, FinancialStatus: status, TransactionID: o.number})
+		data := o.eventData(Event{Status: status, FinancialStatus: status, TransactionID: o.Number})
 		lo.events[i] = append(framing("").lines(orderEvent, data.String(), ""), '\n')
 	}
 	return lo
@@ -112,7 +112,7 @@ func (s *Simulator) runLoad(l *load, d time.Duration) {
 		return
 	}
 	for _, lo := range l.orders {
-		if !lo.order.finished && !lo.order.gone {
+		if !lo.order.Finished && !lo.order.gone {
 			s.restartIdle(lo.order)
 		}
 	}
@@ -132,7 +132,7 @@ func (s *Simulator) emit(l *load, due int64) bool {
 		l.next = (l.next + 1) % len(l.orders)
 		lo := l.orders[l.next]
 		switch {
-		case lo.order.finished || lo.order.gone:
+		case lo.order.Finished || lo.order.gone:
 			l.orders = slices.Delete(l.orders, l.next, l.next+1)
 			l.going.state.Orders = len(l.orders)
 		case lo.emit(now):
@@ -147,14 +147,14 @@ func (s *Simulator) emit(l *load, due int64) bool {
 // emit gives the order its next status and tells it on its streams; false when
 // one of them is too slow.
 func (lo *loadedOrder) emit(now time.Time) bool {
-	o, n := lo.order, lo.order.emitted%2
+	o, n := lo.order, lo.order.Emitted%2
 	for c := range o.listeners {
 		if !c.push(lo.events[n]) {
 			return false
 		}
 	}
-	o.emitted++
-	o.status, o.financial, o.modified = loadStatuses[n], loadStatuses[n], now
+	o.Emitted++
+	o.Status, o.Financial, o.Modified = loadStatuses[n], loadStatuses[n], now
 	return true
 }
 

@@ -1,9 +1,6 @@
 package simulator
 
-import (
-	"slices"
-	"time"
-)
+import "slices"
 
 // memory is one line of a state file: what a simulator knows after a change.
 type memory struct {
@@ -19,26 +16,9 @@ type memory struct {
 
 // orderMemory is an order. Alarms, streams and webhooks that wait are not kept.
 type orderMemory struct {
-	Create    createRequest `json:"create"`
-	Session   string        `json:"session_id"`
-	Number    int64         `json:"transaction_id"`
-	Status    string        `json:"status"`
-	Financial string        `json:"financial_status"`
-	Events    []Event       `json:"events"`
-	Created   time.Time     `json:"created"`
-	Modified  time.Time     `json:"modified"`
-	Completed time.Time     `json:"completed,omitzero"`
-	Charged   int64         `json:"charged,omitempty"`
-	Emitted   int64         `json:"emitted,omitempty"`
-	Scenario  Scenario      `json:"scenario"`
-	Steps     []Action      `json:"steps,omitempty"`
-	Left      bool          `json:"left,omitempty"`
-	CardShown bool          `json:"card_shown,omitempty"`
-	Stuck     bool          `json:"stuck,omitempty"`
-	Finished  bool          `json:"finished,omitempty"`
-	TokenEnd  time.Time     `json:"token_end,omitzero"`
-	Calls     Calls         `json:"calls"`
-	Asked     faultSet      `json:"asked,omitempty"`
+	facts
+	Calls Calls    `json:"calls"`
+	Asked faultSet `json:"asked,omitempty"`
 }
 
 type terminalMemory struct {

@@ -409,3 +409,41 @@ func TestOddTerminalLists(t *testing.T) {
 		}
 	}
 }
+
+// Every odd answer can befall every call, errors included, and stays JSON.
+func TestOddAnswersEverywhere(t *testing.T) {
+	t.Parallel()
+	var modes []string
+	for _, k := range simulator.FaultKinds() {
+		if k.Name == simulator.FaultOddAnswer {
+			modes = k.Modes
+		}
+	}
+	b := setup(t, simulator.Options{Manual: true})
+	b.create("order", "SIM00001", nil)
+	for _, mode := range modes {
+		for op, call := range map[simulator.Operation][2]string{
+			simulator.OpCreate:    {"POST", "orders"},
+			simulator.OpGet:       {"GET", "orders/order"},
+			simulator.OpCancel:    {"POST", "orders/nobody/cancel"},
+			simulator.OpTerminals: {"GET", "terminals"},
+			simulator.OpReceipt:   {"GET", "pos/receipt/order"},
+		} {
+			f := simulator.Fault{Name: simulator.FaultOddAnswer, Mode: mode, Operation: op}
+			if mode == "patch" {
+				f.Data = "{}"
+			}
+			b.setFault(f)
+			var body any
+			if op == simulator.OpCreate {
+				body = orderBody("order", "SIM00001", nil) // used before
+			}
+			if status, got := b.do(call[0], "/v1/json/"+call[1]+demoKey, body); status == 0 || len(got) == 0 {
+				t.Errorf("%s of %s: got %d %v", mode, op, status, got)
+			}
+		}
+	}
+	if left := b.Faults(); len(left) != 0 {
+		t.Errorf("faults left: %v", left)
+	}
+}

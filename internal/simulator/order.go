@@ -8,42 +8,25 @@ import (
 
 // order is one payment. The simulator's lock guards it.
 type order struct {
-	create    createRequest
+	facts
 	terminal  *terminal
-	session   string
-	number    int64 // the transaction id
-	status    string
-	financial string
-	events    []Event
-	created   time.Time
-	modified  time.Time
-	completed time.Time
-	charged   int64 // what was paid, if that is not the amount; 0 while it is not known
-	cardShown bool  // a card was held to the terminal at least once
-	customer  visit
+	visit     visit
 	idle      *alarm
-	stuck     bool // by a PATCH: it stays declined until it is cancelled
-	finished  bool // was put among the finished ones
 	gone      bool // forgotten by Reset or for age: its streams end
 	listeners map[listener]struct{}
 	hidden    veil
-	tokenEnd  time.Time // when open streams are cut; zero for never
-	emitted   int64     // statuses of a load
+}
+
+// visit is that of the virtual customer.
+type visit struct {
+	waiting bool // the first step is held back for a stream
+	step    *alarm
 }
 
 // veil keeps an order from being asked for.
 type veil struct {
 	until  time.Time
 	answer answer
-}
-
-// visit is what the virtual customer of an order does.
-type visit struct {
-	scenario Scenario
-	steps    []Action // still to be done
-	waiting  bool     // the first step is held back for a stream
-	left     bool     // has walked away
-	step     *alarm
 }
 
 // listener is an event stream that is open for an order. Its methods are called
@@ -54,26 +37,9 @@ type listener interface {
 	push(event []byte) bool // tells a whole event of a load; false when too many are waiting
 }
 
-func (o *order) id() string { return o.create.OrderID }
-
-// amount is what was paid, or what is asked for.
-func (o *order) amount() int64 {
-	if o.charged > 0 {
-		return o.charged
-	}
-	return o.create.Amount
-}
-
-// final tells whether the payment is over and its terminal free. A status that
-// comes later, even an open one, does not bring it back.
-func (o *order) final() bool { return o.finished }
-
-// over tells whether nothing more is going to happen by itself.
-func (o *order) over() bool { return o.final() && len(o.customer.steps) == 0 }
-
 // untouched tells whether the payment is open and nobody has shown a card.
 func (o *order) untouched() bool {
-	return !o.finished && len(o.events) == 0 && len(o.customer.steps) == 0 && !o.stuck && o.terminal.screen == ScreenAmountDue
+	return !o.Finished && len(o.Events) == 0 && len(o.Steps) == 0 && !o.Stuck && o.terminal.screen == ScreenAmountDue
 }
 
 // wakeStreams lets every stream of the order look for news.
@@ -93,15 +59,14 @@ func (o *order) entry(kind Kind, text string) Entry {
 func (s *Simulator) addOrder(req createRequest, t *terminal, sc Scenario) *order {
 	now := s.now()
 	o := &order{
-		create: req, terminal: t,
-		session: randomID(39),
-		number:  s.orders.next(now),
-		status:  statusInitialized, financial: statusInitialized,
-		created: now, modified: now,
-		customer:  visit{scenario: sc},
-		listeners: map[listener]struct{}{},
+		facts: facts{
+			Create: req, Session: randomID(39), Number: s.orders.next(now),
+			Status: statusInitialized, Financial: statusInitialized,
+			Created: now, Modified: now, Scenario: sc,
+		},
+		terminal: t, listeners: map[listener]struct{}{},
 	}
-	s.orders.byID[req.OrderID], s.orders.bySession[o.session] = o, o
+	s.orders.byID[req.OrderID], s.orders.bySession[o.Session] = o, o
 	t.order, t.last = o, o
 	s.journal.note(o.entry(KindOrder, "order of "+money(req.Amount, req.Currency)+" on the terminal, scenario "+string(sc)))
 	s.show(t, ScreenAmountDue)
@@ -112,20 +77,20 @@ func (s *Simulator) addOrder(req createRequest, t *terminal, sc Scenario) *order
 // change gives o a status and tells everybody. The caller holds mu.
 func (s *Simulator) change(o *order, status, financial string) {
 	now := s.now()
-	o.status, o.financial, o.modified = status, financial, now
+	o.Status, o.Financial, o.Modified = status, financial, now
 	if status == statusCompleted {
-		o.completed = now
-		if sc, err := scenarioByName(o.customer.scenario); err == nil && sc.charge != nil && o.charged == 0 {
-			o.charged = sc.charge(o.create.Amount)
+		o.Completed = now
+		if sc, err := scenarioByName(o.Scenario); err == nil && sc.charge != nil && o.Charged == 0 {
+			o.Charged = sc.charge(o.Create.Amount)
 		}
 	}
-	o.events = append(o.events, Event{Status: status, FinancialStatus: financial, At: now, TransactionID: o.number})
+	o.Events = append(o.Events, Event{Status: status, FinancialStatus: financial, At: now, TransactionID: o.Number})
 	e := o.entry(KindStatus, status)
 	e.Status = status
 	s.journal.note(e)
 	s.logger.Info("order changed",
 		zap.String("terminal", o.terminal.id), zap.String("order_id", o.id()), zap.String("status", status))
-	if isFinal(status) && !o.finished {
+	if isFinal(status) && !o.Finished {
 		s.finish(o)
 	}
 	o.wakeStreams()
@@ -148,7 +113,7 @@ func (s *Simulator) finish(o *order) {
 	if o.terminal.order == o {
 		o.terminal.order = nil
 	}
-	o.finished = true
+	o.Finished = true
 	s.orders.finished = append(s.orders.finished, o)
 	for len(s.orders.finished) > s.opts.History {
 		old := s.orders.finished[0]
@@ -160,9 +125,9 @@ func (s *Simulator) finish(o *order) {
 
 // forget drops a finished order. The caller holds mu.
 func (s *Simulator) forget(o *order) {
-	s.alarms.stop(o.customer.step)
+	s.alarms.stop(o.visit.step)
 	delete(s.orders.byID, o.id())
-	delete(s.orders.bySession, o.session)
+	delete(s.orders.bySession, o.Session)
 	if o.terminal.last == o {
 		o.terminal.last = nil
 	}
@@ -172,8 +137,8 @@ func (s *Simulator) forget(o *order) {
 
 // stopSteps sends the virtual customer away. The caller holds mu.
 func (s *Simulator) stopSteps(o *order) {
-	s.alarms.stop(o.customer.step)
-	o.customer.step, o.customer.steps, o.customer.waiting = nil, nil, false
+	s.alarms.stop(o.visit.step)
+	o.visit.step, o.Steps, o.visit.waiting = nil, nil, false
 }
 
 // restartIdle begins the inactivity time anew. The caller holds mu.

@@ -40,7 +40,7 @@ func orNull(text string) any {
 
 // data is what GET orders/{id} and webhooks say of an order. The caller holds
 // the simulator's lock.
-func (o *order) data() map[string]any { return o.dataAs(o.status, o.financial) }
+func (o *order) data() map[string]any { return o.dataAs(o.Status, o.Financial) }
 
 // dataAs is data with another status.
 func (o *order) dataAs(status, financial string) map[string]any {
@@ -56,7 +56,7 @@ func (o *order) dataAs(status, financial string) map[string]any {
 		"response_code":           nil,
 	}
 	var methods any
-	if o.cardShown {
+	if o.CardShown {
 		card := map[string]any{
 			"account_holder_name": CardHolder,
 			"account_id":          CardMaskedPAN,
@@ -70,8 +70,8 @@ func (o *order) dataAs(status, financial string) map[string]any {
 			"response_code":       responseCode(status),
 		}
 		methods = []any{with(card, map[string]any{
-			"amount": o.amount(), "currency": o.create.Currency,
-			"description": o.create.Description, "payment_description": "Mastercard",
+			"amount": o.amount(), "currency": o.Create.Currency,
+			"description": o.Create.Description, "payment_description": "Mastercard",
 			"status": status,
 		})}
 		details = with(details, card)
@@ -79,25 +79,25 @@ func (o *order) dataAs(status, financial string) map[string]any {
 	return map[string]any{
 		"amount":               o.amount(),
 		"amount_refunded":      0,
-		"completed":            localTime(o.completed),
+		"completed":            localTime(o.Completed),
 		"costs":                []any{},
-		"created":              localTime(o.created),
-		"currency":             o.create.Currency,
-		"custom_info":          map[string]any{"custom_1": orNull(o.create.CustomInfo.Custom1), "custom_2": orNull(o.create.CustomInfo.Custom2), "custom_3": orNull(o.create.CustomInfo.Custom3)},
-		"customer":             customerData(o.create.Customer),
-		"description":          o.create.Description,
+		"created":              localTime(o.Created),
+		"currency":             o.Create.Currency,
+		"custom_info":          map[string]any{"custom_1": orNull(o.Create.CustomInfo.Custom1), "custom_2": orNull(o.Create.CustomInfo.Custom2), "custom_3": orNull(o.Create.CustomInfo.Custom3)},
+		"customer":             customerData(o.Create.Customer),
+		"description":          o.Create.Description,
 		"fastcheckout":         "NO",
 		"financial_status":     financial,
 		"items":                nil,
-		"modified":             localTime(o.modified),
-		"order_id":             o.create.OrderID,
+		"modified":             localTime(o.Modified),
+		"order_id":             o.Create.OrderID,
 		"payment_details":      details,
 		"payment_methods":      methods,
 		"reason":               "",
 		"reason_code":          nil,
 		"related_transactions": nil,
 		"status":               status,
-		"transaction_id":       o.number,
+		"transaction_id":       o.Number,
 		"var1":                 nil,
 		"var2":                 nil,
 		"var3":                 nil,

@@ -7,35 +7,35 @@ func (a api) get(o *order, at occasion) answer {
 	if _, stale := a.s.takeFault(FaultStaleGet, at); !stale {
 		return success(o.data())
 	}
-	if n := len(o.events); n > 1 {
-		return success(o.dataAs(o.events[n-2].Status, o.events[n-2].FinancialStatus))
+	if n := len(o.Events); n > 1 {
+		return success(o.dataAs(o.Events[n-2].Status, o.Events[n-2].FinancialStatus))
 	}
 	return success(o.dataAs(statusInitialized, statusInitialized))
 }
 
 // cancel answers POST orders/{id}/cancel. The caller holds mu.
 func (a api) cancel(o *order, at occasion) answer {
-	if _, late := a.s.takeFaultIf(!o.final(), FaultLateCancel, at); late {
+	if _, late := a.s.takeFaultIf(!o.Finished, FaultLateCancel, at); late {
 		a.s.stopSteps(o)
-		o.stuck = false
+		o.Stuck = false
 		a.s.giveStatus(o, statusCompleted, statusCompleted)
 	}
-	if o.final() && o.status != statusCancelled {
-		return refusal(http.StatusBadRequest, codeUnspecified, "Unspecified error: the order is already "+o.status)
+	if o.Finished && o.Status != statusCancelled {
+		return refusal(http.StatusBadRequest, codeUnspecified, "Unspecified error: the order is already "+o.Status)
 	}
-	if o.status != statusCancelled {
+	if o.Status != statusCancelled {
 		a.s.stopSteps(o)
-		o.stuck = false
+		o.Stuck = false
 		a.s.showResult(o, ScreenCancelled)
 		a.s.change(o, statusCancelled, statusCancelled)
 	}
 	return success(map[string]any{
 		"costs":            []any{},
-		"created":          localTime(o.created),
+		"created":          localTime(o.Created),
 		"custom_info":      map[string]any{"custom_1": nil, "custom_2": nil, "custom_3": nil},
 		"fastcheckout":     "NO",
 		"financial_status": nil,
-		"modified":         localTime(o.modified),
+		"modified":         localTime(o.Modified),
 		"order_id":         o.id(),
 		"payment_details":  map[string]any{},
 		"payment_methods":  nil,
@@ -47,11 +47,11 @@ func (a api) cancel(o *order, at occasion) answer {
 // provider says yes and leaves the order declined for good, with its terminal
 // still busy. The caller holds mu.
 func (a api) patch(o *order) answer {
-	if !o.final() && !o.stuck {
+	if !o.Finished && !o.Stuck {
 		a.s.stopSteps(o)
 		a.s.alarms.stop(o.idle)
 		o.idle = nil
-		o.stuck = true
+		o.Stuck = true
 		a.s.showResult(o, ScreenDeclined)
 		a.s.change(o, statusDeclined, statusDeclined)
 	}

@@ -24,12 +24,7 @@ func (t *terminal) memory() *terminalMemory {
 }
 
 func (s *Simulator) memoryOf(o *order) *orderMemory {
-	m := &orderMemory{
-		Create: o.create, Session: o.session, Number: o.number, Status: o.status, Financial: o.financial,
-		Events: o.events, Created: o.created, Modified: o.modified, Completed: o.completed,
-		Charged: o.charged, Emitted: o.emitted, Scenario: o.customer.scenario, Steps: o.customer.steps,
-		Left: o.customer.left, CardShown: o.cardShown, Stuck: o.stuck, Finished: o.finished, TokenEnd: o.tokenEnd,
-	}
+	m := &orderMemory{facts: o.facts}
 	if r := s.calls.byID[o.id()]; r != nil {
 		m.Calls, m.Asked = r.Calls, r.asked
 	}
@@ -56,40 +51,34 @@ func (s *Simulator) recall(kept recollection) {
 }
 
 func (s *Simulator) recallOrder(m *orderMemory, t *terminal) {
-	o := &order{
-		create: m.Create, terminal: t, session: m.Session, number: m.Number, status: m.Status, financial: m.Financial,
-		events: m.Events, created: m.Created, modified: m.Modified, completed: m.Completed,
-		charged: m.Charged, emitted: m.Emitted, cardShown: m.CardShown, stuck: m.Stuck, tokenEnd: m.TokenEnd,
-		customer:  visit{scenario: m.Scenario, left: m.Left},
-		listeners: map[listener]struct{}{},
-	}
-	s.orders.byID[o.id()], s.orders.bySession[o.session] = o, o
-	s.orders.number = max(s.orders.number, o.number)
+	o := &order{facts: m.facts, terminal: t, listeners: map[listener]struct{}{}}
+	s.orders.byID[o.id()], s.orders.bySession[o.Session] = o, o
+	s.orders.number = max(s.orders.number, o.Number)
 	record := s.calls.at(o.id())
 	record.Calls, record.asked = m.Calls, m.Asked
 	if t.order == nil {
 		t.last = o
 	}
-	if m.Finished {
+	if o.Finished {
 		s.finish(o)
 	} else {
 		t.order = o
 		s.resume(o)
 	}
-	if len(m.Steps) > 0 { // once the client is back
-		o.customer.steps, o.customer.waiting = m.Steps, true
-		o.customer.step = s.alarms.after(max(0, s.opts.StreamGrace), func() { s.customerComes(o) })
+	if len(o.Steps) > 0 { // once the client is back
+		o.visit.waiting = true
+		o.visit.step = s.alarms.after(max(0, s.opts.StreamGrace), func() { s.customerComes(o) })
 	}
 }
 
 // resume puts an open order back on its terminal.
 func (s *Simulator) resume(o *order) {
 	screen := ScreenAmountDue
-	if o.status == statusInitialized && o.cardShown {
+	if o.Status == statusInitialized && o.CardShown {
 		screen = ScreenProcessing
 	}
 	s.show(o.terminal, screen)
-	if !o.stuck {
+	if !o.Stuck {
 		s.restartIdle(o)
 	}
 }

@@ -5,7 +5,7 @@ import "strconv"
 // receipt answers GET pos/receipt/{id}. The caller holds mu.
 func (a api) receipt(o *order) answer {
 	payment := map[string]any{"terminal_id": o.terminal.id}
-	if o.cardShown {
+	if o.CardShown {
 		payment = with(payment, map[string]any{
 			"application_id":                 "a0000000041010",
 			"authorization_code":             CardAuthorizationCode,
@@ -17,21 +17,21 @@ func (a api) receipt(o *order) answer {
 			"issuer_country_code":            "NL",
 			"last4":                          CardLast4,
 			"payment_method":                 "MASTERCARD",
-			"response_code":                  responseCode(o.status),
+			"response_code":                  responseCode(o.Status),
 		})
 	}
-	tip := map[string]any{"amount": max(0, o.amount()-o.create.Amount), "employee": nil}
-	if o.charged > o.create.Amount {
+	tip := map[string]any{"amount": max(0, o.amount()-o.Create.Amount), "employee": nil}
+	if o.Charged > o.Create.Amount {
 		tip["employee"] = "Simulated employee"
 	}
 	return success(map[string]any{
 		"merchant": map[string]any{"name": "Simulated merchant", "address": "Simulated street 1"},
 		"order": map[string]any{
-			"amount": o.amount(), "amountrefunded": 0, "currency": o.create.Currency,
-			"completed":      localTime(o.completed),
+			"amount": o.amount(), "amountrefunded": 0, "currency": o.Create.Currency,
+			"completed":      localTime(o.Completed),
 			"items":          map[string]any{"items": []any{}},
 			"tip":            tip,
-			"transaction_id": strconv.FormatInt(o.number, 10),
+			"transaction_id": strconv.FormatInt(o.Number, 10),
 		},
 		"payment":              payment,
 		"printed_on":           localTime(a.s.now()),

@@ -53,7 +53,7 @@ func (st streams) find(session, token string) (*connection, error) {
 		return nil, errToken
 	}
 	st.s.calls.count(OpStream, o.id())
-	c := &connection{s: st.s, order: o, wake: make(chan struct{}, 1), token: token, pos: len(o.events)}
+	c := &connection{s: st.s, order: o, wake: make(chan struct{}, 1), token: token, pos: len(o.Events)}
 	if st.s.opts.SendPresentState {
 		c.greet()
 	}
@@ -99,8 +99,8 @@ func (st streams) connect(c *connection, r *http.Request) (instead http.HandlerF
 		c.greet()
 	}
 	_, c.gzip = c.take(FaultCompressedStream)
-	if !o.tokenEnd.IsZero() {
-		c.expiry = s.alarms.after(o.tokenEnd.Sub(s.now()), c.cutOff)
+	if !o.TokenEnd.IsZero() {
+		c.expiry = s.alarms.after(o.TokenEnd.Sub(s.now()), c.cutOff)
 	}
 	o.listeners[c] = struct{}{}
 	s.listeners[c] = o
@@ -196,7 +196,7 @@ func (c *connection) write(send func([]byte) bool, out []byte) bool {
 func (st streams) listenerCame(o *order) {
 	st.s.mu.Lock()
 	defer st.s.mu.Unlock()
-	if o.customer.waiting && !st.s.closed {
+	if o.visit.waiting && !st.s.closed {
 		st.s.customerComes(o)
 	}
 }

@@ -53,11 +53,11 @@ func (o Order) Statuses() []string {
 func (s *Simulator) view(o *order) Order {
 	return Order{
 		ID: o.id(), Terminal: o.terminal.id, Group: o.terminal.group.id,
-		SessionID: o.session, TransactionID: o.number,
-		Amount: o.create.Amount, AmountCharged: o.charged, Currency: o.create.Currency, Description: o.create.Description,
-		Status: o.status, FinancialStatus: o.financial, Final: o.final(), Stuck: o.stuck,
-		Scenario: o.customer.scenario, Created: o.created, Modified: o.modified,
-		Events: slices.Clone(o.events), Emitted: o.emitted, Streams: len(o.listeners),
+		SessionID: o.Session, TransactionID: o.Number,
+		Amount: o.Create.Amount, AmountCharged: o.Charged, Currency: o.Create.Currency, Description: o.Create.Description,
+		Status: o.Status, FinancialStatus: o.Financial, Final: o.Finished, Stuck: o.Stuck,
+		Scenario: o.Scenario, Created: o.Created, Modified: o.Modified,
+		Events: slices.Clone(o.Events), Emitted: o.Emitted, Streams: len(o.listeners),
 		Calls: s.calls.of(o.id()),
 	}
 }
@@ -80,7 +80,7 @@ func (s *Simulator) Orders() []Order {
 
 // OpenOrders returns the orders that keep a terminal busy, the oldest first.
 func (s *Simulator) OpenOrders() []Order {
-	return s.ordersThat(func(o *order) bool { return !o.final() })
+	return s.ordersThat(func(o *order) bool { return !o.Finished })
 }
 
 func (s *Simulator) ordersThat(want func(*order) bool) []Order {
@@ -146,18 +146,18 @@ func (t *terminal) view() Terminal {
 		Screen: t.screen, Since: t.since, Busy: t.order != nil, Events: []Event{},
 	}
 	if o := t.last; o != nil {
-		view.Order, view.Description, view.Status = o.id(), o.create.Description, o.status
-		view.Amount, view.Currency = o.create.Amount, o.create.Currency
-		view.Digits = digitsOf(o.create.Currency)
-		view.Events = append(view.Events, o.events[max(0, len(o.events)-shownEvents):]...)
+		view.Order, view.Description, view.Status = o.id(), o.Create.Description, o.Status
+		view.Amount, view.Currency = o.Create.Amount, o.Create.Currency
+		view.Digits = digitsOf(o.Create.Currency)
+		view.Events = append(view.Events, o.Events[max(0, len(o.Events)-shownEvents):]...)
 		view.Streams = len(o.listeners)
 	}
 	if o := t.order; o != nil {
-		view.Stuck = o.stuck
+		view.Stuck = o.Stuck
 		switch {
-		case len(o.customer.steps) > 0:
+		case len(o.Steps) > 0:
 			view.Customer = CustomerVirtual
-		case o.customer.left:
+		case o.Left:
 			view.Customer = CustomerLeft
 		default:
 			view.Customer = CustomerHand

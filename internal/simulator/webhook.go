@@ -75,12 +75,12 @@ func newWebhooks(s *Simulator) *webhooks {
 // send tells the order's notification_url about its present state. The caller
 // holds the simulator's lock.
 func (h *webhooks) send(o *order) {
-	to := o.create.PaymentOptions
+	to := o.Create.PaymentOptions
 	if to.NotificationURL == "" {
 		return
 	}
 	payload := ""
-	if len(o.events) == 0 {
+	if len(o.Events) == 0 {
 		if _, ok := h.s.takeFault(FaultPretransaction, occasion{op: OpCreate, order: o.id(), terminal: o.terminal.id}); !ok {
 			return
 		}
