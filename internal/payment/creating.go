@@ -100,9 +100,7 @@ func (t *turn) found(phase Creating, e Answered) {
 		t.fail(elsewhereError(p.Session.Order()))
 	case e.Exists:
 		t.replayEarly()
-		if schema.IsFinal(e.Status) || !p.Stream.LastEvent.After(e.SentAt) {
-			p.Pending = push(p.Pending, e.observation(t.at))
-		}
+		t.weigh(e)
 		t.open()
 	default:
 		t.missing(phase, e)

@@ -64,11 +64,12 @@ func (t *turn) know(log Log) {
 func (t *turn) adopt(log Log) {
 	p := t.p
 	if c := log.Claim; c != nil {
-		if p.Session.Hash == "" || p.Session.Nonce == c.Session.Nonce { // a session that was queued again looks younger
-			p.Session = c.Session
-			if t.at.Before(p.Session.Deadline) {
-				t.expectAnswer()
-			}
+		// The claim's session was put to the provider, not another one that joined
+		// it; and one that was queued again looks younger than it is.
+		p.Answered = p.Answered && p.Session.Nonce == c.Session.Nonce
+		p.Session = c.Session
+		if !p.Answered && (p.Place.Delivered > 0 || t.at.Before(p.Session.Deadline)) {
+			t.expectAnswer()
 		}
 		if p.Place.Seq == 0 {
 			p.Place.Seq, p.Place.Handle = c.QueueSeq, c.Handle

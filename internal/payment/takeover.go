@@ -36,21 +36,21 @@ func (t *turn) ownerSaid(phase Inquiring, said OwnerSaid) {
 // follows the order, but answers the requester of its own session only. That
 // happens after the queue was lost, and with it the lock.
 func (t *turn) join(log Log) {
-	claim := log.Claim
-	if claim.QueueSeq == t.p.Place.Seq || claim.Session.Nonce == t.p.Session.Nonce || t.p.Session.Reply == "" {
-		return
+	claim, own := log.Claim, t.p.Session
+	switch {
+	case claim == nil, claim.QueueSeq == t.p.Place.Seq, claim.Session.Nonce == own.Nonce, own.Reply == "":
+	case claim.Phase != ClaimOpen:
+		t.do(AnswerStart{Reply: own.Reply, Failure: unknownError()})
+	default:
+		t.do(AnswerStart{Reply: own.Reply, SessionID: claim.SessionID, Status: stateOf(log).Status})
 	}
-	if claim.Phase != ClaimOpen {
-		t.answer(AnswerStart{Failure: unknownError()})
-		return
-	}
-	t.answer(AnswerStart{SessionID: claim.SessionID, Status: stateOf(log).Status})
 }
 
 // takeOver goes on in the place of an owner that has gone. An open order is
 // connected to first, so that its two readers overlap.
 func (t *turn) takeOver(log Log) {
 	p := t.p
+	t.join(log)
 	t.adopt(log)
 	switch {
 	case log.Over():

@@ -264,6 +264,9 @@ func (s *script) log(d *datadriven.TestData, a args) Log {
 			if values["nonce"] != "" {
 				log.Claim.Session.Nonce = values["nonce"]
 			}
+			if deadline, err := time.ParseDuration(values["deadline"]); err == nil {
+				log.Claim.Session.Deadline = epoch.Add(deadline)
+			}
 			if values["ended"] != "" {
 				log.Claim.Ended = []string{values["ended"]}
 			}
