@@ -39,6 +39,9 @@ type Session struct {
 	// Deadline is until when the order may be put to the provider, by the server's
 	// clock. It counts from the request, which may be long before the message.
 	Deadline time.Time `json:"deadline,omitzero"`
+	// StartedAt is when the request was queued for the first time, if this is not
+	// the first time.
+	StartedAt time.Time `json:"started_at,omitzero"`
 	// Trace is the W3C trace context of the request.
 	Trace map[string]string `json:"trace,omitempty"`
 }

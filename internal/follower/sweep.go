@@ -124,7 +124,7 @@ func (s *sweeper) look(ctx context.Context) ([]finding, error) {
 		}
 	}
 	if n := len(s.f.opts.Rules.Aftercare); n > 0 {
-		for ref, owner := range s.f.opts.Orders.Watched(s.f.opts.Rules.Aftercare[n-1] + SweepInterval) {
+		for ref, owner := range s.f.opts.Orders.Watched(s.f.opts.Rules.Aftercare[n-1] + 2*SweepInterval) {
 			if !s.f.follows(ref, owner) && owner != s.f.opts.Rules.Self {
 				findings = append(findings, finding{ref: ref, what: unwatched})
 			}
@@ -171,10 +171,8 @@ func (s *sweeper) repair(ctx context.Context, at finding) {
 	f.report.Log.Warn("A sweep repairs what it found twice", zap.String(telemetry.KeyReason, at.what),
 		zap.String(telemetry.KeyTerminal, at.ref.Terminal), zap.String(telemetry.KeyOrder, at.ref.Order))
 	switch at.what {
-	case ended:
-		if err := f.opts.Bus.DeleteSession(ctx, at.seq); err != nil {
-			f.report.Log.Debug("A session that is over could not be removed", zap.Error(err))
-		}
+	case ended: // its requester is answered, and it is removed
+		s.take(ctx, at)
 	case unqueued:
 		s.requeue(ctx, at.ref)
 	case unfollowed:
@@ -217,7 +215,8 @@ func (s *sweeper) requeue(ctx context.Context, ref Ref) {
 		return
 	}
 	seq, err := s.f.opts.Bus.Enqueue(ctx, bus.Session{
-		V: bus.Version, Request: p.Request, Hash: p.Hash, Nonce: p.Nonce, Group: p.Group, Trace: p.Trace,
+		V: bus.Version, Request: p.Request, Hash: p.Hash, Nonce: p.Nonce, Group: p.Group, Reply: p.Reply,
+		Deadline: p.Deadline, StartedAt: p.StartedAt, Trace: p.Trace,
 	})
 	if err != nil {
 		s.f.report.Log.Debug("An open payment could not be queued again", zap.String(telemetry.KeyOrder, ref.Order), zap.Error(err))

@@ -14,9 +14,13 @@ func sessionOf(d bus.Delivery, startDeadline time.Duration) payment.Session {
 	if !s.Deadline.IsZero() && s.Deadline.Before(deadline) { // the request had waited before it was queued
 		deadline = s.Deadline
 	}
+	started := d.StoredAt
+	if !s.StartedAt.IsZero() { // it was queued again
+		started = s.StartedAt
+	}
 	return payment.Session{
 		Request: s.Request, Hash: s.Hash, Nonce: s.Nonce, Group: s.Group, Reply: s.Reply,
-		StartedAt: d.StoredAt, Deadline: deadline, Trace: s.Trace,
+		StartedAt: started, Deadline: deadline, Trace: s.Trace,
 	}
 }
 
