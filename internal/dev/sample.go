@@ -40,7 +40,8 @@ func awaitService(ctx context.Context, conn *nats.Conn) error {
 // Sample makes one payment through a soft decline to completion and writes each
 // message as it passes on the bus. It fails when the payment takes another course.
 func Sample(ctx context.Context, conn *nats.Conn, terminal string, out io.Writer) error {
-	order := "sample-" + time.Now().Format("060102-150405.000") // a kept folder remembers the orders of earlier runs
+	// A kept folder remembers the orders of earlier runs.
+	order := "sample-" + strings.Replace(time.Now().Format("060102-150405.000"), ".", "-", 1)
 	subject, err := subjects.Default().Of(terminal, order, subjects.Status)
 	if err != nil {
 		return err
