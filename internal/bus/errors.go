@@ -15,7 +15,8 @@ var (
 	// this call. An earlier try whose answer was lost may be what it met.
 	ErrConflict = errors.New("another message was stored first")
 	// ErrBusy says that a publish on the same filter is in flight, perhaps an earlier try
-	// of the caller. Nothing was stored by this call. The caller tries again.
+	// of the caller, or that the message id is remembered from before a purge. Nothing was
+	// stored by this call. The caller tries again.
 	ErrBusy = errors.New("another publish is in flight")
 	// ErrNotFound says that there is nothing on the subject.
 	ErrNotFound = errors.New("not found")

@@ -149,6 +149,11 @@ func TestASwallowedStatusIsNotStored(t *testing.T) {
 		if _, err := b.AppendStatus(t.Context(), status("A", "initialized", 1), 0); !errors.Is(err, bus.ErrConflict) {
 			t.Errorf("got %v, want a conflict", err)
 		}
+		// The owner has claimed again. To read the log once more would not help.
+		last := must(b.AppendClaim(t.Context(), "T1", "A", claim("T1", "A", 2), 0))(t)
+		if _, err := b.AppendStatus(t.Context(), status("A", "initialized", 1), last); !errors.Is(err, bus.ErrBusy) {
+			t.Errorf("got %v, want to be told to wait", err)
+		}
 	})
 }
 
