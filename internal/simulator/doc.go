@@ -26,6 +26,23 @@
 // at their own speed. Timers drive the virtual customers, so an open order costs
 // no goroutine; an open event stream costs the one of its connection.
 //
-// The folder page is the virtual terminal, served at /: files that a browser
+// The files build on each other, one way:
+//
+//	new, serve            wiring
+//	control, reply, feed  the control API, for programs and the page
+//	api, create, orders,  the order API: calls, what befalls them, answers
+//	  receipt, terminallist, mishap, loss, oddanswer
+//	stream, connection,   event streams: HTTP, and what goes out on them
+//	  framing, oddevent, load
+//	webhook               notifications
+//	statefile, recall     what survives a kill
+//	hand, customer,       who acts at a terminal; what others see of it
+//	  view, state, wait
+//	simulator, order,     orders and terminals under the lock
+//	  terminal, takefault
+//	fault…, scenario,     values: what can be asked for, and how it is written
+//	  request, answer, token, journal, alarm, facts, memory
+//
+// The package page is the virtual terminal, served at /: files that a browser
 // takes as they are. It does everything by way of the control API.
 package simulator

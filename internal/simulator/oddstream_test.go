@@ -238,3 +238,19 @@ func TestStopLoad(t *testing.T) {
 		t.Errorf("got %+v and %v", o, b.get("order"))
 	}
 }
+
+// A client that does not read holds its order back; nothing piles up.
+func TestLoadOnSlowClient(t *testing.T) {
+	t.Parallel()
+	b := setup(t, simulator.Options{Manual: true})
+	b.open(b.create("order", "SIM00001", nil))
+	if _, err := b.StartLoad(1_000_000, 300*time.Millisecond); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.WaitEntry(b.ctx, 0, func(e simulator.Entry) bool { return strings.Contains(e.Text, "load is over") }); err != nil {
+		t.Fatal(err)
+	}
+	if load := b.Load(); load.Behind == 0 || load.Emitted == 0 || load.Emitted >= 300_000 {
+		t.Errorf("got %+v, want it to fall behind", load)
+	}
+}

@@ -8,7 +8,9 @@ import (
 // addFault sets a checked fault. The caller holds mu.
 func (s *Simulator) addFault(set *faultSet, f Fault) Fault {
 	fill(&f.Count, 1)
-	fill(&f.Operation, oddities[f.Mode].op)
+	if f.Name == FaultOddAnswer {
+		fill(&f.Operation, oddities[f.Mode].op)
+	}
 	if f.ID == "" {
 		s.faultSeq++
 		f.ID = "f" + strconv.FormatUint(s.faultSeq, 10)
