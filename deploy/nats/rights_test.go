@@ -35,6 +35,7 @@ const patience = 20 * time.Second
 // The users of the configurations, by the variable of their public nkey.
 const (
 	theBridge  = "POS_BRIDGE_NKEY"
+	operator   = "POS_OPERATOR_NKEY"
 	tillT1     = "POS_TILL_T1_NKEY"
 	subscriber = "POS_SUBSCRIBER_NKEY"
 )
@@ -43,7 +44,7 @@ const (
 var seeds = map[string][]byte{}
 
 func TestMain(m *testing.M) {
-	for _, user := range []string{theBridge, tillT1, subscriber} {
+	for _, user := range []string{theBridge, operator, tillT1, subscriber} {
 		pair, err := nkeys.CreateUser()
 		if err != nil {
 			panic(err)
@@ -127,6 +128,7 @@ func TestRights(t *testing.T) {
 		{tillT1, "publish", "pos.T1.payment.start"},
 		{tillT1, "publish", "pos.T1.payment.cancel"},
 		{tillT1, "publish", "pos.T1.payment.get"},
+		{tillT1, "publish", "pos.T1.payment.receipt"},
 		{tillT1, "subscribe", "pos.T1.*.status"},
 		{tillT1, "subscribe", "pos.T1.INV%2F7.status"},
 		{tillT1, "subscribe", "pos.T1.*.invalid"},
@@ -136,6 +138,11 @@ func TestRights(t *testing.T) {
 		{subscriber, "subscribe", "pos.*.*.invalid"},
 		{theBridge, "subscribe", "pos.*.payment.start"},
 		{theBridge, "publish", "_INBOX.T1.abc.def"},
+		{theBridge, "subscribe", "pos._replica.R1"},
+		{theBridge, "publish", "pos._replica.R2"},
+		{theBridge, "subscribe", "pos.*.*.claim"},
+		{theBridge, "publish", "$JS.ACK.POS_SESSIONS.bridge.1.1.1.1.1"},
+		{operator, "publish", "$JS.API.STREAM.UPDATE.POS_STATUS"},
 	}
 	denied := []right{
 		// Another terminal.
@@ -156,26 +163,34 @@ func TestRights(t *testing.T) {
 		{tillT1, "publish", "_INBOX.T2.abc.def"},
 		// What only the bridge writes, and JetStream.
 		{tillT1, "publish", "pos.T1.A1.status"},
-		{tillT1, "publish", "pos.T1.A1.journal"},
+		{tillT1, "publish", "pos.T1.A1.journal.status"},
+		{tillT1, "publish", "pos.T1.A1.journal.claim"},
 		{tillT1, "publish", "pos.T1.A1.invalid"},
 		{tillT1, "publish", "pos.T1.session"},
-		{tillT1, "publish", "$KV.pos_sessions.T1"},
+		{tillT1, "publish", "pos._replica.R1"},
+		{tillT1, "subscribe", "pos._replica.R1"},
+		{tillT1, "subscribe", "pos.*.*.claim"},
+		{tillT1, "subscribe", "pos.T1.*.claim"},
+		{tillT1, "subscribe", "pos.T1.A1.claim"},
+		{tillT1, "subscribe", "pos.T1.*.journal.status"},
+		{tillT1, "publish", "$JS.ACK.POS_SESSIONS.bridge.1.1.1.1.1"},
 		{tillT1, "publish", "$JS.API.INFO"},
 		{tillT1, "publish", "$JS.API.STREAM.DELETE.POS_STATUS"},
 		{tillT1, "publish", "$JS.API.DIRECT.GET.POS_STATUS"},
+		{tillT1, "publish", "$JS.API.CONSUMER.MSG.NEXT.POS_STATUS.till-T1"},
 		{tillT1, "subscribe", "$JS.API.>"},
 		{tillT1, "publish", "$SRV.PING"},
 		// A reader writes nothing and answers nothing.
 		{subscriber, "publish", "pos.T1.payment.start"},
 		{subscriber, "publish", "pos.payment.list"},
-		{subscriber, "publish", "pos.T1.A1.journal"},
+		{subscriber, "publish", "pos.T1.A1.journal.status"},
 		{subscriber, "publish", "pos.T1.A1.status"},
 		{subscriber, "publish", "$JS.API.STREAM.PURGE.POS_STATUS"},
 		{subscriber, "publish", "$JS.API.CONSUMER.CREATE.POS_STATUS"},
-		{subscriber, "publish", "$KV.pos_sessions.T1"},
+		{subscriber, "publish", "$JS.ACK.POS_SESSIONS.bridge.1.1.1.1.1"},
 		{subscriber, "subscribe", "pos.T1.payment.start"},
 		{subscriber, "subscribe", "pos.*.session"},
-		{subscriber, "subscribe", "$KV.>"},
+		{subscriber, "subscribe", "pos.*.*.claim"},
 		{subscriber, "subscribe", "_INBOX.>"},
 		{subscriber, "subscribe", ">"},
 		// The bridge neither deletes nor changes what it made, and writes no
@@ -188,7 +203,8 @@ func TestRights(t *testing.T) {
 		{theBridge, "publish", "$JS.API.STREAM.MSG.DELETE.POS_STATUS"},
 		{theBridge, "publish", "$JS.API.STREAM.CREATE.OTHER"},
 		{theBridge, "publish", "$JS.API.CONSUMER.DELETE.POS_SESSIONS.bridge"},
-		{theBridge, "publish", "$KV.other.T1"},
+		{theBridge, "publish", "$JS.API.CONSUMER.DELETE.POS_STATUS.reports"},
+		{theBridge, "publish", "$JS.ACK.POS_STATUS.reports.1.1.1.1.1"},
 		{theBridge, "subscribe", ">"},
 		{theBridge, "subscribe", "$JS.API.>"},
 	}
@@ -218,8 +234,8 @@ func TestServerConfiguration(t *testing.T) {
 	if o.Host != "127.0.0.1" || o.HTTPHost != "127.0.0.1" {
 		t.Errorf("listens on %s and %s; an example should not be open to the network", o.Host, o.HTTPHost)
 	}
-	if len(o.Nkeys) != 3 {
-		t.Errorf("%d users, want 3", len(o.Nkeys))
+	if len(o.Nkeys) != 4 {
+		t.Errorf("%d users, want 4", len(o.Nkeys))
 	}
 }
 
@@ -405,11 +421,11 @@ func TestPaymentWithLeastRights(t *testing.T) {
 				t.Errorf("start on another terminal: %v %v, want error 400", reply, err)
 			}
 			// As "helm test" does it, with the bridge's own key.
-			operator := as(t, f.nats, theBridge)
-			if reply, err = operator.Request("pos.payment.list", []byte("{}"), patience); err != nil || !strings.HasPrefix(string(reply.Data), `{"sessions":[`) {
+			helm := as(t, f.nats, theBridge)
+			if reply, err = helm.Request("pos.payment.list", []byte("{}"), patience); err != nil || !strings.HasPrefix(string(reply.Data), `{"sessions":[`) {
 				t.Errorf("list: %v %v", reply, err)
 			}
-			for _, c := range []*client{till, reader, operator} {
+			for _, c := range []*client{till, reader, helm} {
 				c.mu.Lock()
 				if len(c.errors) > 0 {
 					t.Errorf("refused: %v", c.errors)
@@ -424,51 +440,111 @@ func TestPaymentWithLeastRights(t *testing.T) {
 func TestAccountsAreApart(t *testing.T) {
 	t.Parallel()
 	f := setup(t, "accounts.conf")
-	till := as(t, f.nats, tillT1)
-	for _, subject := range []string{
-		"pos.T2.payment.start", "pos.payment.list", "$SRV.PING.pos-bridge", "$JS.API.DIRECT.GET.POS_STATUS",
+	till, reader := as(t, f.nats, tillT1), as(t, f.nats, subscriber)
+	for _, other := range []struct {
+		client   *client
+		subjects []string
+	}{
+		{till, []string{"pos.T2.payment.start", "pos.payment.list", "$SRV.PING.pos-bridge", "POS.API.CONSUMER.MSG.NEXT.POS_STATUS.reports"}},
+		{reader, []string{"pos.T1.payment.start", "pos.T1.payment.get", "POS.API.CONSUMER.MSG.NEXT.POS_STATUS.till-T1", "$JS.API.CONSUMER.MSG.NEXT.POS_SESSIONS.bridge"}},
 	} {
-		if reply, err := till.Request(subject, []byte("{}"), patience); !errors.Is(err, nats.ErrNoResponders) {
-			t.Errorf("%s: got %v %v, want %v", subject, reply, err, nats.ErrNoResponders)
+		for _, subject := range append(other.subjects, "POS.API.CONSUMER.CREATE.POS_STATUS.mine", "$JS.API.DIRECT.GET.POS_STATUS", "$JS.API.DIRECT.GET.POS_STATUS.pos.T1.A1.claim", "$JS.ACK.POS_SESSIONS.bridge.1.1.1.1.1", "pos.T1.A9.journal.status", "pos.T1.session") {
+			if reply, err := other.client.Request(subject, []byte("{}"), patience); !errors.Is(err, nats.ErrNoResponders) {
+				t.Errorf("%s: got %v %v, want %v", subject, reply, err, nats.ErrNoResponders)
+			}
+		}
+		for _, subject := range []string{"STREAM.DELETE.POS_STATUS", "STREAM.PURGE.POS_STATUS", "STREAM.MSG.GET.POS_STATUS", "CONSUMER.CREATE.POS_STATUS.mine", "CONSUMER.CREATE.POS_STATUS.reports.pos.*.*.status"} {
+			reply, err := other.client.Request("$JS.API."+subject, nil, patience)
+			if err != nil || !strings.Contains(string(reply.Data), "not enabled for account") {
+				t.Errorf("%s: got %v %v, want that the account has no JetStream", subject, reply, err)
+			}
 		}
 	}
-	reply, err := till.Request("$JS.API.STREAM.DELETE.POS_STATUS", nil, patience)
-	if err != nil || !strings.Contains(string(reply.Data), "not enabled for account") {
-		t.Errorf("deleting the stream: got %v %v, want that the account has no JetStream", reply, err)
-	}
+}
 
-	// The reader gets what is stored, in one request.
-	done := follow(t, till.Conn, "pos.T1.*.status", "A1")
-	if _, err := till.Request("pos.T1.payment.start", []byte(`{"order_id":"A1","amount":1,"currency":"EUR"}`), patience); err != nil {
-		t.Fatal(err)
-	}
-	done()
-	reader := as(t, f.nats, subscriber)
-	inbox := reader.NewRespInbox()
-	answers, err := reader.SubscribeSync(inbox)
+// makeConsumer makes a consumer as README.md tells the operator to.
+func makeConsumer(t *testing.T, s *natsserver.Server, name, filter string) {
+	t.Helper()
+	js, err := jetstream.New(as(t, s, operator).Conn)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := reader.PublishRequest("$JS.API.DIRECT.GET.POS_STATUS", inbox, []byte(`{"batch":10,"next_by_subj":"pos.*.*.status"}`)); err != nil {
+	if _, err := js.CreateConsumer(t.Context(), "POS_STATUS", jetstream.ConsumerConfig{
+		Durable: name, FilterSubject: filter, AckPolicy: jetstream.AckExplicitPolicy,
+	}); err != nil {
 		t.Fatal(err)
 	}
-	var stored []string
-	for {
-		msg, err := answers.NextMsg(patience)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if msg.Header.Get("Status") != "" {
-			break // the end of the batch
-		}
-		var e schema.StatusEvent
-		if err := json.Unmarshal(msg.Data, &e); err != nil {
-			t.Fatal(err)
-		}
-		stored = append(stored, e.Status)
+}
+
+// catchUp takes n statuses from the client's consumer and acknowledges them.
+func catchUp(t *testing.T, c *client, consumer string, n int) []string {
+	t.Helper()
+	js, err := jetstream.NewWithAPIPrefix(c.Conn, "POS.API")
+	if err != nil {
+		t.Fatal(err)
 	}
-	if want := []string{"initialized", "completed"}; !slices.Equal(stored, want) {
-		t.Errorf("the reader found %v stored, want %v", stored, want)
+	stored, err := js.Consumer(t.Context(), "POS_STATUS", consumer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	batch, err := stored.Fetch(n, jetstream.FetchMaxWait(patience))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for msg := range batch.Messages() {
+		var e schema.StatusEvent
+		if err := json.Unmarshal(msg.Data(), &e); err != nil {
+			t.Errorf("%s: %v", msg.Subject(), err)
+		}
+		got = append(got, msg.Subject()+" "+e.Status)
+		if err := msg.DoubleAck(t.Context()); err != nil {
+			t.Errorf("acknowledge %s: %v", msg.Subject(), err)
+		}
+	}
+	if err := batch.Error(); err != nil {
+		t.Error(err)
+	}
+	return got
+}
+
+// pay makes a payment on a terminal and waits for its final status.
+func (f *fleet) pay(terminal, order string) {
+	f.t.Helper()
+	nc := as(f.t, f.nats, operator).Conn
+	done := follow(f.t, nc, "pos."+terminal+".*.status", order)
+	body := []byte(`{"order_id":"` + order + `","amount":1,"currency":"EUR"}`)
+	if reply, err := nc.Request("pos."+terminal+".payment.start", body, patience); err != nil || reply.Header.Get(schema.HeaderErrorCode) != "" {
+		f.t.Fatalf("start %s: %v %v", order, reply, err)
+	}
+	done()
+}
+
+// Whoever was away reads the statuses it missed: a reader those of all terminals,
+// a till its own. Both go on where they stopped.
+func TestCatchingUp(t *testing.T) {
+	t.Parallel()
+	f := setup(t, "accounts.conf")
+	makeConsumer(t, f.nats, "reports", "pos.*.*.status")
+	makeConsumer(t, f.nats, "till-T1", "pos.T1.*.status")
+	f.pay("T1", "A1")
+	f.pay("T2", "B1")
+
+	first := []string{"pos.T1.A1.status initialized", "pos.T1.A1.status completed"}
+	if got, want := catchUp(t, as(t, f.nats, subscriber), "reports", 4), append(first, "pos.T2.B1.status initialized", "pos.T2.B1.status completed"); !slices.Equal(got, want) {
+		t.Errorf("the reader found %q, want %q", got, want)
+	}
+	if got := catchUp(t, as(t, f.nats, tillT1), "till-T1", 2); !slices.Equal(got, first) {
+		t.Errorf("the till found %q, want %q", got, first)
+	}
+	f.pay("T2", "B2")
+	f.pay("T1", "A2")
+	second := []string{"pos.T1.A2.status initialized", "pos.T1.A2.status completed"}
+	if got := catchUp(t, as(t, f.nats, tillT1), "till-T1", 2); !slices.Equal(got, second) {
+		t.Errorf("the till found %q, want %q", got, second)
+	}
+	if got, want := catchUp(t, as(t, f.nats, subscriber), "reports", 4), append([]string{"pos.T2.B2.status initialized", "pos.T2.B2.status completed"}, second...); !slices.Equal(got, want) {
+		t.Errorf("the reader found %q, want %q", got, want)
 	}
 }
 
@@ -482,7 +558,7 @@ func TestReplySubjectsCannotReachTheJournal(t *testing.T) {
 			f := setup(t, config)
 			till := as(t, f.nats, tillT1, nats.CustomInboxPrefix(inbox))
 			for _, command := range []string{"get", "cancel", "start"} {
-				for _, forged := range []string{"pos.T2.A9.journal", "pos.T2.A9.invalid", "pos.T2.session", "$KV.pos_sessions.T2"} {
+				for _, forged := range []string{"pos.T2.A9.journal.status", "pos.T2.A9.journal.claim", "pos.T2.session", "$JS.API.STREAM.PURGE.POS_STATUS"} {
 					// Refused by all three: the amount is for start only, and wrong.
 					body := []byte(`{"terminal_id":"T1","order_id":"none","amount":0}`)
 					if err := till.PublishRequest("pos.T1.payment."+command, forged, body); err != nil {
@@ -495,19 +571,44 @@ func TestReplySubjectsCannotReachTheJournal(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+			if config == "accounts.conf" {
+				// JetStream answers anywhere, but here the server chooses where.
+				makeConsumer(t, f.nats, "till-T1", "pos.T1.*.status")
+				f.pay("T1", "A1")
+				forged := nats.NewMsg("POS.API.CONSUMER.MSG.NEXT.POS_STATUS.till-T1")
+				forged.Reply = "pos.T2.session"
+				if err := till.PublishMsg(forged); err != nil {
+					t.Fatal(err)
+				}
+				if got := catchUp(t, till, "till-T1", 1); len(got) != 1 {
+					t.Errorf("found %q, want one status", got)
+				}
+			}
 			js, err := jetstream.New(as(t, f.nats, theBridge).Conn)
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, name := range []string{"POS_STATUS", "POS_SESSIONS", "KV_pos_sessions"} {
+			for _, name := range []string{"POS_STATUS", "POS_SESSIONS"} {
 				s, err := js.Stream(t.Context(), name)
 				if err != nil {
 					t.Fatal(err)
 				}
-				if n := s.CachedInfo().State.Msgs; n != 0 {
-					t.Errorf("%s holds %d messages that the till had sent there", name, n)
+				for subject, n := range subjectsOf(t, s) {
+					if !strings.HasPrefix(subject, "pos.T1.") {
+						t.Errorf("%s has %d messages on %s that the till had sent there", name, n, subject)
+					}
 				}
 			}
 		})
 	}
+}
+
+// subjectsOf counts the messages of a stream by subject.
+func subjectsOf(t *testing.T, s jetstream.Stream) map[string]uint64 {
+	t.Helper()
+	info, err := s.Info(t.Context(), jetstream.WithSubjectFilter(">"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.State.Subjects
 }

@@ -109,7 +109,7 @@ func TestCheckOfNewServerMakesNothing(t *testing.T) {
 	if n := r.Count(check.Failure); n != 0 {
 		t.Errorf("%d failures:\n%s", n, table(t, r))
 	}
-	for _, object := range []string{"stream POS_STATUS", "stream POS_SESSIONS", "bucket pos_sessions"} {
+	for _, object := range []string{"stream POS_STATUS", "stream POS_SESSIONS"} {
 		want(t, r, "jetstream", object, check.OK, "not there yet")
 	}
 	want(t, r, "jetstream", "durability", check.Warning, "sync_interval: always")
@@ -127,7 +127,7 @@ func TestCheckOfNewServerMakesNothing(t *testing.T) {
 	want(t, r, "jetstream", "stream POS_STATUS", check.OK, "1 copy, 0 messages")
 	want(t, r, "jetstream", "consumer bridge", check.OK, "0 sessions with replicas")
 	want(t, r, "clock", "nats-server", check.OK, "within")
-	if got, want := streamNames(t, js), []string{"KV_pos_sessions", "POS_SESSIONS", "POS_STATUS"}; !slices.Equal(got, want) {
+	if got, want := streamNames(t, js), []string{"POS_SESSIONS", "POS_STATUS"}; !slices.Equal(got, want) {
 		t.Errorf("--create made %v, want %v", got, want)
 	}
 }
@@ -209,16 +209,17 @@ func withPassword(url string) string {
 func TestRightsThatAreMissing(t *testing.T) {
 	t.Parallel()
 	server := natstest.Run(t, natstest.WithConfig(users(
-		`publish: {deny: ["pos.*.*.journal", "$JS.API.CONSUMER.MSG.NEXT.>", "_R_.>", "$JS.API.STREAM.CREATE.POS_STATUS"]}, subscribe: {deny: "pos.payment.list"}`)))
+		`publish: {deny: ["pos.*.*.journal.status", "$JS.API.CONSUMER.MSG.NEXT.POS_SESSIONS.>", "_R_.>", "$JS.API.STREAM.CREATE.POS_STATUS"]}, subscribe: {deny: ["pos.payment.list", "pos._replica.*"]}`)))
 	sim := simulatortest.Start(t, simulator.Options{})
 	r := run(t, check.Options{Config: configure(t, withPassword(server.URL()), sim.APIURL)})
-	want(t, r, "rights", "publish pos.bridge-check.bridge-check.journal", check.Failure, "publish statuses")
-	want(t, r, "rights", "publish $JS.API.CONSUMER.MSG.NEXT.POS_SESSIONS.bridge", check.Failure, "be handed sessions")
+	want(t, r, "rights", "publish pos.bridge-check.bridge-check.journal.status", check.Failure, "publish statuses")
+	want(t, r, "rights", "publish $JS.API.CONSUMER.MSG.NEXT.POS_SESSIONS.bridge", check.Failure, "receive sessions")
 	want(t, r, "rights", "subscribe pos.payment.list", check.Failure, "take commands")
+	want(t, r, "rights", "subscribe pos._replica.bridge-check", check.Failure, "answer other replicas")
 	want(t, r, "rights", "publish $JS.API.STREAM.CREATE.POS_STATUS", check.Failure, "make its objects")
 	want(t, r, "rights", "publish _R_.bridge-check", check.Warning, "other accounts")
-	if got := r.Count(check.Failure); got != 4 {
-		t.Errorf("got %d failures, want 4:\n%s", got, table(t, r))
+	if got := r.Count(check.Failure); got != 5 {
+		t.Errorf("got %d failures, want 5:\n%s", got, table(t, r))
 	}
 	if text := table(t, r); strings.Contains(text, "s3cret-word") || strings.Contains(text, apiKey) {
 		t.Errorf("a secret is shown:\n%s", text)
@@ -243,7 +244,7 @@ func TestRightsOfDeployAreEnough(t *testing.T) {
 	if err := os.WriteFile(file, seed, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"POS_BRIDGE_NKEY", "POS_TILL_T1_NKEY", "POS_SUBSCRIBER_NKEY"} {
+	for _, name := range []string{"POS_BRIDGE_NKEY", "POS_OPERATOR_NKEY", "POS_TILL_T1_NKEY", "POS_SUBSCRIBER_NKEY"} {
 		t.Setenv(name, public)
 		if public, err = another(); err != nil {
 			t.Fatal(err)
@@ -306,8 +307,12 @@ func TestNATS(t *testing.T) {
 			area: "jetstream", subject: "stream POS_STATUS", level: check.Failure, text: "stream EVERYTHING takes pos.*.*.journal",
 		},
 		"statuses are kept for another time": {
+			prepare: edited("POS_STATUS", func(c *jetstream.StreamConfig) { c.MaxAge = 48 * time.Hour }),
+			area:    "jetstream", subject: "stream POS_STATUS", level: check.Warning, text: "keeps events for 48h0m0s",
+		},
+		"claims would expire too early": {
 			prepare: edited("POS_STATUS", func(c *jetstream.StreamConfig) { c.MaxAge = time.Hour }),
-			area:    "jetstream", subject: "stream POS_STATUS", level: check.Warning, text: "keeps events for 1h0m0s",
+			area:    "jetstream", subject: "stream POS_STATUS", level: check.Failure, text: "forgets after 1h0m0s",
 		},
 		"repeated messages are hardly recognised": {
 			prepare: edited("POS_STATUS", func(c *jetstream.StreamConfig) { c.Duplicates = time.Second }),
@@ -328,7 +333,7 @@ func TestNATS(t *testing.T) {
 		},
 		"the account has no room": {
 			server: []natstest.Option{natstest.WithConfig(`accounts { A { jetstream: {max_file: 1GB, max_streams: 1}, users: [{user: a, password: a}] } }, no_auth_user: a`)},
-			area:   "jetstream", subject: "account", level: check.Warning, text: "0 of 1 streams",
+			area:   "jetstream", subject: "account", level: check.Warning, text: "0 of 1 streams are in use, the bridge needs 2",
 		},
 		"the account wants limits": {
 			server: []natstest.Option{natstest.WithConfig(`accounts { A { jetstream: {max_file: 1GB, max_bytes_required: true}, users: [{user: a, password: a}] } }, no_auth_user: a`)},
@@ -434,7 +439,7 @@ func TestCluster(t *testing.T) {
 	run(t, check.Options{Config: conf, Create: true})
 	conf.NATS.Replicas = 3
 	r = run(t, check.Options{Config: conf})
-	want(t, r, "jetstream", "bucket early_sessions", check.Warning, "nats kv edit early_sessions --replicas 3")
+	want(t, r, "jetstream", "stream EARLY_SESSIONS", check.Warning, "nats stream edit EARLY_SESSIONS --replicas 3")
 	if found := find(r, "jetstream", "durability"); len(found) > 0 {
 		t.Errorf("got %+v", found)
 	}
@@ -586,7 +591,7 @@ func TestOtherPrefix(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := run(t, check.Options{Config: configure(t, server.URL(), sim.APIURL, func(c *bridge.Config) { c.NATS.Space = space }), Create: true})
-	want(t, r, "jetstream", "bucket shop_pos_sessions", check.OK, "1 copy")
+	want(t, r, "jetstream", "stream SHOP_POS_SESSIONS", check.OK, "1 copy")
 	want(t, r, "rights", "user", check.OK, "all")
 }
 

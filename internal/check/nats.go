@@ -173,7 +173,7 @@ func (c *checker) jetStream(ctx context.Context) bool {
 		return false
 	}
 	const raise = "raise the account's JetStream limits"
-	streams, consumers := 3, 2 // what a first replica adds at most
+	streams, consumers := 2, 2 // what a first replica adds at most
 	switch {
 	case a.BytesRequired:
 		c.add(areaJetStream, "account", Failure, "switch max_bytes_required off for this account", "every stream must have a limit in bytes, and the bridge's have none")
