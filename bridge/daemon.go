@@ -39,6 +39,7 @@ type Daemon struct {
 	groups  *terminalgroups.Directory
 	link    *link
 	listen  net.Listener
+	hook    *hook
 	tracer  trace.Tracer
 	// page is what the console shows; console is nil when it is switched off.
 	page    *overview.Page
@@ -68,6 +69,9 @@ func New(c Config, b Build, log *zap.Logger) (*Daemon, error) {
 	var err error
 	if d.listen, err = net.Listen("tcp", c.HTTP.Addr); err != nil {
 		return nil, BadVariable("HTTP_ADDR", fmt.Sprintf("takes an address that can be listened on; %q cannot (%v)", c.HTTP.Addr, reasonOf(err)))
+	}
+	if d.hook, err = d.newHook(); err != nil {
+		return nil, errors.Join(err, d.listen.Close())
 	}
 	return d, nil
 }
@@ -123,6 +127,7 @@ func (d *Daemon) Run(ctx, cut context.Context) error {
 	d.serveHTTP(life)
 	d.log.Info("The bridge starts", zap.String(telemetry.KeyAddress, d.listen.Addr().String()),
 		zap.String(telemetry.KeyVersion, d.build.Version), zap.String(telemetry.KeyCommit, d.build.Commit))
+	d.hook.serve(life, d.log)
 	life.onStop("provider client", d.client.Close)
 	life.onStop("terminal groups", d.groups.Close)
 	life.run("watch terminal groups", d.groups.Run)
@@ -180,6 +185,7 @@ func (d *Daemon) serve(ctx, cut context.Context, life *lifecycle) {
 			d.log.Info("Serving commands", zap.String(telemetry.KeySubject, d.config.NATS.Space.Prefix()+".payment.*"))
 		})
 	})
+	d.hook.connect(b, f)
 	<-ctx.Done()
 	d.drain(ctx, cut, f, answering, intake)
 }
@@ -196,6 +202,7 @@ func (d *Daemon) drain(ctx, cut context.Context, f *follower.Follower, answering
 	if !errors.Is(context.Cause(ctx), context.Canceled) {
 		cancel() // something is broken for good
 	}
+	d.hook.end(draining)
 	answering.end(draining)
 	intake.end(draining)
 	if err := f.Drain(draining); err != nil {
@@ -213,7 +220,7 @@ func (d *Daemon) followerOptions(orders *board.Board) follower.Options {
 			BackoffInitial: t.BackoffInitial, BackoffMax: t.BackoffMax, ReconcileInterval: t.ReconcileInterval,
 			SettleWindow: t.SettleWindow, SessionTimeout: t.SessionTimeout, Aftercare: t.Aftercare, ClaimTTL: d.config.ClaimTTL(),
 		},
-		StartDeadline: t.StartDeadline, ProviderRate: float64(d.config.Provider.Rate),
+		StartDeadline: t.StartDeadline, ProviderRate: float64(d.config.Provider.Rate), NotificationURL: d.config.Webhook.URL,
 		Bus: d.link.bus, Provider: d.client, Groups: d.groups, Orders: orders, Observer: d.page,
 		Space: d.config.NATS.Space, Metrics: d.metrics, Log: d.log,
 	}

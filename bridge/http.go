@@ -19,7 +19,7 @@ func (d *Daemon) serveHTTP(life *lifecycle) {
 		server.RegisterOnShutdown(d.console.Close)
 	}
 	life.run("HTTP", func(ctx context.Context) error {
-		stop := context.AfterFunc(ctx, func() { closeHTTP(server) })
+		stop := context.AfterFunc(ctx, func() { closeHTTP(server, time.Second) })
 		defer stop()
 		if err := server.Serve(d.listen); !errors.Is(err, http.ErrServerClosed) {
 			return err
@@ -29,8 +29,8 @@ func (d *Daemon) serveHTTP(life *lifecycle) {
 	})
 }
 
-func closeHTTP(server *http.Server) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+func closeHTTP(server *http.Server, limit time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	if server.Shutdown(ctx) != nil {
 		_ = server.Close() // connections that would not end in time

@@ -258,19 +258,25 @@ func directMessage(msg *nats.Msg) (stored, error) {
 // errAnswer is an answer of JetStream that does not fit the request.
 var errAnswer = errors.New("unexpected answer of JetStream")
 
-// TerminalOf returns the terminal on which an order last had a status, or
-// ErrNotFound.
+// TerminalOf returns the terminal on which an order last had a status, or else a
+// claim; ErrNotFound if it has neither.
 func (b *Bus) TerminalOf(ctx context.Context, order string) (terminal string, err error) {
 	if err := subjects.CheckOrder(order); err != nil {
 		return "", err
 	}
-	filter := b.space.Prefix() + ".*." + subjects.OrderToken(order) + "." + string(subjects.Status)
-	m, err := b.getMessage(ctx, b.space.StatusStream(), messageRequest{LastFor: filter})
-	if err != nil {
-		return "", err
+	for _, kind := range []subjects.Kind{subjects.Status, subjects.Claim} {
+		filter := b.space.Prefix() + ".*." + subjects.OrderToken(order) + "." + string(kind)
+		m, err := b.getMessage(ctx, b.space.StatusStream(), messageRequest{LastFor: filter})
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return "", err
+		}
+		terminal, _, _, err = b.space.Parse(m.Subject)
+		return terminal, err
 	}
-	terminal, _, _, err = b.space.Parse(m.Subject)
-	return terminal, err
+	return "", ErrNotFound
 }
 
 // LastSeq is the sequence of the last message in the status stream.

@@ -102,6 +102,10 @@ func TestTerminalOfAnOrder(t *testing.T) {
 	if terminal := must(b.TerminalOf(t.Context(), "A/1.x"))(t); terminal != "T1" {
 		t.Errorf("got %s, want T1", terminal)
 	}
+	must(b.AppendClaim(t.Context(), "T2", "B", claim("T2", "B", 1), 0))(t)
+	if terminal := must(b.TerminalOf(t.Context(), "B"))(t); terminal != "T2" {
+		t.Errorf("without a status: got %s, want T2", terminal)
+	}
 	if _, err := b.TerminalOf(t.Context(), "A"); !errors.Is(err, bus.ErrNotFound) {
 		t.Errorf("got %v, want not found", err)
 	}

@@ -60,7 +60,7 @@ func New(o Options) *Follower {
 	f.beats = newBeats(o.Bus, o.Rules.ReplicaTTL/3)
 	f.provider = &providerLane{
 		Provider: o.Provider, groups: o.Groups, clock: o.Bus, rules: &f.opts.Rules,
-		budgets: &budgets{rate: o.ProviderRate}, report: f.report,
+		budgets: &budgets{rate: o.ProviderRate}, report: f.report, notificationURL: o.NotificationURL,
 	}
 	f.peers = &peers{
 		asker: f.asker, orders: o.Orders, report: f.report, known: map[string]*peer{}, calm: o.Bus.Calm,

@@ -106,12 +106,14 @@ type Options struct {
 	StartDeadline time.Duration
 	// ProviderRate is in calls per second and terminal group.
 	ProviderRate float64
-	Bus          Bus
-	Provider     Provider
-	Groups       Groups
-	Orders       Orders
-	Observer     Observer
-	Space        subjects.Space
-	Metrics      *telemetry.Metrics
-	Log          *zap.Logger
+	// NotificationURL is what orders get whose request names none; it may be empty.
+	NotificationURL string
+	Bus             Bus
+	Provider        Provider
+	Groups          Groups
+	Orders          Orders
+	Observer        Observer
+	Space           subjects.Space
+	Metrics         *telemetry.Metrics
+	Log             *zap.Logger
 }

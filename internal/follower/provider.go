@@ -1,6 +1,7 @@
 package follower
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -21,6 +22,8 @@ type providerLane struct {
 	rules   *payment.Rules
 	budgets *budgets
 	report  *reporter
+	// notificationURL is for orders whose request names none.
+	notificationURL string
 }
 
 // errNoKey: no group's key serves the session any more.
@@ -47,7 +50,7 @@ func (l *providerLane) create(ctx context.Context, s payment.Session, e payment.
 	if err != nil {
 		return payment.Posted{Outcome: payment.NotSent}
 	}
-	created, err := l.Create(ctx, key, orderOf(s.Request), l.local(e.NotAfter))
+	created, err := l.Create(ctx, key, orderOf(s.Request, l.notificationURL), l.local(e.NotAfter))
 	posted := payment.Posted{Outcome: outcomeOf(err), RetryAfter: retryAfter(err), Provider: answerOf(err)}
 	if err != nil {
 		l.report.failed("The order could not be created yet", refOf(s), err)
@@ -172,9 +175,9 @@ func answerOf(err error) *schema.ProviderAnswer {
 	return &schema.ProviderAnswer{HTTPStatus: failure.Status, ErrorCode: failure.Code, ErrorInfo: failure.Info}
 }
 
-func orderOf(r schema.StartRequest) multisafepay.Order {
+func orderOf(r schema.StartRequest, notificationURL string) multisafepay.Order {
 	return multisafepay.Order{
 		OrderID: r.OrderID, TerminalID: r.TerminalID, Amount: r.Amount, Currency: r.Currency,
-		Description: r.Description, NotificationURL: r.NotificationURL, Customer: r.Customer, CustomInfo: r.CustomInfo,
+		Description: r.Description, NotificationURL: cmp.Or(r.NotificationURL, notificationURL), Customer: r.Customer, CustomInfo: r.CustomInfo,
 	}
 }

@@ -14,15 +14,15 @@ import (
 // moves from one replica to another.
 const routePause = 100 * time.Millisecond
 
-// errNotKnown: nobody follows the order, and nothing of it is stored.
-var errNotKnown = errors.New("the order is not known")
+// ErrNotKnown says that nobody follows the order and that nothing of it is stored.
+var ErrNotKnown = errors.New("the order is not known")
 
 // Cancel has the owner of a payment, wherever it is, cancel the order. The
 // status is the one that the payment has then, or that is published for it.
 func (f *Follower) Cancel(ctx context.Context, terminal, order string) (status string, failure *schema.Error) {
 	answer, err := f.route(ctx, Ref{Terminal: terminal, Order: order}, opCancel)
 	switch {
-	case errors.Is(err, errNotKnown):
+	case errors.Is(err, ErrNotKnown):
 		return "", schema.NewError(schema.NotFound, "order %s is not known on terminal %s", order, terminal)
 	case err != nil:
 		return "", schema.NewError(schema.OutcomeUnknown, "it is not known in time whether the order was cancelled; cancel it again")
@@ -31,7 +31,7 @@ func (f *Follower) Cancel(ctx context.Context, terminal, order string) (status s
 }
 
 // Look has the provider asked for the order, and returns when what it answered
-// is stored.
+// is stored. ErrNotKnown: there is no such order.
 func (f *Follower) Look(ctx context.Context, terminal, order string) error {
 	_, err := f.route(ctx, Ref{Terminal: terminal, Order: order}, opLook)
 	return err
@@ -68,7 +68,7 @@ func (f *Follower) route(ctx context.Context, ref Ref, op string) (replicaAnswer
 		if err == nil {
 			answer, err = f.there(ctx, ref, op, logOf(log))
 		}
-		if errors.Is(err, errNotKnown) || err == nil && !answer.Elsewhere {
+		if errors.Is(err, ErrNotKnown) || err == nil && !answer.Elsewhere {
 			return answer, err
 		}
 		if !sleep(ctx, routePause) {
@@ -105,7 +105,7 @@ func (f *Follower) there(ctx context.Context, ref Ref, op string, log payment.Lo
 		return replicaAnswer{Status: newest.Event.Status}, nil
 	case log.Claim == nil && newest == nil || log.Claim != nil && log.Claim.Phase == payment.ClaimClosed:
 		if _, err := f.opts.Bus.Queued(ctx, ref.Terminal); errors.Is(err, bus.ErrNotFound) {
-			return replicaAnswer{}, errNotKnown
+			return replicaAnswer{}, ErrNotKnown
 		}
 		return replicaAnswer{Elsewhere: true}, nil // not claimed yet
 	case log.Claim != nil && log.Claim.Owner != f.opts.Rules.Self:

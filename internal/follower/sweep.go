@@ -125,7 +125,8 @@ func (s *sweeper) look(ctx context.Context) ([]finding, error) {
 	}
 	if n := len(s.f.opts.Rules.Aftercare); n > 0 {
 		for ref, owner := range s.f.opts.Orders.Watched(s.f.opts.Rules.Aftercare[n-1] + 2*SweepInterval) {
-			if !s.f.follows(ref, owner) && owner != s.f.opts.Rules.Self {
+			if owner != s.f.opts.Rules.Self && !s.f.follows(ref, owner) {
+				s.f.peers.heard(owner) // it is pinged from now on: the next sweep knows whether it is there
 				findings = append(findings, finding{ref: ref, what: unwatched})
 			}
 		}

@@ -36,6 +36,34 @@ const (
 	ReconcileFailed ReconcileResult = "error"
 )
 
+// NotificationResult is what became of a notification.
+type NotificationResult string
+
+// The results of a notification.
+const (
+	// NotificationAsked: the order was asked for, and what changed is stored.
+	NotificationAsked NotificationResult = "asked"
+	// NotificationSkipped: it is about a payment that has not begun.
+	NotificationSkipped NotificationResult = "pretransaction"
+	// NotificationUnknown: the bridge does not know the order.
+	NotificationUnknown NotificationResult = "unknown_order"
+	// NotificationForged: no terminal group's key made its signature.
+	NotificationForged NotificationResult = "wrong_signature"
+	// NotificationUnsigned: it is not a POST, or it has no signature.
+	NotificationUnsigned NotificationResult = "unsigned"
+	// NotificationMalformed: it names no order, or two.
+	NotificationMalformed NotificationResult = "malformed"
+	// NotificationTooLarge: its body is too long.
+	NotificationTooLarge NotificationResult = "too_large"
+	// NotificationPutOff: it could not be dealt with now; the provider sends it again.
+	NotificationPutOff NotificationResult = "unavailable"
+)
+
+var notifications = []NotificationResult{
+	NotificationAsked, NotificationSkipped, NotificationUnknown, NotificationForged,
+	NotificationUnsigned, NotificationMalformed, NotificationTooLarge, NotificationPutOff,
+}
+
 var (
 	findings = []string{"unfollowed", "unqueued", "ended", "unwatched"}
 	results  = []string{string(ReconcileNews), string(ReconcileNoNews), string(ReconcileFailed)}

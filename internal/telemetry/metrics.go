@@ -46,6 +46,8 @@ type Metrics struct {
 	deliveryLatency  prometheus.Histogram
 	pendingPublishes prometheus.Gauge
 
+	notifications *prometheus.CounterVec
+
 	commands        *prometheus.CounterVec
 	commandDuration *prometheus.HistogramVec
 
@@ -107,6 +109,8 @@ func NewMetrics(version, commit, goVersion string) *Metrics {
 	m.deliveryLatency = m.histogram("delivery_latency_seconds", "Time from reading a provider's event to JetStream's acknowledgement.", deliveryBuckets)
 	m.pendingPublishes = m.gauge("pending_publishes", "Events that are read and not yet acknowledged by JetStream.")
 
+	m.notifications = m.counterVec("webhook_notifications_total", "Notifications of the provider that arrived, by what became of them.", "result")
+
 	m.commands = m.counterVec("commands_total", "Commands that were answered, by the reply's code.", "command", "code")
 	m.commandDuration = m.histogramVec("command_duration_seconds", "Time from a command to its reply.", commandBuckets, "command")
 
@@ -153,6 +157,9 @@ func (m *Metrics) zero() {
 	}
 	for _, finding := range findings {
 		m.sweepRepairs.WithLabelValues(finding)
+	}
+	for _, result := range notifications {
+		m.notifications.WithLabelValues(string(result))
 	}
 	for _, reason := range reasons {
 		m.streamReconnects.WithLabelValues(reason)

@@ -97,6 +97,11 @@ func (m *Metrics) Delivered(took time.Duration) { m.deliveryLatency.Observe(took
 // acknowledged or refused (-1).
 func (m *Metrics) AddPendingPublishes(delta int) { m.pendingPublishes.Add(float64(delta)) }
 
+// Notified counts a notification that arrived.
+func (m *Metrics) Notified(result NotificationResult) {
+	m.notifications.WithLabelValues(string(result)).Inc()
+}
+
 // CommandAnswered counts a command's reply. code is empty or "ok" when it was
 // carried out, else the error's.
 func (m *Metrics) CommandAnswered(command, code string, took time.Duration) {
