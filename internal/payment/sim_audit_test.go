@@ -353,7 +353,7 @@ func (a *auditor) startAnswered(in *simStart) {
 // enough that the order exists.
 func (a *auditor) knew(in *simStart) bool {
 	w, r := a.w, in.knower
-	if r == nil || r.gen != in.knowerGen || r.paused || r.draining || w.weather.lost > 0 || w.weather.slow > 0 || w.weather.deleteQueue || w.weather.deleteStatus {
+	if r == nil || r.gen != in.knowerGen || r.paused || r.draining || w.weather.lost > 0 || w.weather.slow > 0 || w.weather.deleteQueue || w.weather.deleteStatus || w.weather.purge {
 		return false
 	}
 	return min(w.now, in.storedAt+w.weather.startDeadline)-max(in.known, r.trouble, r.cutUntil, r.resumed, w.bus.downUntil) > 4*time.Second
@@ -361,7 +361,7 @@ func (a *auditor) knew(in *simStart) bool {
 
 // calm reports whether nothing fails under a seed.
 func (f weather) calm() bool {
-	return f.kills+f.pauses+f.cuts+f.outages+f.drains+f.steps == 0 && f.lost == 0 && f.slow == 0 && !f.deleteQueue && !f.deleteStatus
+	return f.kills+f.pauses+f.cuts+f.outages+f.drains+f.steps == 0 && f.lost == 0 && f.slow == 0 && !f.deleteQueue && !f.deleteStatus && !f.purge
 }
 
 // commandAnswered checks the answer to a cancel or a get.

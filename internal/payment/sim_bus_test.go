@@ -23,6 +23,7 @@ type simLog struct {
 	last    uint64
 	claim   *Claim
 	entries []Entry
+	ids     []simID
 }
 
 // simQueue is the work queue.
@@ -97,11 +98,34 @@ func (w *world) objectsMade() {
 	}
 }
 
-// append stores a message of an order if the last one is the expected one.
-func (b *simBus) append(order int, expect uint64, claim *Claim, entry *Entry) (uint64, bool) {
+// purge empties the status stream. It still knows the ids of what was in it.
+func (b *simBus) purge() {
+	b.w.logf("=== the status stream is purged")
+	for i := range b.logs {
+		b.logs[i] = simLog{ids: b.logs[i].ids}
+	}
+	b.w.audit.statusLost()
+}
+
+// simID is a message id that the status stream knows for a while.
+type simID struct {
+	sequence, stored uint64
+	until            time.Duration
+}
+
+// append stores a message of an order if the last one is the expected one. busy
+// is set when its id is known from before a purge.
+func (b *simBus) append(order int, expect uint64, claim *Claim, entry *Entry) (seq uint64, ok, busy bool) {
 	l := &b.logs[order]
+	if entry != nil {
+		for _, id := range l.ids {
+			if id.sequence == entry.Event.Sequence && b.w.now < id.until {
+				return 0, false, id.stored <= expect
+			}
+		}
+	}
 	if l.last != expect {
-		return 0, false
+		return 0, false, false
 	}
 	b.last++
 	l.last = b.last
@@ -114,10 +138,11 @@ func (b *simBus) append(order int, expect uint64, claim *Claim, entry *Entry) (u
 		e := *entry
 		e.Seq = b.last
 		l.entries = append(l.entries, e)
+		l.ids = append(l.ids, simID{e.Event.Sequence, b.last, b.w.now + 2*time.Minute})
 		b.w.statuses++
 		b.w.audit.statusStored(order, e)
 	}
-	return b.last, true
+	return b.last, true, false
 }
 
 // republish lets the other replicas see a claim.

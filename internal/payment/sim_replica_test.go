@@ -495,13 +495,20 @@ func (r *simReplica) execute(y *simPay, effect Effect) {
 
 func (r *simReplica) store(y *simPay, expect uint64, claim *Claim, entry *Entry) {
 	var seq uint64
-	var ok bool
-	r.retried(y, 0, func() { seq, ok = r.w.bus.append(y.order.index, expect, claim, entry) }, func() {
-		if ok {
+	var ok, busy bool
+	r.retried(y, 0, func() { seq, ok, busy = r.w.bus.append(y.order.index, expect, claim, entry) }, func() {
+		switch {
+		case ok:
 			r.step(y, Stored{Seq: seq})
-			return
+		case busy:
+			r.later(5*time.Second, func() {
+				if !y.over {
+					r.store(y, expect, claim, entry)
+				}
+			})
+		default:
+			r.step(y, Refused{})
 		}
-		r.step(y, Refused{})
 	})
 }
 

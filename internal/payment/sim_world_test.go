@@ -307,6 +307,9 @@ func (w *world) planFaults() {
 	if f.deleteStatus {
 		some(1, w.bus.recreateStatus)
 	}
+	if f.purge {
+		some(1, w.bus.purge)
+	}
 	if f.deleteQueue {
 		some(1, w.bus.recreateQueue)
 	}
@@ -332,7 +335,7 @@ type weather struct {
 	faultEnd                                             time.Duration
 	kills, pauses, cuts, outages, drains, steps          int
 	providerOutages                                      int
-	deleteStatus, deleteQueue                            bool
+	deleteStatus, deleteQueue, purge                     bool
 	lost, slow, falseGone, hintLost                      float64
 	slowMost                                             time.Duration
 	postLost, postLate, postUnclear, postRefused         float64
@@ -380,8 +383,14 @@ func drawWeather(w *world) weather {
 	f.kills, f.pauses, f.cuts, f.outages = count(0.5, 3), count(0.4, 3), count(0.3, 3), count(0.2, 2)
 	f.drains, f.steps, f.providerOutages = count(0.3, 2), count(0.3, 3), count(0.2, 2)
 	if w.chance(0.2) {
-		f.deleteStatus = w.chance(0.5)
-		f.deleteQueue = !f.deleteStatus
+		switch w.rand.IntN(5) {
+		case 0, 1:
+			f.deleteStatus = true
+		case 2, 3:
+			f.deleteQueue = true
+		default:
+			f.purge = true
+		}
 	}
 	f.lost, f.slow, f.falseGone, f.hintLost = often(0.4, 0.1), often(0.3, 0.1), often(0.3, 0.5), often(0.3, 1)
 	f.slowMost = w.between(time.Second, 40*time.Second)
