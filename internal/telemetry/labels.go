@@ -72,9 +72,11 @@ var (
 		"reversed", "refunded", "partial_refunded", "chargeback", "chargedback", "reserved", "uncleared", "shipped",
 		statusUnresolved, statusNotCreated,
 	}
-	finals     = []string{"completed", "cancelled", "expired", "void", statusUnresolved, statusNotCreated}
-	sources    = []string{sourceStream, sourceReconcile, sourceBridge}
-	commands   = []string{"start", "cancel", "get", "list", "receipt"}
+	finals   = []string{"completed", "cancelled", "expired", "void", statusUnresolved, statusNotCreated}
+	sources  = []string{sourceStream, sourceReconcile, sourceBridge}
+	commands = []string{"start", "cancel", "get", "list", "receipt"}
+	// eventTypes are those that the provider package names.
+	eventTypes = []string{"session.qr", "order.updated", "message", "ping", "heartbeat", "keepalive", "error", labelOther}
 	operations = []string{"create", "get", "cancel", "terminals", "stream", "receipt"}
 	// reasons are those of the provider package's Reason.
 	reasons = []string{

@@ -167,6 +167,9 @@ func (m *Metrics) zero() {
 	for _, result := range results {
 		m.reconciles.WithLabelValues(result)
 	}
+	for _, kind := range eventTypes {
+		m.otherEvents.WithLabelValues(kind)
+	}
 	for _, operation := range operations {
 		m.providerDuration.WithLabelValues(operation)
 		m.providerRequests.WithLabelValues(operation, "200")

@@ -77,9 +77,10 @@ func (m *Metrics) Reconciled(result ReconcileResult) {
 // EventInvalid counts an event that could not be understood.
 func (m *Metrics) EventInvalid() { m.invalidEvents.Inc() }
 
-// EventOther counts an event that is not about orders, by its type: one of a few
-// known ones, or "other".
-func (m *Metrics) EventOther(kind string) { m.otherEvents.WithLabelValues(kind).Inc() }
+// EventOther counts an event that is not about orders, by its type.
+func (m *Metrics) EventOther(kind string) {
+	m.otherEvents.WithLabelValues(known(eventTypes, kind)).Inc()
+}
 
 // EventForeign counts an event of another order.
 func (m *Metrics) EventForeign() { m.foreignEvents.Inc() }
