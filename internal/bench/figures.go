@@ -112,6 +112,10 @@ func flood(ctx context.Context, r *rig, s sizes) ([]float64, error) {
 	if err := errors.Join(err, pause(ctx, s.quiet)); err != nil {
 		return nil, err
 	}
+	r.emit(1, "") // the first event of a stream costs a question
+	if err := r.settled(ctx, 10*time.Second); err != nil {
+		return nil, err
+	}
 	end := time.Now().Add(s.flood)
 	underWay := map[string]int{}
 	r.mu.Lock()
