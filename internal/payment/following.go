@@ -79,14 +79,15 @@ func (t *turn) streamEvent(o Observation) {
 		p.Stream.Early = push(p.Stream.Early, early{at: t.at, event: &o})
 		return
 	}
+	held := p.Question.Held
+	p.Question.Held = nil
+	if held != nil && endsAnew(p.known(), o) && !schema.IsFinal(held.Status) {
+		p.Pending = push(p.Pending, *held) // from before the stream was open: nothing is open after the end
+	} else if held != nil && held.Status != o.Status {
+		t.askNow() // the answer was about something later, or earlier
+	}
 	t.show(o)
 	p.Question.Interval = 0
-	if h := p.Question.Held; h != nil {
-		p.Question.Held = nil
-		if h.Status != o.Status {
-			t.askNow() // the answer was about something later, or earlier
-		}
-	}
 	if _, following := p.Phase.(Following); following && !p.Question.Asking {
 		t.wake(TimerQuestion, p.Rules.ReconcileInterval)
 	}
