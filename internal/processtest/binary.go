@@ -20,7 +20,7 @@ const (
 var binaries struct {
 	mu    sync.Mutex
 	dir   string
-	built map[string]func() (string, error)
+	built map[string]func() error
 }
 
 // Main runs a package's tests and removes the programs that were built for
@@ -37,28 +37,11 @@ func Main(m *testing.M) {
 }
 
 // Bridge returns the path of the bridge's program, with a version stamped into
-// it; an empty version is what the sources say. A version that ends in "+" and a
-// replica's name lets the Provider know who is shown what: the bridge tells it
-// its version.
+// it. A version that ends in "+" and a replica's name lets the Provider know which
+// replica it talks to: the bridge tells it its version.
 func Bridge(tb testing.TB, version string) string {
 	tb.Helper()
-	return bridge(tb, "", version)
-}
-
-// bridge builds the sources in a folder, "" for those that are tested.
-func bridge(tb testing.TB, sources, version string) string {
-	tb.Helper()
-	args := []string{"-buildvcs=false"}
-	if sources != "" {
-		args = append([]string{"-C", sources}, args...)
-	}
-	if raceEnabled {
-		args = append(args, "-race")
-	}
-	if version != "" {
-		args = append(args, "-ldflags", "-X main.version="+version)
-	}
-	return binary(tb, "bridge"+version, bridgePackage, args...)
+	return binary(tb, "bridge"+version, bridgePackage, "-buildvcs=false", "-ldflags", "-s -w -X main.version="+version)
 }
 
 // NATSServer returns the path of nats-server's program.
@@ -67,43 +50,33 @@ func NATSServer(tb testing.TB) string {
 	return binary(tb, "nats-server", natsServerPackage)
 }
 
+// binary builds a program once and returns its path.
 func binary(tb testing.TB, name, pkg string, args ...string) string {
 	tb.Helper()
-	path, err := makeOnce(name, func(path string) error {
-		return run("go", append(append([]string{"build"}, args...), "-o", path, pkg)...)
-	})
-	if err != nil {
-		tb.Fatalf("build %s: %v", name, err)
-	}
-	return path
-}
-
-// makeOnce has something made under a name in the folder of what was built, once,
-// and returns its path.
-func makeOnce(name string, create func(path string) error) (string, error) {
 	binaries.mu.Lock()
 	if binaries.built == nil {
 		dir, err := os.MkdirTemp("", "bridge-processtest-")
 		if err != nil {
 			binaries.mu.Unlock()
-			return "", err
+			tb.Fatalf("make a folder for programs: %v", err)
 		}
-		binaries.dir, binaries.built = dir, map[string]func() (string, error){}
+		binaries.dir, binaries.built = dir, map[string]func() error{}
 	}
+	path := filepath.Join(binaries.dir, name)
 	build := binaries.built[name]
 	if build == nil {
-		path := filepath.Join(binaries.dir, name)
-		build = sync.OnceValues(func() (string, error) { return path, create(path) })
+		build = sync.OnceValue(func() error {
+			out, err := exec.Command("go", append(append([]string{"build"}, args...), "-o", path, pkg)...).CombinedOutput()
+			if err != nil {
+				return fmt.Errorf("%w\n%s", err, out)
+			}
+			return nil
+		})
 		binaries.built[name] = build
 	}
 	binaries.mu.Unlock()
-	return build()
-}
-
-// run runs a program; its error tells what it said.
-func run(name string, args ...string) error {
-	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w\n%s", name, err, out)
+	if err := build(); err != nil {
+		tb.Fatalf("build %s: %v", name, err)
 	}
-	return nil
+	return path
 }

@@ -1,8 +1,8 @@
 package processtest
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -20,40 +20,39 @@ type Fleet struct {
 	*Scene
 	tb       testing.TB
 	replicas map[string]*Replica
-	versions map[string]Version // of the next process in a place; Present when there is none
-	// Struck counts the faults by name.
-	Struck map[string]int
-}
-
-// StartFleet starts replicas of the given names and waits until they serve.
-func (s *Scene) StartFleet(tb testing.TB, ids ...string) *Fleet {
-	tb.Helper()
-	f := s.NewFleet(tb)
-	for _, id := range ids {
-		f.Start(id)
-	}
-	return f
+	versions map[string]string // of the next process in a place; Version if there is none
+	struck   map[string]int    // faults by name
 }
 
 // NewFleet is a fleet without replicas: Start starts them.
 func (s *Scene) NewFleet(tb testing.TB) *Fleet {
-	return &Fleet{Scene: s, tb: tb, replicas: map[string]*Replica{}, versions: map[string]Version{}, Struck: map[string]int{}}
+	return &Fleet{Scene: s, tb: tb, replicas: map[string]*Replica{}, versions: map[string]string{}, struck: map[string]int{}}
 }
-
-// Replica returns the present replica of a name.
-func (f *Fleet) Replica(id string) *Replica { return f.replicas[id] }
-
-// Upgrade has the processes of a place be of a version, from the next one on.
-func (f *Fleet) Upgrade(id string, v Version) { f.versions[id] = v }
 
 // Start starts a replica in an empty place, and waits until it serves.
 func (f *Fleet) Start(id string) {
 	f.tb.Helper()
-	v, ok := f.versions[id]
-	if !ok {
-		v = Present
+	f.replicas[id] = f.ServeVersion(f.tb, id, cmp.Or(f.versions[id], Version))
+}
+
+// Upgrade drains the replica in a place and starts one of another version there.
+func (f *Fleet) Upgrade(id, version string) {
+	f.tb.Helper()
+	f.versions[id] = version
+	if r := f.replicas[id]; r != nil {
+		r.Drain(f.tb)
 	}
-	f.replicas[id] = f.ServeVersion(f.tb, id, v)
+	f.Start(id)
+}
+
+// WaitIdle waits until no replica follows anything any more.
+func (f *Fleet) WaitIdle() {
+	f.tb.Helper()
+	for _, r := range f.replicas {
+		Until(f.tb, replicaLimit, "replica "+r.ID+" follows nothing", func() bool {
+			return r.Metric(f.tb, "pos_bridge_sessions_active", "") == 0 && r.Metric(f.tb, "pos_bridge_streams_connected", "") == 0
+		})
+	}
 }
 
 // any draws a replica.
@@ -69,14 +68,19 @@ type Fault struct {
 	Strike func(ctx context.Context, f *Fleet, dice *rand.Rand)
 }
 
-// Strike lets so many faults happen, drawn from those given, with random times
-// between them.
+// Strike lets so many faults happen, with random times between them. Each of those
+// given strikes as often as the others, in random order.
 func (f *Fleet) Strike(ctx context.Context, dice *rand.Rand, n int, faults ...Fault) {
 	f.tb.Helper()
+	var round []int
 	for range n {
 		Pass(ctx, dice, 0, 1500*time.Millisecond)
-		fault := faults[dice.IntN(len(faults))]
-		f.Struck[fault.Name]++
+		if len(round) == 0 {
+			round = dice.Perm(len(faults))
+		}
+		fault := faults[round[0]]
+		round = round[1:]
+		f.struck[fault.Name]++
 		fault.Strike(ctx, f, dice)
 		if ctx.Err() != nil || f.tb.Failed() {
 			return
@@ -91,40 +95,6 @@ var ReplicaKilled = Fault{"replica killed", func(ctx context.Context, f *Fleet, 
 	Pass(ctx, dice, 0, 2*time.Second)
 	f.Start(r.ID)
 }}
-
-// ReplicaKilledAtRest is ReplicaKilled at a moment when the replica holds nothing
-// back for the one before. What a version from before records told of it was shown
-// meanwhile dies with it, and it does not go on with what they tell.
-var ReplicaKilledAtRest = Fault{"replica killed at rest", func(ctx context.Context, f *Fleet, dice *rand.Rand) {
-	r := f.any(dice)
-	Until(f.tb, replicaLimit, "replica "+r.ID+" holds nothing back", func() bool { return !holdsBack(r.Output()) })
-	f.Kill(r)
-	Pass(ctx, dice, 0, 2*time.Second)
-	f.Start(r.ID)
-}}
-
-// holdsBack finds out from a replica's log whether there is a session that it
-// holds back of what it is shown.
-func holdsBack(output string) bool {
-	held := map[string]bool{}
-	for line := range strings.Lines(output) {
-		var entry struct {
-			Message string `json:"msg"`
-			Order   string `json:"order_id"`
-		}
-		if json.Unmarshal([]byte(line), &entry) != nil || entry.Order == "" {
-			continue
-		}
-		switch {
-		case strings.HasPrefix(entry.Message, "Holding back"):
-			held[entry.Order] = true
-		case slices.ContainsFunc([]string{"Status changed", "No change", "Another replica follows", "Handed", "Left"},
-			func(done string) bool { return strings.HasPrefix(entry.Message, done) }):
-			delete(held, entry.Order)
-		}
-	}
-	return len(held) > 0
-}
 
 // ReplicaPaused stops a replica for longer than it may be silent.
 var ReplicaPaused = Fault{"replica paused", func(ctx context.Context, f *Fleet, dice *rand.Rand) {
@@ -149,7 +119,7 @@ var NATSKilled = Fault{"nats-server killed", func(ctx context.Context, f *Fleet,
 // LeaderKilled kills the server that leads one of the bridge's streams, or their
 // consumer.
 var LeaderKilled = Fault{"JetStream leader killed", func(ctx context.Context, f *Fleet, dice *rand.Rand) {
-	names := []string{statusStream, sessionStream, "KV_" + sessionBucket, ""}
+	names := []string{statusStream, sessionStream, ""}
 	var leader string
 	stream := names[dice.IntN(len(names))]
 	Until(f.tb, natsLimit, "a leader", func() bool {
@@ -199,15 +169,22 @@ func (f *Fleet) killNATS(ctx context.Context, dice *rand.Rand, n *NATS) {
 	back()
 }
 
-// NATSHalfOpen has a replica's connection to NATS swallow everything: neither
-// side is told. In a scene with wires to NATS.
+// NATSCut cuts a replica off from NATS, in a scene with wires to NATS.
+var NATSCut = Fault{"replica cut off from NATS", func(ctx context.Context, f *Fleet, dice *rand.Rand) {
+	mend := f.Isolate(f.any(dice), (*Wire).Cut)
+	Pass(ctx, dice, 0, 8*time.Second)
+	mend()
+}}
+
+// NATSHalfOpen makes a replica's connection to NATS swallow everything: neither
+// side notices. In a scene with wires to NATS.
 var NATSHalfOpen = Fault{"half-open connection to NATS", func(ctx context.Context, f *Fleet, dice *rand.Rand) {
 	mend := f.Isolate(f.any(dice), (*Wire).HalfOpen)
 	Pass(ctx, dice, 2*time.Second, 12*time.Second)
 	mend()
 }}
 
-// NATSDeaf has NATS's messages not arrive at a replica; its own arrive.
+// NATSDeaf keeps NATS's messages from a replica; its own arrive.
 var NATSDeaf = Fault{"deaf connection to NATS", func(ctx context.Context, f *Fleet, dice *rand.Rand) {
 	mend := f.Isolate(f.any(dice), (*Wire).Deaf)
 	Pass(ctx, dice, 1*time.Second, 8*time.Second)
@@ -231,8 +208,8 @@ var ProviderHalfOpen = Fault{"half-open connection to the provider", func(ctx co
 // Summary names the faults that struck, for the log.
 func (f *Fleet) Summary() string {
 	var all []string
-	for _, name := range slices.Sorted(maps.Keys(f.Struck)) {
-		all = append(all, strings.TrimSpace(name)+" ×"+strconv.Itoa(f.Struck[name]))
+	for _, name := range slices.Sorted(maps.Keys(f.struck)) {
+		all = append(all, name+" ×"+strconv.Itoa(f.struck[name]))
 	}
 	return strings.Join(all, ", ")
 }

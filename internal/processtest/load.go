@@ -56,19 +56,16 @@ type Load struct {
 	tills sync.WaitGroup
 	begun atomic.Int64
 	ended atomic.Int64
-	sent  atomic.Int64
 
-	mu       sync.Mutex
-	finals   map[string]int
-	refusals map[string]int
-	created  int // answers with created true
+	mu     sync.Mutex
+	finals map[string]int
 }
 
 // StartLoad sets the tills of all terminals to work. They make at least n
 // payments, and go on until Stop; what they do is drawn from dice.
 func (s *Scene) StartLoad(tb testing.TB, n int, dice *rand.Rand) *Load {
 	tb.Helper()
-	l := &Load{scene: s, tb: tb, stop: make(chan struct{}), finals: map[string]int{}, refusals: map[string]int{}}
+	l := &Load{scene: s, tb: tb, stop: make(chan struct{}), finals: map[string]int{}}
 	for _, terminal := range s.Terminals {
 		own := rand.New(rand.NewPCG(dice.Uint64(), dice.Uint64())) //nolint:gosec // a test's dice
 		l.tills.Go(func() { l.till(terminal, n, own) })
@@ -88,7 +85,8 @@ var behaviours = []struct {
 	scenario string
 	weight   int
 }{
-	{"approve", 5},
+	{"approve", 4},
+	{"approve_with_tip", 1},
 	{"soft_decline_then_approve", 6},
 	{"decline_then_cancel", 3},
 	{"cancel_on_terminal", 1},
@@ -133,20 +131,15 @@ func (l *Load) till(terminal string, n int, dice *rand.Rand) {
 
 func (l *Load) note(start Start, r Result, err error) {
 	l.ended.Add(1)
-	l.sent.Add(int64(r.Sent))
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
 	case err != nil:
 		l.tb.Errorf("payment %s: %v", start.OrderID, err)
 	case r.Started.Error != nil:
-		l.refusals[r.Started.Error.Code]++
 		l.tb.Errorf("payment %s was refused: %s: %s", start.OrderID, r.Started.Error.Code, r.Started.Error.Message)
 	default:
 		l.finals[r.Final]++
-		if r.Started.Created {
-			l.created++
-		}
 	}
 }
 
@@ -158,7 +151,7 @@ func (l *Load) Stop() {
 	l.tills.Wait()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.tb.Logf("load: %d payments ended %v; starts sent %d times", l.ended.Load(), l.finals, l.sent.Load())
+	l.tb.Logf("load: %d payments ended %v", l.ended.Load(), l.finals)
 }
 
 // WaitPayments waits until so many payments have ended.
@@ -166,9 +159,6 @@ func (l *Load) WaitPayments(n int) {
 	l.tb.Helper()
 	Until(l.tb, time.Minute+time.Duration(n)*time.Second, fmt.Sprintf("%d payments", n), func() bool { return l.ended.Load() >= int64(n) })
 }
-
-// Ended is how many payments have ended so far.
-func (l *Load) Ended() int { return int(l.ended.Load()) }
 
 // Pass waits for a time drawn between two bounds, while the tills work. Nothing
 // is waited for: it decides when the next fault strikes.

@@ -33,14 +33,9 @@ type NATS struct {
 }
 
 // StartNATS runs one server that syncs every message to disk before it
-// acknowledges it. It is ready when StartNATS returns.
-func StartNATS(tb testing.TB) *NATS {
-	tb.Helper()
-	return startNATS(tb, tb.TempDir())
-}
-
-// startNATS is StartNATS with JetStream's files in dir.
-func startNATS(tb testing.TB, dir string) *NATS {
+// acknowledges it, with JetStream's files in dir. It is ready when StartNATS
+// returns.
+func StartNATS(tb testing.TB, dir string) *NATS {
 	tb.Helper()
 	n := placeNATS(tb, "n1", dir, "")
 	n.Start(tb)
@@ -81,9 +76,6 @@ func (n *NATS) Start(tb testing.TB) {
 	n.process = Launch(tb, "nats-server "+n.Name, NATSServer(tb), []string{"-c", n.config}, os.Environ())
 }
 
-// Process is the present process, or the last one.
-func (n *NATS) Process() *Process { return n.process }
-
 // Kill ends the process as kill -9 does.
 func (n *NATS) Kill() { n.process.Kill() }
 
@@ -111,8 +103,9 @@ func (n *NATS) ready() bool {
 	return answer.StatusCode == http.StatusOK
 }
 
-// StartCluster runs three servers with replicated JetStream. They have elected
-// and serve when it returns.
+// StartCluster runs three servers with replicated JetStream. They serve when it
+// returns. They do not tell clients of one another: a client with wires stays on
+// them.
 func StartCluster(tb testing.TB) []*NATS {
 	tb.Helper()
 	const size = 3
@@ -125,7 +118,7 @@ func StartCluster(tb testing.TB) []*NATS {
 	}
 	var cluster []*NATS
 	for i, port := range ports {
-		more := fmt.Sprintf("cluster { name: test, listen: %q, routes: [%s] }", address(port), strings.Join(routes, ", "))
+		more := fmt.Sprintf("cluster { name: test, no_advertise: true, listen: %q, routes: [%s] }", address(port), strings.Join(routes, ", "))
 		n := placeNATS(tb, fmt.Sprintf("n%d", i+1), tb.TempDir(), more)
 		n.Start(tb)
 		cluster = append(cluster, n)

@@ -30,7 +30,7 @@ func setupCrowd(t *testing.T, o processtest.SceneOptions, n int, replicas ...str
 	for i, terminal := range c.Terminals {
 		order := fmt.Sprintf("order-%d", i+1)
 		c.orders = append(c.orders, order)
-		reply, _, err := processtest.Insist(c.ctx, c.Conn, "pos.payment.start", processtest.NewStart(terminal, order, ""))
+		reply, err := processtest.Insist(c.ctx, c.Conn, "pos.payment.start", processtest.NewStart(terminal, order, ""))
 		if err != nil || reply.Error != nil {
 			t.Fatalf("start on %s: %+v, %v", terminal, reply, err)
 		}
@@ -78,14 +78,14 @@ func TestNATSAwayWhileStatusesChange(t *testing.T) {
 	for _, r := range c.replicas {
 		processtest.Until(t, exitLimit, "replica "+r.ID+" notices", func() bool { return !r.Ready() })
 	}
-	// Nobody may have beaten for the whole lease.
+	// No heartbeat may arrive for longer than REPLICA_TTL.
 	longer := time.Duration(processtest.Count(t, "BRIDGE_AWAY_SECONDS", 3, 60)) * time.Second
-	processtest.Eventually(time.Until(away.Add(longer)), func() bool { return false })
+	processtest.Eventually(longer+exitLimit, func() bool { return time.Since(away) > longer })
 	c.NATS[0].Restart(t)
 	back()
 	restarted := time.Now()
 	for i, order := range c.orders {
-		if _, err := c.Auditor.WaitStored(c.ctx, c.Terminals[i], order, "completed"); err != nil {
+		if err := c.Auditor.WaitStored(c.ctx, c.Terminals[i], order, "completed"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -93,10 +93,8 @@ func TestNATSAwayWhileStatusesChange(t *testing.T) {
 	c.Close(t)
 }
 
-// Statuses change all the time while one replica after the other is drained,
-// and nobody waits for anybody. A status stands longer than two replicas may
-// have a session together: which of two cycles within that time a status belongs
-// to cannot be told, for the provider's events carry nothing to tell them by.
+// Statuses change all the time while one replica after the other is drained, and
+// nobody waits for anybody: no status is missing, not even under the exception.
 func TestStatusesChangeWhileSessionsMove(t *testing.T) {
 	t.Parallel()
 	c := setupCrowd(t, processtest.SceneOptions{Env: processtest.Env{"REPLICA_TTL": "20s"}}, 8, "a", "b")
@@ -123,7 +121,7 @@ func TestStatusesChangeWhileSessionsMove(t *testing.T) {
 			}
 		}
 	}()
-	for i := range 8 {
+	for i := range 6 {
 		r := c.replicas[i%2]
 		r.Drain(t)
 		c.replicas[i%2] = c.Serve(t, r.ID)
@@ -133,5 +131,7 @@ func TestStatusesChangeWhileSessionsMove(t *testing.T) {
 	c.all(simulator.ActApprove)
 	c.heard("completed")
 	t.Logf("%d statuses changed", changes)
-	c.Close(t)
+	if r := c.Close(t); len(r.Excepted)+len(r.Unseen) > 0 {
+		t.Errorf("%d statuses are missing after drains, want none", len(r.Excepted)+len(r.Unseen))
+	}
 }

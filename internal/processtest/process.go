@@ -65,10 +65,6 @@ func Launch(tb testing.TB, name, path string, args, env []string) *Process {
 	}()
 	tb.Cleanup(func() {
 		p.Kill()
-		if raceEnabled && strings.Contains(p.Output(), "WARNING: DATA RACE") {
-			tb.Errorf("%s met a data race:\n%s", name, p.Output())
-			return
-		}
 		if tb.Failed() {
 			all := p.Output()
 			p.keep(tb, all)
@@ -117,9 +113,6 @@ func (p *Process) Running() bool {
 		return true
 	}
 }
-
-// Exited is closed when the process has ended.
-func (p *Process) Exited() <-chan struct{} { return p.exited }
 
 // WaitExit waits for the process to end by itself and returns its exit code; -1
 // stands for a signal that ended it.

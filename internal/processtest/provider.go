@@ -3,7 +3,6 @@ package processtest
 import (
 	"bytes"
 	"encoding/json"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -27,9 +26,6 @@ type Provider struct {
 	mu      sync.Mutex
 	answers []string
 	shown   []Shown
-	// afterthought follows every answer about an order; thoughts counts them.
-	afterthought string
-	thoughts     int
 }
 
 // Shown is a status that went out on an event stream.
@@ -79,52 +75,10 @@ func (p *Provider) Shown() []Shown {
 	return append([]Shown(nil), p.shown...)
 }
 
-// Blurt has text follow every answer about an order, on the same connection and
-// unasked for; "" ends it.
-func (p *Provider) Blurt(text string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.afterthought = text
-}
-
-// Blurted is how often Blurt's text went out.
-func (p *Provider) Blurted() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.thoughts
-}
-
-// blurt sends an answer and the afterthought, and waits until the client leaves.
-func (p *Provider) blurt(w http.ResponseWriter, answer *http.Response, afterthought string) {
-	conn, _, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		return
-	}
-	defer conn.Close()
-	if answer.Write(conn) != nil {
-		return
-	}
-	if _, err := io.WriteString(conn, afterthought); err != nil {
-		return
-	}
-	p.mu.Lock()
-	p.thoughts++
-	p.mu.Unlock()
-	_, _ = io.Copy(io.Discard, conn) // until it is closed, one way or another
-}
-
 // watched notes what the simulator writes.
 func (p *Provider) watched(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		p.mu.Lock()
-		afterthought := p.afterthought
-		p.mu.Unlock()
 		switch {
-		case afterthought != "" && r.Method == http.MethodGet && strings.HasPrefix(r.URL.Path, "/v1/json/orders/"):
-			answer := httptest.NewRecorder()
-			next.ServeHTTP(answer, r)
-			p.blurt(w, answer.Result(), afterthought)
-			return
 		case r.Method == http.MethodPost && r.URL.Path == "/v1/json/orders":
 			w = &witness{w, p.noteAnswer}
 		case r.URL.Path == "/events/stream/":

@@ -3,6 +3,7 @@ package processtest
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -26,9 +27,9 @@ type SceneOptions struct {
 	Provider simulator.Options
 	// Env goes over Quick.
 	Env Env
-	// Disk is where the only server of NATS keeps its files; nil is any.
-	Disk *Disk
-	// NATSWires puts a wire between each replica and NATS.
+	// Dir is where the only server of NATS keeps its files; empty is any place.
+	Dir string
+	// NATSWires puts wires between each replica and the servers of NATS.
 	NATSWires bool
 }
 
@@ -47,7 +48,7 @@ type Scene struct {
 	env Env
 
 	mu        sync.Mutex
-	natsWires map[string]*Wire
+	natsWires map[string][]*Wire
 	troubles  []*trouble
 	paused    map[string]time.Time
 }
@@ -60,7 +61,7 @@ func NewScene(tb testing.TB, o SceneOptions) *Scene {
 	tb.Helper()
 	s := &Scene{tb: tb, env: Quick().With(o.Env), paused: map[string]time.Time{}}
 	if o.NATSWires {
-		s.natsWires = map[string]*Wire{}
+		s.natsWires = map[string][]*Wire{}
 	}
 	for i := range max(o.Terminals, 1) {
 		s.Terminals = append(s.Terminals, fmt.Sprintf("T%05d", i+1))
@@ -69,10 +70,10 @@ func NewScene(tb testing.TB, o SceneOptions) *Scene {
 	case o.Cluster:
 		s.NATS = StartCluster(tb)
 		s.env["JETSTREAM_REPLICAS"] = "3"
-	case o.Disk != nil:
-		s.NATS = []*NATS{startNATS(tb, o.Disk.Dir)}
+	case o.Dir != "":
+		s.NATS = []*NATS{StartNATS(tb, o.Dir)}
 	default:
-		s.NATS = []*NATS{StartNATS(tb)}
+		s.NATS = []*NATS{StartNATS(tb, tb.TempDir())}
 	}
 	s.Provider = StartProvider(tb, o.Provider, s.Terminals...)
 	s.Conn = Connect(tb, URLs(s.NATS))
@@ -87,39 +88,47 @@ func (s *Scene) Env(id string) Env {
 		env["API_KEY"] = ProviderKey
 	}
 	if s.natsWires != nil {
-		env["NATS_URL"] = "nats://" + s.NATSWire(id).Address
+		var urls []string
+		for _, w := range s.wires(id) {
+			urls = append(urls, "nats://"+w.Address)
+		}
+		env["NATS_URL"] = strings.Join(urls, ",")
 	}
 	return env
 }
 
-// NATSWire is the wire between a replica and NATS, in a scene that has them.
-func (s *Scene) NATSWire(id string) *Wire {
+// wires are those between a replica and the servers of NATS, in a scene that has
+// them.
+func (s *Scene) wires(id string) []*Wire {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	w := s.natsWires[id]
-	if w == nil {
-		w = NewWire(s.tb, s.NATS[0].Address())
-		s.natsWires[id] = w
+	if s.natsWires[id] == nil {
+		for _, n := range s.NATS {
+			s.natsWires[id] = append(s.natsWires[id], NewWire(s.tb, n.Address()))
+		}
 	}
-	return w
+	return s.natsWires[id]
 }
 
-// Serve starts a replica of the present sources and waits until it serves.
+// Version is what the tested program is told to call itself.
+const Version = "0.0.0"
+
+// Serve starts a replica and waits until it serves.
 func (s *Scene) Serve(tb testing.TB, id string) *Replica {
 	tb.Helper()
-	return s.ServeVersion(tb, id, Present)
+	return s.ServeVersion(tb, id, Version)
 }
 
-// ServeVersion is Serve with another version of the program.
-func (s *Scene) ServeVersion(tb testing.TB, id string, v Version) *Replica {
+// ServeVersion is Serve with another version stamped into the program.
+func (s *Scene) ServeVersion(tb testing.TB, id, version string) *Replica {
 	tb.Helper()
-	r := Serve(tb, bridge(tb, v.sources, v.Name+"+"+id), id, s.Env(id))
+	r := Serve(tb, Bridge(tb, version+"+"+id), id, s.Env(id))
 	r.WaitReady(tb)
 	return r
 }
 
-// Kill kills a replica as kill -9 does. What it was shown shortly before, or
-// while it could not publish, is excused.
+// Kill kills a replica as kill -9 does. What it saw shortly before, or while it
+// could not publish, is excused.
 func (s *Scene) Kill(r *Replica) {
 	from := s.sinceTrouble(time.Now().Add(-slack))
 	r.Kill()
@@ -134,8 +143,8 @@ func (s *Scene) Pause(r *Replica) {
 	r.Pause()
 }
 
-// Resume lets a paused replica go on. What it was shown meanwhile is excused:
-// its sessions may have been another's by then.
+// Resume lets a paused replica go on. What it was sent meanwhile is excused:
+// another replica may have taken its sessions over.
 func (s *Scene) Resume(r *Replica) {
 	s.mu.Lock()
 	from := s.paused[r.ID]
@@ -145,30 +154,34 @@ func (s *Scene) Resume(r *Replica) {
 	r.Resume()
 }
 
-// Isolate has the wire between a replica and NATS broken for as long as the
-// returned function is not called. What the replica is shown meanwhile is
-// excused: it cannot keep a session that is taken from it.
+// Isolate breaks the wires between a replica and NATS until the returned function
+// is called. What the replica sees meanwhile is excused: another replica may take
+// its sessions over.
 func (s *Scene) Isolate(r *Replica, how func(*Wire)) (mend func()) {
-	return s.breakWire(r.ID, s.NATSWire(r.ID), how)
+	return s.breakWires(r.ID, s.wires(r.ID), how)
 }
 
-// ProviderAway has the wire to the provider broken for as long as the returned
-// function is not called. What the provider sends meanwhile does not arrive.
+// ProviderAway breaks the wire to the provider until the returned function is
+// called. What the provider sends meanwhile does not arrive.
 func (s *Scene) ProviderAway(how func(*Wire)) (back func()) {
-	return s.breakWire("", s.Provider.Wire, how)
+	return s.breakWires("", []*Wire{s.Provider.Wire}, how)
 }
 
-func (s *Scene) breakWire(replica string, wire *Wire, how func(*Wire)) (mend func()) {
+func (s *Scene) breakWires(replica string, wires []*Wire, how func(*Wire)) (mend func()) {
 	from := time.Now().Add(-slack)
-	how(wire)
+	for _, w := range wires {
+		how(w)
+	}
 	return func() {
-		wire.Mend()
+		for _, w := range wires {
+			w.Mend()
+		}
 		s.Auditor.Excuse(Excuse{Replica: replica, From: s.sinceTrouble(from), To: time.Now().Add(slack)})
 	}
 }
 
 // NATSAway notes that nobody can publish until the returned function is called.
-// It excuses nothing by itself: replicas that live keep what they were shown.
+// It excuses nothing by itself: replicas that live keep what they saw.
 func (s *Scene) NATSAway() (back func()) {
 	t := &trouble{from: time.Now()}
 	s.mu.Lock()
@@ -195,8 +208,8 @@ func (s *Scene) sinceTrouble(at time.Time) time.Time {
 	return at
 }
 
-// Close is the end of every scene that payments were made in: all sessions are
-// at rest, and the audit finds nothing.
+// Close ends every scene in which payments were made: no terminal is locked, and
+// the audit finds nothing.
 func (s *Scene) Close(tb testing.TB) Report {
 	tb.Helper()
 	s.Auditor.WaitRest(tb, replicaLimit)

@@ -75,7 +75,7 @@ func (s *sweep) find(t *testing.T, secrets map[string]string) {
 
 // Everything that can go wrong goes wrong at debug level, with keys, tokens and
 // card data that can be recognised: none of them shows in a log, in a message, a
-// stream, a bucket, a file of NATS's, a metric or a page.
+// stream, a file of NATS, a metric or a page.
 func TestNoSecretShows(t *testing.T) {
 	t.Parallel()
 	groups := filepath.Join(t.TempDir(), "groups.yaml")
@@ -100,14 +100,10 @@ func TestNoSecretShows(t *testing.T) {
 	provoke(t, s)
 	failures(t, s)
 
-	// From here on every answer about an order is followed by what nobody asked for:
-	// net/http quotes it in the standard library's log.
-	s.Provider.Blurt("HTTP/1.1 200 OK\r\n\r\nthe key " + sweptOtherKey + " charged card " + simulator.CardPAN)
-
 	// A session moves, with its sealed token, from a replica that is killed.
 	order := processtest.NewStart("T00003", "moved", "wait")
-	if reply, _, err := processtest.Insist(processtest.Context(t), s.Conn, "pos.payment.start", order); err != nil || reply.Error != nil {
-		t.Fatalf("start: %+v, %v", reply, err)
+	if reply, err := processtest.Insist(processtest.Context(t), s.Conn, "pos.payment.start", order); err != nil || reply.Error != nil {
+		t.Fatalf("start: %+v, %v", reply.Error, err)
 	}
 	a.Kill()
 	rest(t, s, b, order)
@@ -132,9 +128,6 @@ func TestNoSecretShows(t *testing.T) {
 		secrets[fmt.Sprintf("the signature of events token %d", i)] = parts[len(parts)-1]
 	}
 	swept.find(t, secrets)
-	if s.Provider.Blurted() == 0 {
-		t.Error("nothing followed an answer unasked")
-	}
 	if n := s.Provider.Trapped(); n > 0 {
 		t.Errorf("%d requests followed a redirect", n)
 	}
@@ -225,9 +218,9 @@ func failures(t *testing.T, s *processtest.Scene) {
 		}
 	}
 	info := "the key " + sweptKey + " may not use card " + simulator.CardPAN
-	for i, status := range []int{400, 401, 403, 404, 422, 429, 500} {
+	for i, status := range []int{400, 401, 403, 404, 422, 429} {
 		if _, err := s.Provider.SetFault(simulator.Fault{
-			Name: simulator.FaultFailAPI, Operation: simulator.OpCreate, Status: status, ErrorCode: 1000, ErrorInfo: info, RetryAfter: "60", Count: 1,
+			Name: simulator.FaultFailAPI, Operation: simulator.OpCreate, Status: status, ErrorCode: 1001, ErrorInfo: info, RetryAfter: "60", Count: 1,
 		}); err != nil {
 			t.Fatal(err)
 		}
@@ -249,7 +242,7 @@ func rest(t *testing.T, s *processtest.Scene, r *processtest.Replica, start proc
 		reply, err := processtest.Ask(ctx, s.Conn, "pos.payment.get", map[string]string{"terminal_id": start.TerminalID, "order_id": start.OrderID}, time.Second)
 		return err == nil && reply.Replica == r.ID
 	})
-	if _, _, err := processtest.Insist(ctx, s.Conn, "pos.payment.cancel", map[string]string{"terminal_id": start.TerminalID, "order_id": start.OrderID}); err != nil {
+	if _, err := processtest.Insist(ctx, s.Conn, "pos.payment.cancel", map[string]string{"terminal_id": start.TerminalID, "order_id": start.OrderID}); err != nil {
 		t.Fatal(err)
 	}
 	s.Auditor.WaitRest(t, time.Minute)
@@ -283,7 +276,7 @@ func pages(t *testing.T, swept *sweep, replicas ...*processtest.Replica) {
 	}
 }
 
-// stored reads back every stream; buckets are streams too.
+// stored reads back every stream, claims included.
 func stored(t *testing.T, s *processtest.Scene, swept *sweep) {
 	t.Helper()
 	ctx := processtest.Context(t)

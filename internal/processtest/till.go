@@ -76,13 +76,12 @@ const (
 )
 
 // Insist sends a command again and again until there is an answer that is not
-// retryable. It returns that answer and how often it had to be sent.
-func Insist(ctx context.Context, conn *nats.Conn, subject string, request any) (reply Reply, sent int, err error) {
+// retryable, and returns that answer.
+func Insist(ctx context.Context, conn *nats.Conn, subject string, request any) (reply Reply, err error) {
 	for {
-		sent++
 		reply, err = Ask(ctx, conn, subject, request, answerLimit)
 		if err == nil && (reply.Error == nil || !reply.Error.Retryable) {
-			return reply, sent, nil
+			return reply, nil
 		}
 		if err == nil {
 			err = errors.New(reply.Error.Code + ": " + reply.Error.Message)
@@ -92,24 +91,16 @@ func Insist(ctx context.Context, conn *nats.Conn, subject string, request any) (
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return reply, sent, fmt.Errorf("%s given up: %w", subject, err)
+			return reply, fmt.Errorf("%s given up: %w", subject, err)
 		}
 	}
-}
-
-// order is the body of cancel and get.
-func orderOf(s Start) map[string]string {
-	return map[string]string{"terminal_id": s.TerminalID, "order_id": s.OrderID}
 }
 
 // Result is how a payment went for its till.
 type Result struct {
 	Started Reply
-	// Sent is how often the start had to be sent.
-	Sent int
-	// Statuses that the till heard, or was told when it asked.
-	Statuses []string
-	Final    string
+	// Final is the status that ended it.
+	Final string
 }
 
 // Pay makes a payment as a till does: it subscribes, starts, and waits for the
@@ -122,12 +113,12 @@ func Pay(ctx context.Context, conn *nats.Conn, s Start, cancel bool) (Result, er
 		return r, err
 	}
 	defer heard.Unsubscribe() //nolint:errcheck // the connection may be closed
-	r.Started, r.Sent, err = Insist(ctx, conn, "pos.payment.start", s)
+	r.Started, err = Insist(ctx, conn, "pos.payment.start", s)
 	if err != nil || r.Started.Error != nil {
 		return r, err
 	}
 	if cancel {
-		if _, _, err := Insist(ctx, conn, "pos."+s.TerminalID+".payment.cancel", map[string]string{"order_id": s.OrderID}); err != nil {
+		if _, err := Insist(ctx, conn, "pos."+s.TerminalID+".payment.cancel", map[string]string{"order_id": s.OrderID}); err != nil {
 			return r, err
 		}
 	}
@@ -140,7 +131,6 @@ func Pay(ctx context.Context, conn *nats.Conn, s Start, cancel bool) (Result, er
 			if err := json.Unmarshal(m.Data, &e); err != nil || e.Final == nil {
 				return r, fmt.Errorf("read event of order %s: %w", s.OrderID, err)
 			}
-			r.Statuses = append(r.Statuses, e.Status)
 			if *e.Final {
 				r.Final = e.Status
 				return r, nil
@@ -148,11 +138,11 @@ func Pay(ctx context.Context, conn *nats.Conn, s Start, cancel bool) (Result, er
 			continue
 		}
 		if ctx.Err() != nil {
-			return r, fmt.Errorf("payment %s on %s has not ended, statuses %v: %w", s.OrderID, s.TerminalID, r.Statuses, context.Cause(ctx))
+			return r, fmt.Errorf("payment %s on %s has not ended: %w", s.OrderID, s.TerminalID, context.Cause(ctx))
 		}
-		told, err := Ask(ctx, conn, "pos.payment.get", orderOf(s), answerLimit)
+		told, err := Ask(ctx, conn, "pos.payment.get", map[string]string{"terminal_id": s.TerminalID, "order_id": s.OrderID}, answerLimit)
 		if err == nil && told.Error == nil && told.Final {
-			r.Statuses, r.Final = append(r.Statuses, told.Status), told.Status
+			r.Final = told.Status
 			return r, nil
 		}
 	}
