@@ -101,8 +101,11 @@ func (v *simProvider) happen(o *providerOrder, status, transaction string) {
 	w := v.w
 	n := len(o.history)
 	s := shown{status: status, tag: tags[n], at: w.now}
-	if w.weather.transactions {
+	switch {
+	case w.weather.transactions:
 		s.transaction = transaction
+	case w.weather.sameTransaction:
+		s.transaction = "1"
 	}
 	if w.weather.ids {
 		s.id = tags[n]

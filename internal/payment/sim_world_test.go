@@ -345,8 +345,11 @@ type weather struct {
 	slowest, startDeadline                               time.Duration
 	pretransaction                                       time.Duration
 	history                                              historyMode
-	ids, transactions, stubborn, foreign, blind          bool
-	rush                                                 bool
+	ids, stubborn, foreign, blind                        bool
+	// transactions is set when every attempt has its own; else none has one, or
+	// all have the same.
+	transactions, sameTransaction bool
+	rush                          bool
 }
 
 // historyMode is what a stream shows on connecting.
@@ -362,7 +365,7 @@ const (
 func drawWeather(w *world) weather {
 	f := weather{
 		replicas: 2 + w.rand.IntN(2), terminals: 1 + w.rand.IntN(2), orders: 1 + w.rand.IntN(3), faultEnd: w.between(30*time.Second, 120*time.Second),
-		history: historyMode(w.rand.IntN(4)), ids: w.chance(0.4), transactions: w.chance(0.8), rush: w.chance(0.2),
+		history: historyMode(w.rand.IntN(4)), ids: w.chance(0.4), transactions: w.chance(0.8), sameTransaction: w.chance(0.5), rush: w.chance(0.2),
 		slowest: 50 * time.Millisecond, startDeadline: []time.Duration{5 * time.Second, 10 * time.Second, 30 * time.Second}[w.rand.IntN(3)], lateApproval: 0.3, mute: 0.1, tip: 0.2,
 	}
 	if w.chance(0.15) {
