@@ -27,11 +27,13 @@ func (t *turn) outranked(e Outranked) {
 	if e.Epoch <= t.p.Ledger.Epoch || !t.isOwner() || t.knowsMore() || e.Phase == ClaimCreating && t.exists() {
 		return
 	}
-	if _, handing := t.p.Phase.(HandingOver); handing {
+	switch t.p.Phase.(type) {
+	case Claiming: // the fence tells, and the log what becomes of the session
+	case HandingOver:
 		t.leave(LeaveHandedOver)
-		return
+	default:
+		t.leave(LeaveOutranked)
 	}
-	t.leave(LeaveOutranked)
 }
 
 // isOwner reports whether this replica has claimed the session, or is about to

@@ -131,7 +131,7 @@ func (r *simReplica) askOnce(y *simPay, q *simQuestion, try int) {
 		return
 	}
 	q.sent = true
-	sent := r.clock()
+	sent, sentAt := r.clock(), w.now
 	there, back := v.way(), v.way()
 	if v.down() || w.fault(w.weather.getFails) || there+back > simRequestTimeout {
 		pause := min(250*time.Millisecond<<min(try, 5), 5*time.Second)
@@ -148,7 +148,7 @@ func (r *simReplica) askOnce(y *simPay, q *simQuestion, try int) {
 			}
 			y.question = nil
 			if a.Exists {
-				w.audit.answered(y, v.orders[y.order.index].byTag(a.Financial), y.eventsSeen().Equal(events))
+				w.audit.answered(y, v.orders[y.order.index].byTag(a.Financial), y.eventsSeen().Equal(events) && y.cancelled < sentAt)
 			}
 			r.step(y, a)
 		})
@@ -192,7 +192,7 @@ func (r *simReplica) cancelOrder(y *simPay) {
 		told := len(v.orders[order].history)
 		r.later(back, func() {
 			if c.Outcome == Done {
-				y.told = max(y.told, told)
+				y.told, y.cancelled = max(y.told, told), w.now
 			}
 			answer(c)
 		})

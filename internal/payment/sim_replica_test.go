@@ -54,6 +54,8 @@ type simPay struct {
 	early []shown
 	// died is set when its process ended.
 	died bool
+	// cancelled is when a cancel was answered.
+	cancelled time.Duration
 	// told is the newest tag that the provider has told it.
 	told int
 }
@@ -485,7 +487,7 @@ func (r *simReplica) execute(y *simPay, effect Effect) {
 	case Leave:
 		r.remove(y)
 	case Note:
-		if e.Kind == NoteTookOver {
+		if e.Kind == NoteTookOver || e.Kind == NoteTakenOn {
 			r.w.takeovers++
 		}
 	default:

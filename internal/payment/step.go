@@ -261,6 +261,10 @@ func (t *turn) phaseOver() {
 	case Connecting:
 		t.connected()
 	case HandingOver:
+		if t.p.Ledger.Writing != nil || len(t.p.Pending) > 0 { // nobody else may know of it
+			t.wake(TimerPhase, handOverLimit)
+			return
+		}
 		t.leave(LeaveHandedOver)
 	case GivingUp:
 		phase.Impatient = true
