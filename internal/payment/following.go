@@ -65,7 +65,7 @@ func (t *turn) streamOpened() {
 		return
 	}
 	t.resolveRun()
-	p.Stream.Connection = Connection{Since: t.at}
+	p.Stream.Connection = Connection{Since: t.at, Live: len(p.known()) == 0}
 	t.askNow()
 	t.flush()
 }

@@ -26,6 +26,9 @@ func (s Seen) repeats(o Seen) bool {
 	return s.Status == o.Status && (s.Transaction == o.Transaction || s.Transaction == "" || o.Transaction == "")
 }
 
+// same reports whether an event is the same status of the same transaction.
+func (s Seen) same(o Seen) bool { return s.repeats(o) && s.Transaction == o.Transaction }
+
 // is reports whether an event is certainly this status: by its id or its
 // transaction.
 func (s Seen) is(o Seen) bool {
@@ -102,7 +105,7 @@ func (c Connection) settle(known []Seen) (next Connection, news []Observation) {
 	n := max(c.Sure, c.overlap(known))
 	for i := len(c.Run); i > n && len(known) > 0; i-- {
 		o := c.Run[i-1].seen()
-		if known[len(known)-1].repeats(o) || slices.ContainsFunc(known, func(s Seen) bool { return s.is(o) }) {
+		if known[len(known)-1].same(o) || slices.ContainsFunc(known, func(s Seen) bool { return s.is(o) }) {
 			n = i
 		}
 	}
@@ -114,6 +117,17 @@ func (c Connection) settle(known []Seen) (next Connection, news []Observation) {
 	}
 	c.Sure = n
 	return c, nil
+}
+
+// isHistory reports whether a newer answer shows that the run is history: the
+// order is where the last known status left it. An event that no known status
+// repeats is history only if the answer is that very status.
+func (c Connection) isHistory(known []Seen, answer Seen) bool {
+	if len(known) == 0 {
+		return false
+	}
+	last := known[len(known)-1]
+	return last.repeats(answer) && (containsRun(known, c.Run) || last.same(answer))
 }
 
 // open reports whether there are events of which it is not clear whether they

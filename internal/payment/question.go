@@ -85,7 +85,7 @@ func (t *turn) judgeRun(o Observation) {
 	if c.Live || len(c.Run) == 0 {
 		return
 	}
-	if known := t.p.known(); len(known) > 0 && known[len(known)-1].repeats(o.seen()) {
+	if known := t.p.known(); c.isHistory(known, o.seen()) {
 		*c = c.history()
 	} else {
 		t.resolveRun()
