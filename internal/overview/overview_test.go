@@ -313,8 +313,12 @@ func TestStream(t *testing.T) {
 		notes []Noted
 		want  string
 	}{
-		{nil, ""}, {[]Noted{other}, ""}, {[]Noted{connected, other}, "connected"}, {[]Noted{connected, lost}, "reconnecting"},
-		{[]Noted{lost, connected}, "connected"}, {[]Noted{polling}, "polling"},
+		{nil, ""},
+		{[]Noted{other}, ""},
+		{[]Noted{connected, other}, "connected"},
+		{[]Noted{connected, lost}, "reconnecting"},
+		{[]Noted{lost, connected}, "connected"},
+		{[]Noted{polling}, "polling"},
 	} {
 		if got := stream(tt.notes); got != tt.want {
 			t.Errorf("%v: got %q, want %q", tt.notes, got, tt.want)
