@@ -155,13 +155,15 @@ func (d *Daemon) serve(ctx, cut context.Context, life *lifecycle) {
 	})
 	f := follower.New(d.followerOptions(orders).Traced(d.tracer))
 	d.page.Connect(orders, b)
-	complete := make(chan struct{})
+	complete, again := make(chan struct{}), make(chan struct{}, 1)
 	life.run("board", func(ctx context.Context) error {
-		orders.Run(ctx, sync.OnceFunc(func() { close(complete) }))
+		orders.Run(ctx, sync.OnceFunc(func() {
+			close(complete)
+			wake(again) // a sweep before that has not seen the orders
+		}))
 		return nil
 	})
 	life.run("follower", f.Run)
-	again := make(chan struct{}, 1)
 	life.run("sweep", func(ctx context.Context) error {
 		f.Sweep(ctx, again)
 		return nil

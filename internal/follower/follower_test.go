@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posbridge/bridge/internal/payment"
 	"github.com/posbridge/bridge/internal/simulator"
 	"github.com/posbridge/bridge/schema"
 )
@@ -101,5 +102,59 @@ func TestCancel(t *testing.T) {
 	}
 	if _, failure := second.Cancel(s.ctx, "SIM00002", "D-2"); failure == nil || failure.Code != schema.NotFound {
 		t.Errorf("got %v", failure)
+	}
+}
+
+// A sweep leaves an order that ended unpaid to the replica that watches it, and
+// finds it when that one has gone.
+func TestSweepOfWatchedOrders(t *testing.T) {
+	t.Parallel()
+	s := setup(t, simulator.Options{Manual: true})
+	watching := func(r *payment.Rules) { r.Aftercare = []time.Duration{10 * time.Minute} }
+	first := s.replica(watching)
+	if _, failure := s.reply(s.start(first.bus, "SIM00001", "E-1")); failure != nil {
+		t.Fatal(failure)
+	}
+	if _, failure := first.Cancel(s.ctx, "SIM00001", "E-1"); failure != nil {
+		t.Fatal(failure)
+	}
+	s.until("cancelled")
+	second := s.replica(watching)
+	ref, owner := Ref{Terminal: "SIM00001", Order: "E-1"}, first.opts.Rules.Self
+	s.eventually("the second replica knows of the order", func() bool { return second.opts.Orders.Watched(time.Hour)[ref] == owner })
+	sweep := &sweeper{f: second.Follower}
+	look := func() []finding {
+		found, err := sweep.look(s.ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+	look() // the first may not know the replica yet
+	if found := look(); len(found) > 0 {
+		t.Errorf("found %v, and its replica is there", found)
+	}
+	first.end()
+	s.eventually("the first replica has gone", func() bool { return !second.peers.isThere(owner) })
+	for range 2 {
+		if _, err := sweep.sweep(s.ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	self := second.opts.Rules.Self
+	s.eventually("the second replica watches the order", func() bool { return second.opts.Orders.Watched(time.Hour)[ref] == self })
+}
+
+// eventually looks again and again until something holds.
+func (s *scene) eventually(what string, holds func() bool) {
+	s.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-s.ctx.Done():
+			s.Fatal("in vain: " + what)
+		}
 	}
 }

@@ -202,5 +202,5 @@ func (p *peers) isThere(id string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	known := p.known[id]
-	return known != nil && known.gone.IsZero()
+	return known != nil && known.gone.IsZero() && known.missing.IsZero()
 }

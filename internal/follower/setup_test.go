@@ -270,7 +270,17 @@ func (o *orders) OwnedBy(owner string) []Ref {
 	return refs
 }
 
-func (o *orders) Watched(time.Duration) map[Ref]string { return nil }
+func (o *orders) Watched(time.Duration) map[Ref]string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	watched := map[Ref]string{}
+	for ref, e := range o.final {
+		if e.Status == "cancelled" {
+			watched[ref] = o.claims[ref].Owner
+		}
+	}
+	return watched
+}
 
 func (o *orders) Noted(string, string, payment.Note, time.Time) {}
 
