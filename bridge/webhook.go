@@ -60,6 +60,10 @@ func (d *Daemon) WebhookAddr() net.Addr {
 	return d.hook.listen.Addr()
 }
 
+// UseWebhookURL says where orders without a notification_url are notified, when
+// that is known only after New. Call it before Run.
+func (d *Daemon) UseWebhookURL(url string) { d.config.Webhook.URL = url }
+
 // serve takes notifications until end is called or the daemon stops. All are put
 // off until connect is called.
 func (h *hook) serve(life *lifecycle, log *zap.Logger) {

@@ -156,8 +156,14 @@ func (o Options) newReplica(natsURL, simulated, groups string) (*bridge.Daemon, 
 	config = config.WithNATS(natsURL)
 	config.Provider.URL = "http://" + simulated + "/v1/json"
 	config.HTTP.Addr = "127.0.0.1:" + strconv.Itoa(o.HTTPPort)
+	config.Webhook.Addr = "127.0.0.1:0"
 	config.Timing.DrainTimeout = 5 * time.Second
-	return bridge.New(config, o.Build, o.Log)
+	daemon, err := bridge.New(config, o.Build, o.Log)
+	if err != nil {
+		return nil, err
+	}
+	daemon.UseWebhookURL("http://" + daemon.WebhookAddr().String() + "/")
+	return daemon, nil
 }
 
 func (o Options) startSimulator(ctx context.Context, listener net.Listener, guide Guide, later func(func())) error {

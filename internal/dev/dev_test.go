@@ -184,6 +184,47 @@ func sum(metrics, name string) string {
 	return fmt.Sprint(total)
 }
 
+// A refund that is made at the provider when the sample payment is over comes out
+// on the bus, as the guide says.
+func TestLateRefund(t *testing.T) {
+	t.Parallel()
+	printed := run(t)
+	server := regexp.MustCompile(`export BRIDGE_NATS_URL=(\S+)`).FindStringSubmatch(printed)
+	refund := regexp.MustCompile(`curl -s -X POST (http://\S+/simulator/terminals/(\S+)/refund)`).FindStringSubmatch(printed)
+	if server == nil || refund == nil {
+		t.Fatalf("the guide does not say how to refund:\n%s", printed)
+	}
+	conn, err := nats.Connect(server[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	events, err := conn.SubscribeSync("pos." + refund[2] + ".*.status")
+	if err == nil {
+		err = conn.Flush()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, refund[1], http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	msg, err := events.NextMsg(patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var e schema.StatusEvent
+	if err := json.Unmarshal(msg.Data, &e); err != nil || e.Status != "refunded" || e.PreviousStatus != "completed" || !e.Final || e.Sequence != 5 {
+		t.Errorf("got %s", msg.Data)
+	}
+}
+
 // A kept folder keeps the provider's orders as well as NATS's messages.
 func TestKeptFolder(t *testing.T) {
 	t.Parallel()

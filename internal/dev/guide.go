@@ -64,6 +64,9 @@ Everything stays up. Try, in another window:
   # or have the till give up instead
   nats --server %[1]s req pos.payment.cancel '{"order_id":"order-3","terminal_id":"%[7]s"}'
 
+  # after the end: give the money of the first terminal's last payment back, and see it arrive on pos.%[4]s.*.status
+  curl -s -X POST %[3]s/simulator/terminals/%[4]s/refund
+
 What the simulator can do, and break: docs/simulator.md. Stop with Ctrl-C.
 `, g.NATS, g.Command, g.Simulator, terminal(0), terminal(1), terminal(2), terminal(3))
 }

@@ -44,10 +44,12 @@ var meanings = map[string]meaning{
 	"reversed":              {"reversed, the money goes back to the customer", OutcomeNotPaid, bad},
 	"refunded":              {"refunded, the money goes back to the customer", OutcomeNotPaid, bad},
 	"partial_refunded":      {"paid, and refunded in part", OutcomePaid, warning},
+	"chargeback":            {"charged back, the customer's bank took the money back", OutcomeNotPaid, bad},
 	"chargedback":           {"charged back, the customer's bank took the money back", OutcomeNotPaid, bad},
 	"shipped":               {"paid and shipped", OutcomePaid, good},
 	"reserved":              {"reserved, not captured yet", OutcomeUnknown, warning},
 	"uncleared":             {"not cleared yet, MultiSafepay is looking at it", OutcomeUnknown, warning},
+	schema.StatusNotCreated: {"nothing was created and nothing charged; start it again as a new order", OutcomeNotPaid, bad},
 	schema.StatusUnresolved: {"the bridge gave up: look the order up at MultiSafepay before you charge again", OutcomeUnknown, bad},
 }
 
