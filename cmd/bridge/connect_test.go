@@ -24,7 +24,7 @@ func busCommand(t *testing.T, environment map[string]string, args ...string) (co
 	getenv := func(name string) string { return environment[name] }
 	fresh := func() *hand { return &hand{getenv: getenv, now: time.Now, confirm: confirm} }
 	root := &cobra.Command{Use: program, SilenceUsage: true, SilenceErrors: true}
-	root.AddCommand(fresh().pay(), fresh().cancel(), fresh().watch(), fresh().sessions())
+	root.AddCommand(fresh().pay(), fresh().cancel(), fresh().watch(), fresh().sessions(), fresh().receipt())
 	var out, errout bytes.Buffer
 	root.SetArgs(args)
 	root.SetOut(&out)

@@ -76,6 +76,6 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newServe(), newDev(), newSimulate(), newPay(), newCancel(), newWatch(), newSessions(), newCheck(), newSchema(), newVersion())
+	root.AddCommand(newServe(), newDev(), newSimulate(), newPay(), newCancel(), newWatch(), newSessions(), newReceipt(), newCheck(), newSchema(), newVersion())
 	return root
 }

@@ -20,6 +20,9 @@ func TestSessionsAndCancel(t *testing.T) {
 			}
 			return tilltest.Session(tilltest.Event("T1", "a", 1, "initialized")), nil
 		},
+		Receipt: func(r schema.OrderRequest) (any, error) {
+			return schema.ReceiptReply{OrderID: r.OrderID, TerminalID: r.TerminalID, Receipt: schema.Receipt{Order: schema.ReceiptOrder{Amount: 1250, Currency: "EUR"}}}, nil
+		},
 		Cancel: func(r schema.OrderRequest) (any, error) {
 			return schema.CancelReply{OrderID: r.OrderID, TerminalID: r.TerminalID, Status: "cancelled"}, nil
 		},
@@ -35,6 +38,11 @@ func TestSessionsAndCancel(t *testing.T) {
 		{"sessions -t T1 -o a", exitOK, "order          a\nterminal       T1\namount         12.50 EUR\n"},
 		{"sessions -t T1 -o a --json", exitOK, `{"order_id":"a","terminal_id":"T1",`},
 		{"sessions -t T1 -o b", exitRefused, "pos-bridge: refused by the bridge: order b is not known (not_found, not retryable)\n"},
+		{"sessions --all", exitOK, "no payment has changed within the last day\n"},
+		{"sessions --all -t T1 -o a", exitBadConfig, "--all and --order exclude each other"},
+		{"receipt -t T1 -o a", exitOK, "TOTAL                            12.50 EUR\n"},
+		{"receipt -t T1 -o a --json", exitOK, `{"order_id":"a","terminal_id":"T1","receipt":{`},
+		{"receipt -t T1", exitBadConfig, `required flag(s) "order" not set`},
 		{"cancel -t T1 -o a", exitOK, "order a on terminal T1: cancelled: cancelled, nothing was charged\n"},
 		{"cancel -t T1 -o a --json", exitOK, `{"order_id":"a","terminal_id":"T1","status":"cancelled"}` + "\n"},
 	} {

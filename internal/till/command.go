@@ -83,6 +83,12 @@ func (t *Till) Get(ctx context.Context, terminal, order string) (schema.Session,
 	return ask[schema.Session](ctx, t, subjects.Get, terminal, commandLimit, r)
 }
 
+// Receipt asks for what the provider has for a printed receipt of an order.
+func (t *Till) Receipt(ctx context.Context, terminal, order string) (schema.ReceiptReply, []byte, error) {
+	r := schema.OrderRequest{TerminalID: terminal, OrderID: order}
+	return ask[schema.ReceiptReply](ctx, t, subjects.Receipt, terminal, commandLimit, r)
+}
+
 // List asks for the active sessions of all terminals.
 func (t *Till) List(ctx context.Context) (schema.ListReply, []byte, error) {
 	return ask[schema.ListReply](ctx, t, subjects.List, "", commandLimit, schema.ListRequest{})

@@ -305,6 +305,9 @@ func (f *Following) other(ctx context.Context, subject string, data []byte, prob
 	if err == nil && kind == subjects.Invalid && json.Unmarshal(data, &e) == nil && e.TerminalID == terminal && e.OrderID == order {
 		problem = nil
 	}
+	if err == nil && kind == subjects.Claim {
+		return nil // the bridge's own record of an order
+	}
 	key := contentKey(data)
 	if v, _ := f.ledger.judge(key, 1); v == repeat { // seen live, and now in the stream
 		return nil

@@ -300,6 +300,16 @@ func TestFollowFromStartPrefersTheStream(t *testing.T) {
 	expect(t, f, "T1/a 1 initialized", "T1/a 2 completed")
 }
 
+// The stream holds the bridge's own records of orders as well: nobody is shown them.
+func TestFollowPassesByClaims(t *testing.T) {
+	t.Parallel()
+	s := setup(t, tilltest.Handlers{}, tilltest.Options{})
+	s.bridge.StoreClaim("T1", "a")
+	s.bridge.Store(event("a", 1, "completed"))
+	f := follow(t, s.till, till.FollowOptions{Replay: time.Now().Add(-time.Hour), Every: never})
+	expect(t, f, "T1/a 1 completed")
+}
+
 func TestFollowPassesByWhatIsNotTheBridges(t *testing.T) {
 	t.Parallel()
 	s := setup(t, tilltest.Handlers{}, tilltest.Options{NoStream: true})

@@ -19,6 +19,9 @@ type Sessions struct {
 	// Filter: with a terminal alone, that terminal's open payment; with terminal
 	// and order, that order, open or over.
 	Filter Filter
+	// All shows every order that has changed within Recent, open or over, as the
+	// status stream has it; as JSON, the last event of each.
+	All bool
 	// JSON writes the bridge's reply as one line instead of a table.
 	JSON bool
 	// Now is the clock for ages; time.Now if nil.
@@ -41,6 +44,9 @@ func (s Sessions) Run(ctx context.Context) error {
 		}
 		s.one(session)
 		return s.Screen.Err()
+	}
+	if s.All {
+		return s.all(ctx)
 	}
 	list, body, err := s.Till.List(ctx)
 	if err != nil {

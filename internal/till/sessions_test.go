@@ -55,6 +55,39 @@ SIM00002  pay-20261123-AB12CD  12.50 EUR  initialized  1m05s  replica-1
 	}
 }
 
+// A payment that was paid and then refunded is not shown as paid.
+func TestAllSessions(t *testing.T) {
+	t.Parallel()
+	s := setup(t, tilltest.Handlers{}, tilltest.Options{})
+	now := newClock().Now()
+	store := func(order string, sequence uint64, status string, ago time.Duration) {
+		e := tilltest.Event("T1", order, sequence, status)
+		e.ObservedAt = now.Add(-ago)
+		s.bridge.Store(e)
+	}
+	store("a", 1, "completed", 3*time.Hour)
+	store("b", 1, "initialized", 2*time.Hour)
+	store("a", 2, "refunded", time.Minute)
+	s.bridge.StoreClaim("T1", "c")
+	all := func(o *till.Sessions) { o.All = true }
+	got, err := show(t, s, all)
+	want := `TERMINAL  ORDER     AMOUNT  STATUS         CHANGED  MEANING
+T1        b      12.50 EUR  initialized  2h00m ago  under way: the card is asked for, or being processed
+T1        a      12.50 EUR  refunded     1m00s ago  refunded, the money goes back to the customer
+`
+	if err != nil || got != want {
+		t.Errorf("got %v\n%s\nwant\n%s", err, got, want)
+	}
+	got, err = show(t, s, func(o *till.Sessions) { o.All, o.JSON, o.Filter.Terminal = true, true, "T1" })
+	if err != nil || !strings.HasPrefix(got, `{"events":[{"order_id":"b",`) || strings.Count(got, "\n") != 1 || !strings.Contains(got, `"status":"refunded"`) {
+		t.Errorf("got %v\n%s", err, got)
+	}
+	got, err = show(t, s, func(o *till.Sessions) { o.All, o.Filter.Terminal = true, "T2" })
+	if err != nil || got != "no payment has changed within the last day\n" {
+		t.Errorf("got %v\n%s", err, got)
+	}
+}
+
 // JSON is what the bridge said, with fields that this version does not know.
 func TestSessionsAsJSON(t *testing.T) {
 	t.Parallel()

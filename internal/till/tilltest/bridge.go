@@ -32,10 +32,11 @@ var ErrNoReply = errors.New("no reply")
 // other reply is sent as JSON. A nil handler answers not_found, or no sessions.
 // They run in goroutines of their own.
 type Handlers struct {
-	Start  func(schema.StartRequest) (any, error)
-	Cancel func(schema.OrderRequest) (any, error)
-	Get    func(schema.OrderRequest) (any, error)
-	List   func() (any, error)
+	Start   func(schema.StartRequest) (any, error)
+	Cancel  func(schema.OrderRequest) (any, error)
+	Get     func(schema.OrderRequest) (any, error)
+	Receipt func(schema.OrderRequest) (any, error)
+	List    func() (any, error)
 }
 
 // Bridge is a stand-in for the daemon.
@@ -93,7 +94,7 @@ func (b *Bridge) MakeStream(silent bool) {
 	stored := b.Space.Prefix() + ".{{wildcard(1)}}.{{wildcard(2)}}.status"
 	config := jetstream.StreamConfig{
 		Name:             b.Space.StatusStream(),
-		Subjects:         []string{b.Space.All(subjects.Journal), b.Space.All(subjects.Invalid)},
+		Subjects:         []string{b.Space.All(subjects.Journal), b.Space.All(subjects.Invalid), b.Space.All(subjects.Claim)},
 		SubjectTransform: &jetstream.SubjectTransformConfig{Source: b.Space.All(subjects.Journal), Destination: stored},
 		Storage:          jetstream.FileStorage,
 		AllowDirect:      true,
@@ -143,6 +144,9 @@ func (b *Bridge) serve() {
 		},
 		subjects.Get: func(data []byte) (any, error) {
 			return call(data, b.answers().Get)
+		},
+		subjects.Receipt: func(data []byte) (any, error) {
+			return call(data, b.answers().Receipt)
 		},
 		subjects.List: func([]byte) (any, error) {
 			if list := b.answers().List; list != nil {
@@ -286,6 +290,16 @@ func (b *Bridge) store(e schema.StatusEvent, kind subjects.Kind) {
 	msg.Header.Set(nats.MsgIdHdr, e.TerminalID+"."+subjects.OrderToken(e.OrderID)+"."+strconv.FormatUint(e.Sequence, 10))
 	if _, err := b.js.PublishMsg(ctx, msg); err != nil {
 		b.t.Errorf("store status event: %v", err)
+	}
+}
+
+// StoreClaim puts a record of the bridge's own into the stream.
+func (b *Bridge) StoreClaim(terminal, order string) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), Limit)
+	defer cancel()
+	if _, err := b.js.Publish(ctx, b.subject(terminal, order, subjects.Claim), []byte(`{"v":1}`)); err != nil {
+		b.t.Errorf("store claim: %v", err)
 	}
 }
 
