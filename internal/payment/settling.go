@@ -51,7 +51,7 @@ func (t *turn) settled() {
 	}
 	t.stop(TimerPhase)
 	if endsUnpaid(p.State.Status) && len(p.Rules.Aftercare) > 0 && !p.Draining {
-		t.watch(false)
+		t.watch(!t.at.Before(p.State.EndedAt.Add(p.Rules.Aftercare[0]))) // the settle window took long
 		return
 	}
 	t.leave(LeaveDone)

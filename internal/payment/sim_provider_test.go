@@ -267,6 +267,11 @@ func (c *simConn) sendFrom(n int, way time.Duration) {
 	}
 }
 
+// streamLag is how far the stream may be behind what a question is answered. A
+// status that it shows later than this, when an answer has told what follows
+// it, may be published out of order.
+const streamLag = 500 * time.Millisecond
+
 // send sends a status.
 func (c *simConn) send(s shown, way time.Duration) {
 	if c.stalled {
@@ -291,7 +296,7 @@ func (c *simConn) send(s shown, way time.Duration) {
 // arrive does something at the replica, in order, if the connection is open by
 // then and not stalled.
 func (c *simConn) arrive(way time.Duration, do func()) {
-	c.last = max(c.last, c.w.now+min(way, 1500*time.Millisecond))
+	c.last = max(c.last, c.w.now+min(way, streamLag))
 	c.y.r.later(c.last-c.w.now, func() {
 		if c.open && !c.stalled && c.y.conn == c && !c.y.over {
 			do()
