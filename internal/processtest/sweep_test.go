@@ -97,6 +97,7 @@ func TestNoSecretShows(t *testing.T) {
 	var swept sweep
 	listen(t, s, &swept)
 	a, b := s.Serve(t, "a"), s.Serve(t, "b")
+	printed := receipt(t, s)
 	provoke(t, s)
 	failures(t, s)
 
@@ -122,6 +123,9 @@ func TestNoSecretShows(t *testing.T) {
 	for _, datum := range simulator.CardData() {
 		secrets["card data "+datum] = datum
 	}
+	for what, text := range printed {
+		secrets[what] = text
+	}
 	for i, token := range tokens(t, s) {
 		secrets[fmt.Sprintf("events token %d", i)] = token
 		parts := strings.Split(token, ".")
@@ -145,7 +149,7 @@ func write(t *testing.T, path, text string) {
 func listen(t *testing.T, s *processtest.Scene, swept *sweep) {
 	t.Helper()
 	_, err := processtest.Connect(t, s.NATS[0].URL()).Subscribe(">", func(m *nats.Msg) {
-		if m.Reply != "" && strings.Contains(m.Subject, ".payment.") {
+		if m.Reply != "" && strings.Contains(m.Subject, ".payment.") || strings.HasPrefix(m.Subject, receiptInbox) {
 			return
 		}
 		swept.add("a message on "+m.Subject, fmt.Sprintf("%s %v %s", m.Reply, m.Header, m.Data))
@@ -153,6 +157,47 @@ func listen(t *testing.T, s *processtest.Scene, swept *sweep) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// receiptInbox is where the one receipt goes that somebody asks for.
+const receiptInbox = "_INBOX_RECEIPT"
+
+// receipt makes a payment, asks for its receipt, and returns what only the receipt
+// may show.
+func receipt(t *testing.T, s *processtest.Scene) map[string]string {
+	t.Helper()
+	ctx := processtest.Context(t)
+	start := processtest.NewStart("T00001", "receipted", "approve")
+	if _, err := processtest.Pay(ctx, s.Conn, start, false); err != nil {
+		t.Fatal(err)
+	}
+	conn := processtest.Connect(t, s.NATS[0].URL(), nats.CustomInboxPrefix(receiptInbox))
+	answer, err := conn.RequestWithContext(ctx, "pos.T00001.payment.receipt", []byte(`{"order_id":"receipted"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var reply struct {
+		Receipt struct {
+			Merchant struct{ Name, Address string }
+			Payment  struct {
+				Last4         string
+				Authorization string `json:"authorization_code"`
+			}
+		}
+	}
+	if err := json.Unmarshal(answer.Data, &reply); err != nil {
+		t.Fatal(err)
+	}
+	r := reply.Receipt
+	if r.Payment.Last4 != simulator.CardLast4 || r.Payment.Authorization != simulator.CardAuthorizationCode || r.Merchant.Name == "" {
+		t.Errorf("receipt: got %s", answer.Data)
+	}
+	for _, hidden := range []string{simulator.CardPAN, simulator.CardMaskedPAN, simulator.CardHolder, simulator.CardEMV, simulator.CardExpiry, "issuer_bin", sweptKey} {
+		if strings.Contains(string(answer.Data), hidden) {
+			t.Errorf("the receipt shows %s: %s", hidden, answer.Data)
+		}
+	}
+	return map[string]string{"the merchant of a receipt": r.Merchant.Name, "the address of a receipt": r.Merchant.Address, "the authorization of a receipt": r.Payment.Authorization}
 }
 
 // provoke makes payments that meet every fault the simulator knows, most of them
