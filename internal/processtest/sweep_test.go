@@ -295,23 +295,20 @@ func rest(t *testing.T, s *processtest.Scene, r *processtest.Replica, start proc
 
 var link = regexp.MustCompile(`(?:href|src|action)="([^"#]+)"`)
 
-// pages reads every page of the replicas, and what they link to.
+// pages reads the pages of the replicas, and what they link to.
 func pages(t *testing.T, swept *sweep, replicas ...*processtest.Replica) {
 	t.Helper()
 	for _, r := range replicas {
 		seen := map[string]bool{}
-		queue := []string{"/", "/metrics", "/readyz", "/healthz", "/nothing-here", "/debug/pprof/", "/console/"}
-		for len(queue) > 0 {
-			path := queue[0]
-			queue = queue[1:]
-			if seen[path] || !strings.HasPrefix(path, "/") || strings.Contains(path, "events") {
+		for queue := []string{"/", "/metrics", "/readyz", "/nothing-here", "/debug/pprof/"}; len(queue) > 0; queue = queue[1:] {
+			path := "/" + strings.TrimLeft(queue[0], "./")
+			if seen[path] || strings.Contains(path, "events") { // which does not end
 				continue
 			}
 			seen[path] = true
 			_, body, err := r.Get(path)
 			if err != nil {
 				t.Errorf("page %s: %v", path, err)
-				continue
 			}
 			swept.add("page "+path+" of replica "+r.ID, body)
 			for _, l := range link.FindAllStringSubmatch(body, -1) {
