@@ -70,6 +70,8 @@ func (f *Follower) askOwner(ctx context.Context, ref Ref, e payment.AskOwner) pa
 	switch {
 	case errors.Is(err, bus.ErrNoResponders):
 		said.Word = payment.OwnerGone
+	case err != nil && said.Calm && f.peers.silence(e.Owner) >= f.opts.Rules.ReplicaTTL:
+		said.Word = payment.OwnerGone
 	case err != nil:
 		said.Word = payment.OwnerSilent
 	case answer.Elsewhere:

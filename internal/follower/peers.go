@@ -47,6 +47,8 @@ type peers struct {
 
 // peer is the process of another replica.
 type peer struct {
+	// answered is when it last answered a ping, or became known.
+	answered time.Time
 	// missing is since when nobody has listened under its name, zero while
 	// somebody does.
 	missing time.Time
@@ -65,7 +67,7 @@ func (p *peers) heard(id string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.known[id] == nil {
-		p.known[id] = &peer{}
+		p.known[id] = &peer{answered: time.Now()}
 	}
 }
 
@@ -75,6 +77,16 @@ func (p *peers) isGone(id string) bool {
 	defer p.mu.Unlock()
 	known := p.known[id]
 	return known != nil && !known.gone.IsZero()
+}
+
+// silence is for how long a replica that is known has answered no ping.
+func (p *peers) silence(id string) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if known := p.known[id]; known != nil {
+		return time.Since(known.answered)
+	}
+	return 0
 }
 
 // run pings the others until ctx is over, and takes over what a process that
@@ -115,8 +127,8 @@ func (p *peers) toPing(now time.Time) []string {
 	return ids
 }
 
-// ping pings one replica. Silence proves nothing; that nobody listens does,
-// while NATS works.
+// ping pings one replica. Silence proves nothing soon, see silence; that nobody
+// listens does, while NATS works.
 func (p *peers) ping(ctx context.Context, id string) {
 	limited, cancel := context.WithTimeout(ctx, pingLimit)
 	defer cancel()
@@ -129,6 +141,9 @@ func (p *peers) ping(ctx context.Context, id string) {
 		return
 	}
 	known.next = now.Add(pingEvery)
+	if err == nil {
+		known.answered = now
+	}
 	if !errors.Is(err, bus.ErrNoResponders) || p.calm() < goneAfter {
 		known.missing = time.Time{}
 		p.mu.Unlock()

@@ -126,7 +126,8 @@ const (
 	OwnerFollows Word = iota + 1
 	// OwnerLeft: it does not, or stops.
 	OwnerLeft
-	// OwnerGone: nobody listens under its name.
+	// OwnerGone: nobody listens under its name, or it has answered nothing for
+	// BRIDGE_REPLICA_TTL.
 	OwnerGone
 	// OwnerSilent: no answer came.
 	OwnerSilent

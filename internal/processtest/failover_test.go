@@ -181,14 +181,17 @@ func TestOwnerKilled(t *testing.T) {
 // silent, and goes on without knowing: it publishes nothing any more.
 func TestOwnerPaused(t *testing.T) {
 	t.Parallel()
-	h := setupHand(t, nil, "a", "b")
+	h := setupHand(t, processtest.Env{"REPLICA_TTL": "5s"}, "a", "b")
 	h.start()
 	h.step(simulator.ActTap, "initialized")
 	owner, other := h.owner()
 	h.Pause(owner)
 	paused := time.Now()
 	shown := h.step(simulator.ActDecline, "declined")
-	t.Logf("from pause to the survivor's first status %s, REPLICA_TTL is 2 s", shown.Sub(paused).Round(time.Millisecond))
+	t.Logf("from pause to the survivor's first status %s", shown.Sub(paused).Round(time.Millisecond))
+	if limit := 9 * time.Second; shown.Sub(paused) > limit {
+		t.Errorf("it took more than %s, and REPLICA_TTL is 5 s", limit)
+	}
 	h.ownedBy(other)
 	// The paused one's stream holds events for it by now.
 	h.step(simulator.ActTap, "initialized")
