@@ -18,6 +18,9 @@ const (
 	// sweepRepeat is the time between the two sweeps that must see the same, at
 	// start and after objects were recreated.
 	sweepRepeat = 2 * time.Second
+	// maxWatches is how many orders that are over one sweep takes: the many that a
+	// busy replica leaves must not delay the payments that are open.
+	maxWatches = 50
 )
 
 // sweeper compares the queue with the logs: what no redelivery, no heartbeat and
@@ -75,16 +78,30 @@ func (s *sweeper) sweep(ctx context.Context) (found bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	seen := map[finding]bool{}
+	repairs, pending := choose(findings, s.seen)
+	for _, at := range repairs {
+		s.repair(ctx, at)
+	}
+	s.seen = pending
+	return len(pending) > 0, nil
+}
+
+// choose picks what the sweep before has seen too, and at most maxWatches orders
+// that are over. The rest waits for the next sweep.
+func choose(findings []finding, seen map[finding]bool) (repairs []finding, pending map[finding]bool) {
+	pending = map[finding]bool{}
+	watches := 0
 	for _, at := range findings {
-		if s.seen[at] {
-			s.repair(ctx, at)
+		if !seen[at] || at.what == unwatched && watches == maxWatches {
+			pending[at] = true
 			continue
 		}
-		seen[at] = true
+		if at.what == unwatched {
+			watches++
+		}
+		repairs = append(repairs, at)
 	}
-	s.seen = seen
-	return len(seen) > 0, nil
+	return repairs, pending
 }
 
 // look lists everything that should not be.
