@@ -100,7 +100,7 @@ var ReplicaKilled = Fault{"replica killed", func(ctx context.Context, f *Fleet, 
 var ReplicaPaused = Fault{"replica paused", func(ctx context.Context, f *Fleet, dice *rand.Rand) {
 	r := f.any(dice)
 	f.Pause(r)
-	Pass(ctx, dice, 1500*time.Millisecond, 5*time.Second)
+	Pass(ctx, dice, 1500*time.Millisecond, 8*time.Second)
 	f.Resume(r)
 }}
 

@@ -27,6 +27,7 @@ func chaos(t *testing.T, o processtest.SceneOptions, payments, strikes int, vers
 	dice := processtest.Seed(t)
 	o.Provider = simulator.Options{Pace: pace}
 	o.Terminals = terminals(t)
+	o.Env = processtest.Env{"REPLICA_TTL": "4s"} // longer than the pauses of a healthy process on a busy machine
 	s := processtest.NewScene(t, o)
 	f := s.NewFleet(t)
 	for i, id := range []string{"a", "b"} {

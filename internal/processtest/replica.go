@@ -37,6 +37,7 @@ func Quick() Env {
 		"IDLE_TIMEOUT":       "3s",
 		"RECONCILE_INTERVAL": "2s",
 		"SETTLE_WINDOW":      "1s",
+		"AFTERCARE":          "3s,10s",
 		"REQUEST_TIMEOUT":    "3s",
 		"DRAIN_TIMEOUT":      "10s",
 		"LOG_LEVEL":          "debug",
