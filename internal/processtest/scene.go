@@ -215,7 +215,7 @@ func (s *Scene) Close(tb testing.TB) Report {
 	s.Auditor.WaitRest(tb, replicaLimit)
 	r := s.Auditor.Audit(tb)
 	s.mu.Lock()
-	r.EchoesAllowed = len(s.NATS) > 1 && len(s.troubles) > 0
+	r.ServerKilled = len(s.troubles) > 0
 	s.mu.Unlock()
 	r.Check(tb)
 	return r
