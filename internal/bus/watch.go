@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -110,9 +111,11 @@ func (w *watch) consumer(ctx context.Context) (jetstream.Consumer, error) {
 // errGap: the connection lost a message of the consumer.
 var errGap = errors.New("a message is missing")
 
-// follow passes on what a consumer delivers, until one is missing or the consumer
-// is gone.
+// follow passes on what a consumer delivers, until one is missing, or the consumer
+// is gone or may be.
 func (w *watch) follow(ctx context.Context, consumer jetstream.Consumer) error {
+	ctx, stop := w.untilReconnected(ctx)
+	defer stop()
 	if consumer.CachedInfo().NumPending == 0 {
 		w.caughtUp()
 	}
@@ -140,6 +143,24 @@ func (w *watch) follow(ctx context.Context, consumer jetstream.Consumer) error {
 		if w.seen >= w.last || meta.NumPending == 0 {
 			w.caughtUp()
 		}
+	}
+}
+
+// untilReconnected is ctx until the connection is a new one: the server may have
+// forgotten the consumer then, and would not say so for two heartbeats.
+func (w *watch) untilReconnected(ctx context.Context) (until context.Context, stop func()) {
+	until, cancel := context.WithCancel(ctx)
+	connected := w.bus.conn.StatusChanged(nats.CONNECTED)
+	var work sync.WaitGroup
+	work.Go(func() {
+		if _, again := <-connected; again {
+			cancel()
+		}
+	})
+	return until, func() {
+		w.bus.conn.RemoveStatusListener(connected) // closes it
+		work.Wait()
+		cancel()
 	}
 }
 
