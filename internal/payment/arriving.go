@@ -13,7 +13,7 @@ func (t *turn) arrive(place Place) {
 	p.Place = place
 	t.expectAnswer()
 	t.note(NoteTaken, "taken from the queue; the terminal is locked")
-	if place.Delivered == 1 && t.young() && !t.logLost() {
+	if place.Delivered == 1 && t.young() && !t.logLost() && !p.Condemned {
 		t.become(Arriving{})
 		t.claimOver(Log{}, GoalCreate)
 		return

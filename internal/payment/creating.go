@@ -96,8 +96,8 @@ func (t *turn) found(phase Creating, e Answered) {
 	p := t.p
 	switch {
 	case phase.Posting: // the create tells
-	case e.Exists && phase.Belief == Claimed && !isOurs(p.Session, e):
-		t.fail(elsewhereError(p.Session.Order()))
+	case e.Exists && (phase.Belief == Claimed && !isOurs(p.Session, e) || phase.Belief == Doubt && isAnothers(p.Session, e)):
+		t.fail(elsewhereError(p.Session.Order(), phase.Failure.Provider))
 	case e.Exists:
 		t.replayEarly()
 		t.weigh(e)

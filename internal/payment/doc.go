@@ -11,7 +11,7 @@
 //	arriving ─────▶ claiming      inquiring     connecting     unlocking     left
 //	inquiring ────▶ claiming      connecting    left
 //	connecting ───▶ claiming      left
-//	claiming ─────▶ arriving      creating      following      watching      left
+//	claiming ─────▶ arriving      creating      following      giving up     watching      left
 //	creating ─────▶ opening       closing       ending         giving up     left
 //	opening ──────▶ following     withdrawing   left
 //	following ────▶ settling      handing over  giving up      left

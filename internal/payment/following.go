@@ -199,8 +199,11 @@ func (t *turn) cancelled(e Cancelled) {
 	case e.Outcome == Done:
 		t.respondCancels(e.Status, nil)
 		t.askNow()
+	case e.Outcome.changesNothing() && !t.expected().Final: // and asking may not tell either
+		t.respondCancels("", e.failure())
 	default:
 		p.Cancel.Failure = e.failure()
+		t.wake(TimerCancel, p.Rules.RequestTimeout/2)
 		t.askNow() // it may be over already
 	}
 	t.flush()
@@ -212,6 +215,7 @@ func (t *turn) respondCancels(status string, failure *schema.Error) {
 		t.do(Respond{Waiter: w, Status: status, Failure: failure})
 	}
 	t.p.Cancel.Waiters, t.p.Cancel.Failure = nil, nil
+	t.stop(TimerCancel)
 }
 
 // handOver gives the session back while this replica stops, once nothing of it
@@ -228,9 +232,12 @@ func (t *turn) handOver() {
 	}
 }
 
-// giveUp begins to end a session that has taken too long: it asks once more.
-func (t *turn) giveUp() {
+// giveUp begins to end a session without a final status: it asks once more.
+func (t *turn) giveUp(why string) {
 	creating, unproven := t.p.Phase.(Creating)
+	if claiming, fresh := t.p.Phase.(Claiming); fresh {
+		unproven = claiming.Goal != GoalFollow
+	}
 	t.become(GivingUp{Unproven: unproven && creating.Belief != Proven})
 	if unproven {
 		t.answer(AnswerStart{Failure: unknownError()})
@@ -238,7 +245,7 @@ func (t *turn) giveUp() {
 	t.stop(TimerQuestion)
 	t.wake(TimerPhase, t.p.Rules.RequestTimeout)
 	t.askNow()
-	t.note(NoteTrouble, "the session is given up: BRIDGE_SESSION_TIMEOUT has passed")
+	t.note(NoteTrouble, "the session is given up: "+why)
 }
 
 // giveUpNext takes the next step of giving up once nothing is on its way any
@@ -261,6 +268,10 @@ func (t *turn) giveUpNext() {
 		t.wake(TimerPhase, 2*p.Rules.RequestTimeout)
 		t.cancel()
 	default:
-		t.conclude(schema.StatusUnresolved, "BRIDGE_SESSION_TIMEOUT has passed without a final status; look the order up at the provider")
+		reason := "BRIDGE_SESSION_TIMEOUT has passed without a final status"
+		if p.Condemned {
+			reason = "the bridge has failed on this payment again and again"
+		}
+		t.conclude(schema.StatusUnresolved, reason+"; look the order up at the provider")
 	}
 }

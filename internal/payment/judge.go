@@ -36,6 +36,10 @@ const (
 // refuses reports whether the outcome is a definite refusal.
 func (o Outcome) refuses() bool { return o == Rejected || o == KeyRefused || o == Nonsense }
 
+// changesNothing reports whether the request cannot have had an effect, and the
+// provider said nothing about the order.
+func (o Outcome) changesNothing() bool { return o == NotSent || o == Limited || o == KeyRefused }
+
 // failure is what the requester is told when a start ends with the outcome and
 // nothing was created.
 func (p Posted) failure() *schema.Error {
@@ -87,6 +91,15 @@ func isOurs(s Session, a Answered) bool {
 		!schema.IsFinal(a.Status)
 }
 
+// isAnothers reports whether an order that the provider knows cannot be the one
+// that this session asked for. What a tip, a partial approval or another clock
+// changes proves nothing: our own order may have been paid long before it is found.
+func isAnothers(s Session, a Answered) bool {
+	return a.Terminal != "" && !strings.EqualFold(a.Terminal, s.Request.TerminalID) ||
+		a.Currency != "" && !strings.EqualFold(a.Currency, s.Request.Currency) ||
+		a.Amount != 0 && a.Amount < s.Request.Amount && !schema.IsFinal(a.Status)
+}
+
 // observation is what an answer of the provider says about the order.
 func (a Answered) observation(at time.Time) Observation {
 	return Observation{
@@ -100,8 +113,10 @@ func conflictError(order string) *schema.Error {
 	return schema.NewError(schema.OrderConflict, "order %s exists with other content", order)
 }
 
-func elsewhereError(order string) *schema.Error {
-	return schema.NewError(schema.ProviderRejected, "the provider knows order %s from elsewhere; nothing was created", order)
+func elsewhereError(order string, said *schema.ProviderAnswer) *schema.Error {
+	e := schema.NewError(schema.ProviderRejected, "the provider knows order %s from elsewhere; nothing was created", order)
+	e.Provider = said
+	return e
 }
 
 func unknownError() *schema.Error {

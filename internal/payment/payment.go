@@ -31,6 +31,9 @@ type Payment struct {
 	Visitor *AnswerStart
 	// Handed is set when the owner before handed the session over.
 	Handed bool
+	// Condemned is set when the payment has made the program fail again and again:
+	// it is taken up only to be given up.
+	Condemned bool
 	// Draining is set while this replica stops.
 	Draining bool
 	// Invalid are events that were not understood and wait to be stored;
@@ -138,6 +141,8 @@ const (
 	TimerQuestion
 	// TimerHold: an answer or a run of events was held long enough.
 	TimerHold
+	// TimerCancel: a cancel has failed, and asking did not tell more in time.
+	TimerCancel
 	timerCount
 )
 

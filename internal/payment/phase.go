@@ -43,7 +43,8 @@ type (
 	Following struct{}
 	// HandingOver goes on following until another replica has claimed the session.
 	HandingOver struct{}
-	// GivingUp has reached BRIDGE_SESSION_TIMEOUT: it asks and cancels once more.
+	// GivingUp has reached BRIDGE_SESSION_TIMEOUT, or is condemned: it asks and
+	// cancels once more.
 	GivingUp struct {
 		// Unproven is set while it is not known that the order exists, Missing when
 		// it is certain that it does not and will not.
@@ -125,7 +126,7 @@ var transitions = map[string][]string{
 	"arriving":     {"claiming", "connecting", "inquiring", "unlocking", "left"},
 	"inquiring":    {"claiming", "connecting", "left"},
 	"connecting":   {"claiming", "left"},
-	"claiming":     {"arriving", "creating", "following", "watching", "left"},
+	"claiming":     {"arriving", "creating", "following", "giving up", "watching", "left"},
 	"creating":     {"opening", "closing", "ending", "giving up", "left"},
 	"opening":      {"following", "withdrawing", "left"},
 	"following":    {"settling", "handing over", "giving up", "left"},

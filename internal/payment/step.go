@@ -217,11 +217,7 @@ func (t *turn) tick() {
 func (t *turn) fire(timer Timer) {
 	switch timer {
 	case TimerAnswer:
-		if phase, known := t.p.Phase.(Unlocking); known {
-			t.answer(phase.Answer) // it is stored, whatever keeps the queue from unlocking
-			return
-		}
-		t.answer(AnswerStart{Failure: unknownError()})
+		t.answerOverdue()
 	case TimerLife:
 		t.lifeOver()
 	case TimerPhase:
@@ -234,8 +230,27 @@ func (t *turn) fire(timer Timer) {
 		}
 	case TimerHold:
 		t.held()
+	case TimerCancel:
+		if c := t.p.Cancel; c.Failure != nil && !c.Sent {
+			t.respondCancels("", c.Failure)
+		}
 	}
 }
+
+// answerOverdue tells the requester what is known at the deadline.
+func (t *turn) answerOverdue() {
+	failure := unknownError()
+	switch phase := t.p.Phase.(type) {
+	case Unlocking:
+		t.answer(phase.Answer) // it is stored, whatever keeps the queue from unlocking
+		return
+	case Creating:
+		failure.Provider = phase.Failure.Provider
+	}
+	t.answer(AnswerStart{Failure: failure})
+}
+
+const timeOver = "BRIDGE_SESSION_TIMEOUT has passed"
 
 // lifeOver ends a session that has taken too long.
 func (t *turn) lifeOver() {
@@ -243,10 +258,10 @@ func (t *turn) lifeOver() {
 	case Watching:
 		t.leave(LeaveDone)
 	case Following:
-		t.giveUp()
+		t.giveUp(timeOver)
 	case Creating:
 		if !phase.Posting {
-			t.giveUp()
+			t.giveUp(timeOver)
 			return
 		}
 		t.wake(TimerLife, t.p.Rules.RequestTimeout)

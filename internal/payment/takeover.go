@@ -57,7 +57,7 @@ func (t *turn) takeOver(log Log) {
 		t.claimOver(log, GoalWatch)
 	case log.Claim != nil && log.Claim.Phase == ClaimCreating && log.Newest() == nil:
 		t.claimOver(log, GoalFindOut)
-	case len(p.Stream.Sealed) == 0 || p.Stream.Connected:
+	case len(p.Stream.Sealed) == 0, p.Stream.Connected, p.Condemned:
 		t.claimOver(log, GoalFollow)
 	default:
 		t.become(Connecting{Log: log})
@@ -88,6 +88,13 @@ func (t *turn) owns(goal Goal) {
 			t.note(NoteTookOver, "taken over from another replica")
 		}
 	}
+	if goal == GoalFollow && p.Session.Reply != "" { // the former owner may have gone between the order and the answer
+		t.answer(AnswerStart{SessionID: p.State.SessionID, Status: p.State.Status, Created: true})
+	}
+	if p.Condemned && goal != GoalWatch {
+		t.giveUp("the bridge has failed on it again and again")
+		return
+	}
 	switch goal {
 	case GoalCreate:
 		t.createFirst()
@@ -100,9 +107,6 @@ func (t *turn) owns(goal Goal) {
 		p.Stream.Early = nil
 		t.watch(true)
 	case GoalFollow:
-		if p.Session.Reply != "" { // the former owner may have gone between the order and the answer
-			t.answer(AnswerStart{SessionID: p.State.SessionID, Status: p.State.Status, Created: true})
-		}
 		t.follow()
 	}
 }

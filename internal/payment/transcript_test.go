@@ -121,6 +121,7 @@ func (s *script) begin(a args) string {
 	}
 	s.now = 0
 	s.p = New(&s.rules, session, Place{})
+	s.p.Condemned = a.has("condemned")
 	return "ok\n"
 }
 
