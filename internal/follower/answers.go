@@ -37,11 +37,11 @@ func (f *Follower) answerIn(q replicaQuestion, answer func(replicaAnswer)) {
 	case a == nil:
 		answer(replicaAnswer{Elsewhere: true})
 	case q.Op == opFollows:
-		f.step(a, payment.Asked{Waiter: f.waiters.add(respond), Epoch: q.Epoch, Handle: q.Handle, QueueSeq: q.QueueSeq})
+		f.step(a, payment.Asked{Waiter: f.waiters.add(a, respond), Epoch: q.Epoch, Handle: q.Handle, QueueSeq: q.QueueSeq})
 	case q.Op == opCancel:
-		f.step(a, payment.CancelAsked{Waiter: f.waiters.add(respond)})
+		f.step(a, payment.CancelAsked{Waiter: f.waiters.add(a, respond)})
 	case q.Op == opLook:
-		f.step(a, payment.LookAsked{Waiter: f.waiters.add(respond)})
+		f.step(a, payment.LookAsked{Waiter: f.waiters.add(a, respond)})
 	case q.Op == opNews:
 		answer(newsOf(a))
 	}

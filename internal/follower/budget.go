@@ -19,7 +19,12 @@ const (
 
 // budgets are the budgets of the terminal groups.
 type budgets struct {
-	rate   float64
+	// rate is in calls per second.
+	rate float64
+	// work ends the goroutines that hand out turns; wg has them. Whoever waits for a
+	// turn is in wg too.
+	work   context.Context
+	wg     *sync.WaitGroup
 	mu     sync.Mutex
 	groups map[string]*budget
 }
@@ -31,7 +36,7 @@ func (b *budgets) of(group string) *budget {
 		b.groups = map[string]*budget{}
 	}
 	if b.groups[group] == nil {
-		b.groups[group] = &budget{rate: b.rate}
+		b.groups[group] = &budget{budgets: b}
 	}
 	return b.groups[group]
 }
@@ -41,7 +46,7 @@ func (b *budgets) of(group string) *budget {
 // waits, first come first served, at the configured rate; once it answers again
 // the rate doubles every recoverStep.
 type budget struct {
-	rate float64 // calls per second
+	budgets *budgets
 
 	mu sync.Mutex
 	// failing is set by a failed call until the next one succeeds; recovering
@@ -97,7 +102,7 @@ func (b *budget) line(routine bool) *ticket {
 	}
 	if !b.granting {
 		b.granting = true
-		go b.grant()
+		b.budgets.wg.Go(b.grant)
 	}
 	return t
 }
@@ -121,10 +126,9 @@ func without(list []*ticket, t *ticket) []*ticket {
 func (b *budget) grant() {
 	for {
 		pause, more := b.next()
-		if !more {
+		if !more || !sleep(b.budgets.work, pause) {
 			return
 		}
-		time.Sleep(pause)
 	}
 }
 
@@ -169,10 +173,10 @@ const minPause = 5 * time.Millisecond
 // now is the rate at a time.
 func (b *budget) now(at time.Time) float64 {
 	if b.recovering.IsZero() {
-		return b.rate
+		return b.budgets.rate
 	}
 	steps := float64(at.Sub(b.recovering)) / float64(recoverStep)
-	return min(maxRate, b.rate*math.Pow(2, math.Floor(steps)))
+	return min(maxRate, b.budgets.rate*math.Pow(2, math.Floor(steps)))
 }
 
 // succeeded notes that the provider answered.

@@ -3,6 +3,7 @@ package follower
 import (
 	"context"
 	"encoding/json"
+	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -46,6 +47,9 @@ func (f *Follower) execute(a *actor, effect payment.Effect, at time.Time) {
 	case payment.Note:
 		f.report.note(a.ref, e, at)
 	case payment.Leave:
+		if e.Why == payment.LeaveDone {
+			f.failures.over(a.ref)
+		}
 		f.report.left(a.ref, e.Why)
 		f.forget(a)
 	default:
@@ -75,10 +79,24 @@ func (f *Follower) executeAtProvider(a *actor, effect payment.Effect) {
 
 // run does something beside the loop and brings the outcome back; nil is none.
 func (f *Follower) run(a *actor, do func(context.Context) payment.Event) {
-	f.wg.Go(func() {
+	f.beside(a, func() {
 		if event := do(a.ctx); event != nil {
 			f.back(a, event)
 		}
+	})
+}
+
+// beside runs something of a payment beside the loop. If it panics, the payment
+// ends alone.
+func (f *Follower) beside(a *actor, do func()) {
+	f.wg.Go(func() {
+		defer func() {
+			if cause := recover(); cause != nil {
+				stack := debug.Stack()
+				f.post(func() { f.failed(a, cause, stack) })
+			}
+		}()
+		do()
 	})
 }
 
@@ -116,7 +134,7 @@ func (f *Follower) openStream(a *actor, s payment.Session, e payment.OpenStream)
 		pause: retries(f.opts.Rules.BackoffInitial, f.opts.Rules.BackoffMax),
 		tell:  func(event payment.Event) { f.post(func() { f.streamed(ctx, a, event) }) },
 	}
-	f.wg.Go(func() { r.run(ctx, e.Sealed) })
+	f.beside(a, func() { r.run(ctx, e.Sealed) })
 }
 
 // streamed brings an input of the event stream to its payment, unless the
@@ -159,7 +177,7 @@ func (f *Follower) answerStart(a *actor, e payment.AnswerStart, at time.Time) {
 	if e.Reply != "" {
 		inbox = e.Reply
 	}
-	f.wg.Go(func() {
+	f.beside(a, func() {
 		data, err := json.Marshal(body)
 		if err == nil {
 			err = f.opts.Bus.Reply(inbox, header, data)

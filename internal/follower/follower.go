@@ -2,17 +2,13 @@ package follower
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime/debug"
 	"sync"
 	"time"
 
-	"go.uber.org/zap"
-
 	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/payment"
-	"github.com/posbridge/bridge/internal/telemetry"
 )
 
 // inboxSize is how many inputs may wait for the loop. Whoever brings more waits.
@@ -33,6 +29,7 @@ type Follower struct {
 	provider *providerLane
 	asker    *asker
 	waiters  waiters
+	failures failures
 	report   *reporter
 	// draining is set in the loop; drained is closed when it is set and no
 	// payment is left.
@@ -47,23 +44,24 @@ type Follower struct {
 // New returns a follower that does nothing before Run.
 func New(o Options) *Follower {
 	f := &Follower{
-		opts:    o,
-		inbox:   make(chan func(), inboxSize),
-		actors:  map[Ref]*actor{},
-		active:  map[*actor]time.Time{},
-		log:     logLane{OrderLog: o.Bus},
-		report:  &reporter{Metrics: o.Metrics, Log: o.Log, observer: o.Observer},
-		asker:   &asker{bus: o.Bus, self: o.Rules.Self},
-		drained: make(chan struct{}),
+		opts:     o,
+		inbox:    make(chan func(), inboxSize),
+		actors:   map[Ref]*actor{},
+		active:   map[*actor]time.Time{},
+		log:      logLane{OrderLog: o.Bus},
+		report:   &reporter{Metrics: o.Metrics, Log: o.Log, observer: o.Observer},
+		asker:    &asker{bus: o.Bus, self: o.Rules.Self},
+		failures: failures{first: o.Rules.ReplicaTTL, of: map[Ref]failure{}},
+		drained:  make(chan struct{}),
 	}
 	f.work, f.stop = context.WithCancel(context.Background())
 	f.beats = newBeats(o.Bus, o.Rules.ReplicaTTL/3)
 	f.provider = &providerLane{
 		Provider: o.Provider, groups: o.Groups, clock: o.Bus, rules: &f.opts.Rules,
-		budgets: &budgets{rate: o.ProviderRate}, report: f.report, notificationURL: o.NotificationURL,
+		budgets: &budgets{rate: o.ProviderRate, work: f.work, wg: &f.wg}, report: f.report, notificationURL: o.NotificationURL,
 	}
 	f.peers = &peers{
-		asker: f.asker, orders: o.Orders, report: f.report, known: map[string]*peer{}, calm: o.Bus.Calm,
+		asker: f.asker, orders: o.Orders, report: f.report, known: map[string]*peer{}, calm: o.Bus.Calm, wg: &f.wg,
 		find: func(ref Ref) { f.post(func() { f.find(ref) }) },
 	}
 	return f
@@ -143,14 +141,32 @@ func (f *Follower) post(do func()) bool {
 	}
 }
 
+// inLoop has the loop work something out. ok is false if ctx is over, or the
+// follower has stopped, before that.
+func inLoop[T any](ctx context.Context, f *Follower, work func(answer func(T))) (result T, ok bool) {
+	got := make(chan T, 1)
+	f.post(func() { work(func(t T) { got <- t }) })
+	select {
+	case result = <-got:
+		return result, true
+	case <-ctx.Done():
+	case <-f.work.Done():
+	}
+	return result, false
+}
+
 // Deliver takes a session from the queue. It returns at once.
 func (f *Follower) Deliver(d bus.Delivery) {
 	f.post(func() {
 		ref := Ref{Terminal: d.Terminal, Order: d.Order}
 		a := f.actors[ref]
-		if a == nil && f.draining {
+		switch {
+		case a != nil:
+		case f.draining:
 			f.giveBack(d.Handle)
 			return
+		case f.failures.pausing(ref, f.opts.Bus.Now()):
+			return // it is delivered again, to whoever is there then
 		}
 		session, place := sessionOf(d, f.opts.StartDeadline), placeOf(d, f.opts.Bus.StatusCreated())
 		if a == nil {
@@ -163,7 +179,7 @@ func (f *Follower) Deliver(d bus.Delivery) {
 // find begins with an order that nobody seems to follow, unless this replica
 // does. It runs in the loop.
 func (f *Follower) find(ref Ref) *actor {
-	if a := f.actors[ref]; a != nil || f.draining {
+	if a := f.actors[ref]; a != nil || f.draining || f.failures.pausing(ref, f.opts.Bus.Now()) {
 		return a
 	}
 	var s payment.Session
@@ -175,7 +191,9 @@ func (f *Follower) find(ref Ref) *actor {
 
 // begin makes the actor of a payment. It runs in the loop.
 func (f *Follower) begin(ref Ref, s payment.Session, place payment.Place) *actor {
-	a := newActor(f.work, ref, payment.New(&f.opts.Rules, s, place))
+	p := payment.New(&f.opts.Rules, s, place)
+	p.Condemned = f.failures.condemned(ref)
+	a := newActor(f.work, ref, p)
 	f.actors[ref] = a
 	f.beats.add(a)
 	return a
@@ -184,6 +202,7 @@ func (f *Follower) begin(ref Ref, s payment.Session, place payment.Place) *actor
 // forget drops an actor. It runs in the loop.
 func (f *Follower) forget(a *actor) {
 	a.end()
+	f.waiters.turnAway(a)
 	f.count(a, false)
 	f.due.remove(a)
 	f.beats.remove(a)
@@ -196,15 +215,11 @@ func (f *Follower) forget(a *actor) {
 }
 
 // step gives a payment one input and starts what it decides. A payment that
-// panics ends alone: its session goes to another replica. It runs in the loop.
+// panics ends alone. It runs in the loop.
 func (f *Follower) step(a *actor, event payment.Event) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			f.report.Metrics.SessionPanicked()
-			f.report.Log.Error("A session has failed; it is left to another replica", zap.Any(telemetry.KeyReason, cause),
-				zap.String(telemetry.KeyTerminal, a.ref.Terminal), zap.String(telemetry.KeyOrder, a.ref.Order),
-				zap.ByteString(telemetry.KeyStack, debug.Stack()))
-			f.forget(a)
+			f.failed(a, cause, debug.Stack())
 		}
 	}()
 	at := f.opts.Bus.Now()
@@ -218,6 +233,16 @@ func (f *Follower) step(a *actor, event payment.Event) {
 		a.release()
 		f.count(a, next.Active())
 	}
+}
+
+// failed leaves a payment that made the program panic to another replica, at first;
+// see failures. It runs in the loop.
+func (f *Follower) failed(a *actor, cause any, stack []byte) {
+	if a.over {
+		return
+	}
+	f.report.panicked(a.ref, cause, stack, f.failures.note(a.ref, f.opts.Bus.Now()))
+	f.forget(a)
 }
 
 // count keeps the number of sessions that this replica keeps alive.
@@ -263,39 +288,4 @@ func (f *Follower) back(a *actor, event payment.Event) {
 			f.step(a, event)
 		}
 	})
-}
-
-// Drain hands every payment to the other replicas and waits until that is done
-// or ctx is over; then the error says how many are left.
-func (f *Follower) Drain(ctx context.Context) error {
-	f.post(func() {
-		f.draining = true
-		for _, a := range f.actors {
-			f.step(a, payment.Draining{})
-		}
-		if len(f.actors) == 0 {
-			f.closeDrained()
-		}
-	})
-	select {
-	case <-f.drained:
-		return nil
-	case <-ctx.Done():
-		left := make(chan int, 1)
-		if !f.post(func() { left <- len(f.actors) }) {
-			return errStopped
-		}
-		return fmt.Errorf("the drain was cut short: %d sessions go on elsewhere once they were silent for BRIDGE_REPLICA_TTL", <-left)
-	}
-}
-
-// errStopped: the follower has stopped.
-var errStopped = errors.New("the replica has stopped")
-
-func (f *Follower) closeDrained() {
-	select {
-	case <-f.drained:
-	default:
-		close(f.drained)
-	}
 }

@@ -43,17 +43,12 @@ func TestOwnerGone(t *testing.T) {
 		}
 	}
 	second := s.replica()
-	began := time.Now()
 	first.end()
 	for i := range 3 {
 		order := fmt.Sprintf("B-%d", i)
-		for second.follows(Ref{Terminal: fmt.Sprintf("SIM0000%d", i+1), Order: order}, second.opts.Rules.Self) == false {
-			if s.ctx.Err() != nil {
-				t.Fatal("nobody goes on")
-			}
-			time.Sleep(10 * time.Millisecond)
+		if err := second.orders.await(s.ctx, Ref{Terminal: fmt.Sprintf("SIM0000%d", i+1), Order: order}, second.opts.Rules.Self); err != nil {
+			t.Fatal(err)
 		}
-		t.Logf("followed again after %s", time.Since(began))
 		if _, err := s.sim.WaitStream(s.ctx, order); err != nil {
 			t.Fatal(err)
 		}
@@ -156,5 +151,54 @@ func (s *scene) eventually(what string, holds func() bool) {
 		case <-s.ctx.Done():
 			s.Fatal("in vain: " + what)
 		}
+	}
+}
+
+// A payment that makes the program panic ends alone: the others go on, and it neither
+// is tried forever nor ends without a status.
+func TestPaymentThatPanics(t *testing.T) {
+	t.Parallel()
+	s := setup(t, simulator.Options{Manual: true})
+	s.note = func(order string, n payment.Note) {
+		if order == "poison" && (n.Kind == payment.NoteCreated || n.Kind == payment.NoteStream) {
+			panic("a fault of the program")
+		}
+	}
+	r := s.replica(func(r *payment.Rules) { r.ReplicaTTL = 300 * time.Millisecond })
+	s.start(r.bus, "SIM00001", "poison")
+	if _, failure := s.reply(s.start(r.bus, "SIM00002", "well")); failure != nil {
+		t.Fatal(failure)
+	}
+	for {
+		if e := s.next(); e.OrderID == "poison" && e.Final {
+			if e.Status != "cancelled" { // given up, after an attempt to cancel
+				t.Errorf("got %+v", e)
+			}
+			break
+		}
+	}
+	if _, err := s.sim.Act("SIM00002", simulator.ActApprove); err != nil {
+		t.Fatal(err)
+	}
+	s.until("completed")
+}
+
+// What asks a payment that panics is sent to another replica, and not left waiting.
+func TestWaitersOfAPaymentThatPanics(t *testing.T) {
+	t.Parallel()
+	f := fakeFollower(t, &fakeBus{})
+	ref := Ref{Terminal: "T1", Order: "A"}
+	answered := make(chan payment.Respond, 1)
+	f.post(func() {
+		a := f.begin(ref, payment.Session{}, payment.Place{})
+		f.waiters.add(a, func(r payment.Respond) { answered <- r })
+		a.payment.Rules = nil // Step will fail
+		f.step(a, payment.Delivered{Place: payment.Place{Delivered: 1}})
+	})
+	if r := <-answered; !r.Elsewhere {
+		t.Errorf("got %+v", r)
+	}
+	if a, _ := inLoop(t.Context(), f, func(answer func(*actor)) { answer(f.find(ref)) }); a != nil {
+		t.Error("it is tried again at once")
 	}
 }

@@ -76,6 +76,14 @@ func (r *reporter) published(ref Ref, e *schema.StatusEvent, at time.Time) {
 		zap.Uint64(telemetry.KeySequence, e.Sequence), zap.String(telemetry.KeySource, e.Source), zap.Bool(telemetry.KeyFinal, e.Final))
 }
 
+// panicked tells that a payment has made the program panic, and for which time.
+func (r *reporter) panicked(ref Ref, cause any, stack []byte, count int) {
+	r.Metrics.SessionPanicked()
+	r.Log.Error("A session has failed; it is left to another replica, or given up if it fails again and again",
+		zap.Any(telemetry.KeyReason, cause), zap.Int(telemetry.KeyCount, count),
+		zap.String(telemetry.KeyTerminal, ref.Terminal), zap.String(telemetry.KeyOrder, ref.Order), zap.ByteString(telemetry.KeyStack, stack))
+}
+
 // left tells why a payment is left.
 func (r *reporter) left(ref Ref, why payment.LeaveReason) {
 	switch why {

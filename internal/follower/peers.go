@@ -40,7 +40,9 @@ type peers struct {
 	// calm is how long NATS has had no trouble; find takes an order up.
 	calm func() time.Duration
 	find func(Ref)
-	mu   sync.Mutex
+	// wg has what goes on beside run.
+	wg *sync.WaitGroup
+	mu sync.Mutex
 	// known are the processes, by id.
 	known map[string]*peer
 }
@@ -175,7 +177,7 @@ func (p *peers) takeOver(ctx context.Context, id string) {
 		waves[rank] = append(waves[rank], ref)
 	}
 	for rank, refs := range waves {
-		go func() {
+		p.wg.Go(func() {
 			if !sleep(ctx, time.Duration(rank)*rankStep) {
 				return
 			}
@@ -185,7 +187,7 @@ func (p *peers) takeOver(ctx context.Context, id string) {
 					p.find(ref)
 				}
 			}
-		}()
+		})
 	}
 }
 

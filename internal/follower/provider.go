@@ -53,6 +53,7 @@ func (l *providerLane) create(ctx context.Context, s payment.Session, e payment.
 	created, err := l.Create(ctx, key, orderOf(s.Request, l.notificationURL), l.local(e.NotAfter))
 	posted := payment.Posted{Outcome: outcomeOf(err), RetryAfter: retryAfter(err), Provider: answerOf(err)}
 	if err != nil {
+		l.obey(s.Group, err)
 		l.report.failed("The order could not be created yet", refOf(s), err)
 		return posted
 	}
@@ -61,6 +62,14 @@ func (l *providerLane) create(ctx context.Context, s payment.Session, e payment.
 		l.report.failed("The event stream cannot be stored; the order is asked for instead", refOf(s), err)
 	}
 	return posted
+}
+
+// obey pauses the questions of a group if the provider wants not to be called for a
+// while. Creates and cancels go on.
+func (l *providerLane) obey(group string, err error) {
+	if wait := retryAfter(err); wait > 0 {
+		l.budgets.of(group).failed(wait)
+	}
 }
 
 // local is a time of the NATS server's clock by this machine's.
@@ -74,6 +83,7 @@ func (l *providerLane) cancel(ctx context.Context, s payment.Session) payment.Ev
 	}
 	status, err := l.Cancel(ctx, key, s.Order())
 	if err != nil {
+		l.obey(s.Group, err)
 		l.report.failed("The provider did not cancel the order", refOf(s), err)
 	}
 	return payment.Cancelled{Outcome: outcomeOf(err), Status: status, Provider: answerOf(err)}

@@ -69,23 +69,37 @@ func (k *asker) ask(ctx context.Context, id string, q replicaQuestion) (replicaA
 // waiters are those who asked a payment something, by number.
 type waiters struct {
 	last uint64
-	all  map[uint64]func(payment.Respond)
+	all  map[uint64]waiter
+}
+
+type waiter struct {
+	of     *actor
+	answer func(payment.Respond)
 }
 
 // add gives a waiter its number.
-func (w *waiters) add(respond func(payment.Respond)) uint64 {
+func (w *waiters) add(of *actor, answer func(payment.Respond)) uint64 {
 	if w.all == nil {
-		w.all = map[uint64]func(payment.Respond){}
+		w.all = map[uint64]waiter{}
 	}
 	w.last++
-	w.all[w.last] = respond
+	w.all[w.last] = waiter{of, answer}
 	return w.last
 }
 
 // respond answers a waiter.
 func (w *waiters) respond(r payment.Respond) {
-	if answer := w.all[r.Waiter]; answer != nil {
+	if waiter, ok := w.all[r.Waiter]; ok {
 		delete(w.all, r.Waiter)
-		answer(r)
+		waiter.answer(r)
+	}
+}
+
+// turnAway sends the waiters of a payment that has failed to another replica.
+func (w *waiters) turnAway(of *actor) {
+	for number, waiter := range w.all {
+		if waiter.of == of {
+			w.respond(payment.Respond{Waiter: number, Elsewhere: true})
+		}
 	}
 }

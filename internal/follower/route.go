@@ -41,16 +41,8 @@ func (f *Follower) Look(ctx context.Context, terminal, order string) error {
 // replica follows. ok is false when the owner does not answer in time.
 func (f *Follower) News(ctx context.Context, ref Ref, owner string) (transaction, financial string, ok bool) {
 	if owner == f.opts.Rules.Self {
-		got := make(chan replicaAnswer, 1)
-		if !f.post(func() { f.answerIn(replicaQuestion{Op: opNews, Ref: ref}, func(a replicaAnswer) { got <- a }) }) {
-			return "", "", false
-		}
-		select {
-		case a := <-got:
-			return a.Transaction, a.Financial, !a.Elsewhere
-		case <-ctx.Done():
-			return "", "", false
-		}
+		a, ok := inLoop(ctx, f, func(answer func(replicaAnswer)) { f.answerIn(replicaQuestion{Op: opNews, Ref: ref}, answer) })
+		return a.Transaction, a.Financial, ok && !a.Elsewhere
 	}
 	a, err := f.asker.ask(ctx, owner, replicaQuestion{Op: opNews, Ref: ref})
 	return a.Transaction, a.Financial, err == nil && !a.Elsewhere
@@ -79,22 +71,19 @@ func (f *Follower) route(ctx context.Context, ref Ref, op string) (replicaAnswer
 
 // here asks this replica. With find it takes the order up if nobody does.
 func (f *Follower) here(ctx context.Context, ref Ref, op string, find bool) (replicaAnswer, error) {
-	got := make(chan replicaAnswer, 1)
-	posted := f.post(func() {
+	a, ok := inLoop(ctx, f, func(answer func(replicaAnswer)) {
 		if find {
 			f.find(ref)
 		}
-		f.answerIn(replicaQuestion{Op: op, Ref: ref}, func(a replicaAnswer) { got <- a })
+		f.answerIn(replicaQuestion{Op: op, Ref: ref}, answer)
 	})
-	if !posted {
-		return replicaAnswer{}, errStopped
-	}
-	select {
-	case a := <-got:
+	switch {
+	case ok:
 		return a, nil
-	case <-ctx.Done():
+	case ctx.Err() != nil:
 		return replicaAnswer{}, ctx.Err()
 	}
+	return replicaAnswer{}, errStopped
 }
 
 // there asks the owner that the log names.
@@ -114,7 +103,7 @@ func (f *Follower) there(ctx context.Context, ref Ref, op string, log payment.Lo
 			return answer, err
 		}
 	}
-	if !log.Over() {
+	if mine := log.Claim != nil && log.Claim.Owner == f.opts.Rules.Self; !mine && !log.Over() {
 		return replicaAnswer{Elsewhere: true}, nil // another replica takes it over in a moment
 	}
 	return f.here(ctx, ref, op, true)

@@ -3,6 +3,7 @@ package follower
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -39,6 +40,10 @@ type scene struct {
 	sim   *simulatortest.Server
 	key   redact.Secret
 	event chan schema.StatusEvent
+	// count of the replicas that were started.
+	count int
+	// note is called with every note of every replica.
+	note func(order string, note payment.Note)
 }
 
 func setup(t *testing.T, o simulator.Options) *scene {
@@ -84,19 +89,18 @@ func (s *scene) until(status string) schema.StatusEvent {
 // replica is a follower on a connection of its own.
 type replica struct {
 	*Follower
-	bus  *bus.Bus
-	end  context.CancelFunc
-	done chan struct{}
+	bus    *bus.Bus
+	orders *orders
+	end    context.CancelFunc
+	done   chan struct{}
 }
-
-var replicaCount int
 
 // replica starts a follower that ends with the test.
 func (s *scene) replica(change ...func(*payment.Rules)) *replica {
 	s.Helper()
-	replicaCount++
+	s.count++
 	rules := payment.Rules{
-		Self: fmt.Sprintf("process-%d", replicaCount), Replica: fmt.Sprintf("replica-%d", replicaCount),
+		Self: fmt.Sprintf("process-%d", s.count), Replica: fmt.Sprintf("replica-%d", s.count),
 		ReplicaTTL: 3 * time.Second, RequestTimeout: 2 * time.Second, BackoffInitial: 20 * time.Millisecond, BackoffMax: 200 * time.Millisecond,
 		ReconcileInterval: 2 * time.Second, SettleWindow: 200 * time.Millisecond, SessionTimeout: time.Minute, ClaimTTL: 2 * time.Hour,
 	}
@@ -125,8 +129,8 @@ func (s *scene) replica(change ...func(*payment.Rules)) *replica {
 	if err != nil {
 		s.Fatal(err)
 	}
-	orders := &orders{}
-	r := &replica{bus: b, done: make(chan struct{})}
+	orders := &orders{note: s.note, changed: make(chan struct{})}
+	r := &replica{bus: b, orders: orders, done: make(chan struct{})}
 	r.Follower = New(Options{
 		Rules: rules, StartDeadline: 5 * time.Second, ProviderRate: 20, Bus: b, Provider: client,
 		Groups: oneGroup{s.key}, Orders: orders, Observer: orders, Space: subjects.Default(),
@@ -220,9 +224,29 @@ func (g oneGroup) Lookup(context.Context, string) (terminalgroups.Group, error) 
 
 // orders is a board for tests.
 type orders struct {
+	note   func(order string, note payment.Note)
 	mu     sync.Mutex
 	claims map[Ref]bus.Claim
 	final  map[Ref]schema.StatusEvent
+	// changed is closed with the next message.
+	changed chan struct{}
+}
+
+// await waits until an order has an owner.
+func (o *orders) await(ctx context.Context, ref Ref, owner string) error {
+	for {
+		o.mu.Lock()
+		got, changed := o.claims[ref].Owner, o.changed
+		o.mu.Unlock()
+		if got == owner {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("%v belongs to %s, want %s", ref, got, owner)
+		}
+	}
 }
 
 func (o *orders) saw(e bus.Entry) {
@@ -231,6 +255,10 @@ func (o *orders) saw(e bus.Entry) {
 	if o.claims == nil {
 		o.claims, o.final = map[Ref]bus.Claim{}, map[Ref]schema.StatusEvent{}
 	}
+	defer func() {
+		close(o.changed)
+		o.changed = make(chan struct{})
+	}()
 	ref := Ref{Terminal: e.Terminal, Order: e.Order}
 	if e.Claim != nil {
 		o.claims[ref] = *e.Claim
@@ -282,14 +310,19 @@ func (o *orders) Watched(time.Duration) map[Ref]string {
 	return watched
 }
 
-func (o *orders) Noted(string, string, payment.Note, time.Time) {}
+func (o *orders) Noted(_, order string, note payment.Note, _ time.Time) {
+	if o.note != nil {
+		o.note(order, note)
+	}
+}
 
 // startWhenFree starts an order once its terminal is unlocked.
 func (s *scene) startWhenFree(r *replica, terminal, order string) *nats.Subscription {
 	s.Helper()
-	for {
-		if _, err := r.bus.Queued(s.ctx, terminal); err != nil {
-			return s.start(r.bus, terminal, order)
+	for s.ctx.Err() == nil {
+		if _, err := r.bus.Queued(s.ctx, terminal); errors.Is(err, bus.ErrNotFound) {
+			break
 		}
 	}
+	return s.start(r.bus, terminal, order)
 }

@@ -51,7 +51,11 @@ func (r *streamReader) run(ctx context.Context, sealed []byte) {
 			return
 		}
 		lost := errors.Is(err, multisafepay.ErrStreamHost) || errors.Is(err, multisafepay.ErrStreamToken) || errors.Is(err, multisafepay.ErrStreamRefused) && expired(stream)
-		if !errors.Is(err, multisafepay.ErrStreamEnded) || r.opened.IsZero() || time.Since(r.opened) < r.lane.rules.BackoffMax {
+		switch {
+		case lost: // that is this order's trouble, not the provider's
+		case errors.Is(err, multisafepay.ErrStreamTooLarge):
+			r.invalid(payment.StreamInvalid{Reason: "an event was too large to be read"})
+		case !errors.Is(err, multisafepay.ErrStreamEnded) || r.opened.IsZero() || time.Since(r.opened) < r.lane.rules.BackoffMax:
 			budget.failed(retryAfter(err))
 		}
 		r.tell(payment.StreamEnded{Lost: lost, Reason: "event stream: " + multisafepay.Reason(err)})
@@ -104,8 +108,7 @@ func (r *streamReader) event(ctx context.Context, e multisafepay.StreamEvent) {
 	}
 	switch {
 	case e.Invalid != nil:
-		r.lane.report.Metrics.EventInvalid()
-		r.tell(payment.StreamInvalid{Reason: e.Invalid.Reason, Type: e.Type, Data: e.Invalid.Data})
+		r.invalid(payment.StreamInvalid{Reason: e.Invalid.Reason, Type: e.Type, Data: e.Invalid.Data})
 	case e.Foreign != "":
 		r.lane.report.Metrics.EventForeign()
 		r.lane.report.failed("The stream told of another order; ignored", refOf(r.session), nil)
@@ -115,6 +118,11 @@ func (r *streamReader) event(ctx context.Context, e multisafepay.StreamEvent) {
 	default:
 		r.status(ctx, e)
 	}
+}
+
+func (r *streamReader) invalid(e payment.StreamInvalid) {
+	r.lane.report.Metrics.EventInvalid()
+	r.tell(e)
 }
 
 func (r *streamReader) status(ctx context.Context, e multisafepay.StreamEvent) {

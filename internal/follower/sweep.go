@@ -177,8 +177,8 @@ func (f *Follower) follows(ref Ref, owner string) bool {
 	if owner != f.opts.Rules.Self {
 		return owner != "" && f.peers.isThere(owner)
 	}
-	got := make(chan bool, 1)
-	return f.post(func() { got <- f.actors[ref] != nil }) && <-got
+	followed, _ := inLoop(f.work, f, func(answer func(bool)) { answer(f.actors[ref] != nil) })
+	return followed
 }
 
 // repair acts on what two sweeps saw. Everything it does is decided again from
@@ -218,18 +218,14 @@ func (s *sweeper) take(ctx context.Context, at finding) {
 // requeue queues the session of a payment that this replica follows again, if
 // its terminal is free.
 func (s *sweeper) requeue(ctx context.Context, ref Ref) {
-	got := make(chan payment.Session, 1)
-	if !s.f.post(func() {
+	p, ok := inLoop(ctx, s.f, func(answer func(payment.Session)) {
 		var session payment.Session
 		if a := s.f.actors[ref]; a != nil && a.payment.Active() && !a.payment.State.Final {
 			session = a.payment.Session
 		}
-		got <- session
-	}) {
-		return
-	}
-	p := <-got
-	if p.Hash == "" {
+		answer(session)
+	})
+	if !ok || p.Hash == "" {
 		return
 	}
 	seq, err := s.f.opts.Bus.Enqueue(ctx, bus.Session{

@@ -1,0 +1,188 @@
+package follower
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// line is a budget of ten calls per second, and those who wait for it.
+type budgetLine struct {
+	*budget
+	t     *testing.T
+	ctx   context.Context
+	began time.Time
+	wg    sync.WaitGroup
+}
+
+// inLine runs a test in a bubble: its clock stands still while somebody works.
+func inLine(t *testing.T, test func(l *budgetLine)) {
+	t.Helper()
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		work, stop := context.WithCancel(t.Context())
+		l := &budgetLine{t: t, ctx: work, began: time.Now()}
+		l.budget = (&budgets{rate: 10, work: work, wg: &l.wg}).of("group")
+		test(l)
+		stop()
+		l.wg.Wait() // nothing goes on after the end
+	})
+}
+
+// calls makes n calls at once and returns when each of them had its turn, in order.
+func (l *budgetLine) calls(n int, routine bool) (at []time.Duration) {
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	for range n {
+		all.Go(func() {
+			if err := l.wait(l.ctx, routine, nil); err != nil {
+				l.t.Error(err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			at = append(at, time.Since(l.began))
+		})
+	}
+	all.Wait()
+	return at
+}
+
+func (l *budgetLine) took(at []time.Duration, least, most time.Duration) {
+	l.t.Helper()
+	if took := at[len(at)-1]; took < least || took > most {
+		l.t.Errorf("%d calls took %s, want %s to %s", len(at), took, least, most)
+	}
+}
+
+func TestCallsAreFreeWhileTheProviderWorks(t *testing.T) {
+	inLine(t, func(l *budgetLine) { l.took(l.calls(1000, false), 0, 0) })
+}
+
+func TestRoutineQuestionsKeepTheRate(t *testing.T) {
+	inLine(t, func(l *budgetLine) { l.took(l.calls(21, true), 2*time.Second, 2*time.Second) })
+}
+
+// One call after the other does not get around the rate.
+func TestRateOfSingleCalls(t *testing.T) {
+	inLine(t, func(l *budgetLine) {
+		for range 20 {
+			l.calls(1, true)
+		}
+		l.took(l.calls(1, true), 2*time.Second, 2*time.Second)
+	})
+}
+
+func TestEveryCallKeepsTheRateWhileTheProviderFails(t *testing.T) {
+	inLine(t, func(l *budgetLine) {
+		l.failed(0)
+		l.took(l.calls(21, false), 2*time.Second, 2*time.Second)
+	})
+}
+
+// Once the provider answers again, thousands return within seconds, and not at once.
+func TestRateGrowsWhenTheProviderIsBack(t *testing.T) {
+	inLine(t, func(l *budgetLine) {
+		l.failed(0)
+		l.calls(1, false)
+		l.succeeded()
+		at := l.calls(2000, false)
+		l.took(at, 500*time.Millisecond, 3*time.Second)
+		early := 0
+		for _, t := range at {
+			if t < 300*time.Millisecond {
+				early++
+			}
+		}
+		if early > 20 {
+			l.t.Errorf("%d calls in the first 300 ms", early)
+		}
+		l.took(l.calls(1, false), 0, 4*time.Second)
+	})
+}
+
+// One failure more ends the recovery.
+func TestFailureDuringRecovery(t *testing.T) {
+	inLine(t, func(l *budgetLine) {
+		l.failed(0)
+		l.succeeded()
+		l.failed(0)
+		l.took(l.calls(21, false), 2*time.Second, 2*time.Second)
+	})
+}
+
+// Nobody calls before the time that the provider named, also if a call that was on
+// its way succeeds meanwhile; a shorter time does not replace a longer one.
+func TestRetryAfterPausesTheGroup(t *testing.T) {
+	inLine(t, func(l *budgetLine) {
+		l.failed(5 * time.Second)
+		l.failed(time.Second)
+		l.succeeded()
+		at := l.calls(10, false)
+		if at[0] < 5*time.Second || at[len(at)-1] > 6*time.Second {
+			l.t.Errorf("got %v", at)
+		}
+	})
+}
+
+// A routine question that has become urgent does not wait for its turn.
+func TestUrgentQuestion(t *testing.T) {
+	inLine(t, func(l *budgetLine) {
+		l.calls(10, true)
+		q := newQuestion(true)
+		done := make(chan error)
+		go func() { done <- l.wait(l.ctx, true, q.hurry) }()
+		synctest.Wait()
+		before := time.Now()
+		q.urge()
+		q.urge()
+		if err := <-done; err != nil || time.Since(before) > 0 {
+			l.t.Errorf("got %v after %s", err, time.Since(before))
+		}
+	})
+}
+
+// Whoever leaves the line does not use up a turn.
+func TestWaitThatIsGivenUp(t *testing.T) {
+	inLine(t, func(l *budgetLine) {
+		l.failed(0)
+		l.calls(1, false)
+		ctx, cancel := context.WithCancel(l.ctx)
+		done := make(chan error)
+		for range 5 {
+			go func() { done <- l.wait(ctx, false, nil) }()
+		}
+		synctest.Wait()
+		cancel()
+		for range 5 {
+			if err := <-done; err == nil {
+				l.t.Error("a turn was given to somebody who had left")
+			}
+		}
+		l.took(l.calls(1, false), 0, 100*time.Millisecond)
+	})
+}
+
+// A stop ends everything, also while the provider wants to be left alone for long.
+func TestStopDuringAPause(t *testing.T) {
+	inLine(t, func(l *budgetLine) {
+		l.failed(time.Hour)
+		ctx, cancel := context.WithTimeout(l.ctx, time.Second)
+		defer cancel()
+		if err := l.wait(ctx, false, nil); err == nil {
+			l.t.Error("a turn was given in the pause")
+		}
+	})
+}
+
+func TestGroupsHaveBudgetsOfTheirOwn(t *testing.T) {
+	inLine(t, func(l *budgetLine) {
+		l.failed(time.Hour)
+		if l.budgets.of("group") != l.budget {
+			t.Error("the group has another budget now")
+		}
+		l.budget = l.budgets.of("another")
+		l.took(l.calls(5, false), 0, 0)
+	})
+}
