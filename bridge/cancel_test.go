@@ -139,3 +139,104 @@ func TestLostAnswerToACancel(t *testing.T) {
 		b.await("a", "initialized", "cancelled")
 	})
 }
+
+func TestCancelFails(t *testing.T) {
+	t.Parallel()
+	b := setup(t, options{simulator: simulator.Options{Manual: true}})
+	b.run(short)
+	b.cancel(terminal1, "nobody").failed(schema.NotFound)
+	b.start(order("a", terminal1))
+	b.await("a", "initialized")
+	b.cancel(terminal2, "a").failed(schema.NotFound)
+	for _, tt := range []struct {
+		name  string
+		fault simulator.Fault
+		code  schema.Code
+		http  int
+	}{
+		{"refused", simulator.Fault{Name: simulator.FaultFailAPI, Status: 400, ErrorCode: 1001, ErrorInfo: "No"}, schema.ProviderRejected, 400},
+		{"key refused", simulator.Fault{Name: simulator.FaultFailAPI, Status: 401, ErrorCode: 1032, ErrorInfo: "No"}, schema.ProviderError, 401},
+		{"limited", simulator.Fault{Name: simulator.FaultFailAPI, Status: 429, RetryAfter: "0.1"}, schema.ProviderUnavailable, 429},
+		{"fails", simulator.Fault{Name: simulator.FaultFailAPI, Status: 503}, schema.OutcomeUnknown, 503},
+		{"redirects", simulator.Fault{Name: simulator.FaultRedirect}, schema.ProviderError, 307},
+	} {
+		tt.fault.Operation, tt.fault.Order = simulator.OpCancel, "a"
+		if _, err := b.sim.SetFault(tt.fault); err != nil {
+			t.Fatal(err)
+		}
+		e := b.cancel(terminal1, "a").failed(tt.code)
+		if e.Provider == nil || e.Provider.HTTPStatus != tt.http {
+			t.Errorf("%s: got %+v, want HTTP status %d", tt.name, e.Provider, tt.http)
+		}
+	}
+	b.await("a", "initialized")
+	b.act(terminal1, simulator.ActApprove)
+	b.await("a", "initialized", "completed")
+}
+
+// A cancel that comes while the order is being created waits for it.
+func TestCancelDuringCreate(t *testing.T) {
+	t.Parallel()
+	asked := make(chan struct{})
+	release := make(chan struct{})
+	p := &provider{}
+	p.create = func(w http.ResponseWriter, r *http.Request, order fields) {
+		close(asked)
+		<-release
+		p.make(order)
+		created(w, r, order)
+	}
+	p.cancel = func(w http.ResponseWriter, r *http.Request, id string) {
+		p.become("cancelled")
+		yes(w, fields{"order_id": id, "status": "cancelled"})
+	}
+	b := setup(t, options{provider: p})
+	b.run(patient)
+	started, cancelled := make(chan reply, 1), make(chan reply, 1)
+	go func() {
+		r, _ := b.try("pos.payment.start", order("a", terminal1))
+		started <- r
+	}()
+	<-asked
+	go func() {
+		r, _ := b.try("pos.payment.cancel", fields{"order_id": "a", "terminal_id": terminal1})
+		cancelled <- r
+	}()
+	if got := b.getOrder(terminal1, "a"); got.Status != "created" || !got.Active {
+		t.Errorf("get: got %+v", got)
+	}
+	close(release)
+	if got := (<-started).started(); !got.Created {
+		t.Errorf("start: got %+v", got)
+	}
+	r := <-cancelled
+	r.t = t
+	if got := into[schema.CancelReply](r, "cancel-reply"); got.Status != "cancelled" {
+		t.Errorf("cancel: got %+v", got)
+	}
+	b.wait(func() string { return "cancelled" }, func() bool {
+		events := b.eventsOf("a")
+		return len(events) > 0 && events[len(events)-1].Status == "cancelled"
+	})
+}
+
+// A cancel that cannot have left is answered as such, although asking for the order
+// does not tell anything either.
+func TestCancelThatCannotBeSent(t *testing.T) {
+	t.Parallel()
+	p := &provider{}
+	b := setup(t, options{provider: p})
+	server := newServer(t, p)
+	b.apiURL = server.URL + "/v1/json"
+	b.run()
+	b.start(order("a", terminal1))
+	b.await("a", "initialized")
+	server.CloseClientConnections()
+	server.Close()
+	if e := b.cancel(terminal1, "a").failed(schema.ProviderUnavailable); e.Provider != nil {
+		t.Errorf("got %+v, though the provider said nothing", e.Provider)
+	}
+	if n := p.called("cancel"); n != 0 {
+		t.Errorf("%d cancels", n)
+	}
+}

@@ -266,3 +266,27 @@ func TestConsoleDoesNotHoldUpTheEnd(t *testing.T) {
 		t.Errorf("the end took %s", took)
 	}
 }
+
+// A lost stream, and what was asked meanwhile, are in the course; the console says
+// that NATS is away, and is there all the same.
+func TestConsoleShowsTrouble(t *testing.T) {
+	t.Parallel()
+	b := setup(t, options{simulator: simulator.Options{Manual: true}})
+	b.miss()
+	r := b.run(short)
+	s := r.look()
+	b.start(order("a", terminal1, fields{"custom_info": fields{"custom_2": "fault:drop_stream:after=1"}}))
+	b.act(terminal1, simulator.ActTap)
+	b.await("a", "initialized")
+	eventually(t, "the course tells of the lost stream and of asking", func() bool {
+		words, _ := wordsOf(r.course(terminal1, "a"))
+		all := strings.Join(words, "\n")
+		return strings.Contains(all, "connecting again") && strings.Contains(all, "Asked the provider: initialized")
+	})
+	b.nats.Shutdown()
+	s.until("NATS is away", func() bool { return s.overview.Problem != "" && s.overview.Health[0].State == console.Bad })
+	if err := b.nats.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	s.until("NATS is back", func() bool { return s.overview.Problem == "" && s.overview.Health[0].State == console.Good })
+}

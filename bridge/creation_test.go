@@ -10,7 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/micro"
 	"github.com/posbridge/bridge/bridge"
+	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/simulator"
 	"github.com/posbridge/bridge/schema"
 )
@@ -242,4 +244,298 @@ func TestSecretAsAnID(t *testing.T) {
 			t.Errorf("%q is shown: %s", secret, shown[max(0, at-200):at+len(secret)])
 		}
 	}
+}
+
+// An order that the provider knows from elsewhere is refused, and the terminal
+// free again.
+func TestUsedOrderIsFromElsewhere(t *testing.T) {
+	t.Parallel()
+	p := &provider{create: func(w http.ResponseWriter, r *http.Request, order fields) {
+		refuse(w, http.StatusBadRequest, 1006, "Invalid order ID: already used")
+	}}
+	p.make(fields{"order_id": "a", "amount": 5, "currency": "EUR"})
+	b := setup(t, options{provider: p})
+	b.run()
+	e := b.do("pos.payment.start", order("a", terminal1)).failed(schema.ProviderRejected)
+	if want := (schema.ProviderAnswer{HTTPStatus: 400, ErrorCode: 1006, ErrorInfo: "Invalid order ID: already used"}); e.Provider == nil || *e.Provider != want {
+		t.Errorf("got %+v, want %+v", e.Provider, want)
+	}
+	b.waitFree(terminal1)
+	if got := b.events("a"); len(got) > 0 {
+		t.Errorf("got %+v", got)
+	}
+	b.do("pos.payment.get", fields{"order_id": "a", "terminal_id": terminal1}).failed(schema.NotFound)
+}
+
+// The same after a lost answer: the order that is found is another one.
+func TestFoundOrderIsFromElsewhere(t *testing.T) {
+	t.Parallel()
+	p := &provider{create: func(w http.ResponseWriter, r *http.Request, order fields) { panic(http.ErrAbortHandler) }}
+	p.make(fields{"order_id": "a", "amount": 5, "currency": "EUR"})
+	b := setup(t, options{provider: p})
+	b.run()
+	b.do("pos.payment.start", order("a", terminal1)).failed(schema.ProviderRejected)
+	b.waitFree(terminal1)
+	if got := b.events("a"); len(got) > 0 {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// The provider wants us to wait, and says no more: it is certain that nothing was
+// created, and the same request works once the provider does.
+func TestProviderUnavailable(t *testing.T) {
+	t.Parallel()
+	var well atomic.Bool
+	p := &provider{}
+	p.create = func(w http.ResponseWriter, r *http.Request, order fields) {
+		if well.Load() {
+			p.make(order)
+			created(w, r, order)
+			return
+		}
+		w.Header().Set("Retry-After", "0.4") // the third try would come too late
+		refuse(w, http.StatusTooManyRequests, 1000, "Sorry")
+	}
+	b := setup(t, options{provider: p})
+	b.run(func(c *bridge.Config) { c.Timing.StartDeadline = time.Second })
+	e := b.do("pos.payment.start", order("a", terminal1)).failed(schema.ProviderUnavailable)
+	if want := (schema.ProviderAnswer{HTTPStatus: 429, ErrorCode: 1000, ErrorInfo: "Sorry"}); e.Provider == nil || *e.Provider != want {
+		t.Errorf("got %+v, want %+v", e.Provider, want)
+	}
+	tried := p.called("create")
+	if tried < 2 {
+		t.Errorf("tried %d times only", tried)
+	}
+	b.waitFree(terminal1)
+	if got := b.events("a"); len(got) > 0 {
+		t.Errorf("statuses came: %+v", got)
+	}
+	well.Store(true)
+	if got := b.start(order("a", terminal1)); !got.Created {
+		t.Errorf("got %+v", got)
+	}
+	if got := p.called("create"); got != tried+1 {
+		t.Errorf("%d creates after the deadline", got-tried)
+	}
+}
+
+// Many starts of one order that the provider refuses are answered together: the
+// refused session is not queued again for each of them.
+func TestWaitingStartsShareARefusal(t *testing.T) {
+	t.Parallel()
+	gate := make(chan struct{})
+	p := &provider{create: func(w http.ResponseWriter, _ *http.Request, _ fields) {
+		<-gate
+		refuse(w, http.StatusBadRequest, 1001, "No")
+	}}
+	b := setup(t, options{provider: p})
+	r := b.run(func(c *bridge.Config) { c.Timing.RequestTimeout = patience })
+	const starts = 6
+	answers := make(chan reply, starts)
+	for range starts {
+		go func() {
+			answer, _ := b.try("pos.payment.start", order("a", terminal1))
+			answers <- answer
+		}()
+	}
+	r.waitMetric("pos_bridge_sessions_active", "1")
+	eventually(t, "all have arrived, and the order is asked for", func() bool {
+		var stats micro.Stats
+		ask(b, "$SRV.STATS.pos-bridge", &stats)
+		arrived := 0
+		for _, e := range stats.Endpoints {
+			arrived += e.NumRequests
+		}
+		return arrived == starts && p.called("create") == 1
+	})
+	close(gate)
+	for range starts {
+		answer := <-answers
+		answer.t = t
+		answer.failed(schema.ProviderRejected)
+	}
+	b.waitFree(terminal1)
+	info, err := b.js.Stream(b.ctx, "POS_SESSIONS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	state := info.CachedInfo().State
+	if queued := state.LastSeq - info.CachedInfo().Config.FirstSeq + 1; queued != 1 {
+		t.Errorf("%d sessions were queued one after the other, want one", queued)
+	}
+}
+
+// The provider says when to come back. A later time than the start deadline is no
+// use: the answer comes at once if nothing can have been created, and a 5xx does not
+// say that.
+func TestRetryAfter(t *testing.T) {
+	t.Parallel()
+	for status, late := range map[int]schema.Code{429: schema.ProviderUnavailable, 503: schema.OutcomeUnknown} {
+		t.Run(http.StatusText(status), func(t *testing.T) {
+			t.Parallel()
+			var first atomic.Int64
+			p := &provider{}
+			p.create = func(w http.ResponseWriter, r *http.Request, order fields) {
+				if order["order_id"] == "late" {
+					w.Header().Set("Retry-After", "6")
+					refuse(w, status, 1000, "Later")
+					return
+				}
+				if first.CompareAndSwap(0, time.Now().UnixNano()) {
+					w.Header().Set("Retry-After", "0.3")
+					refuse(w, status, 1000, "Later")
+					return
+				}
+				if took := time.Since(time.Unix(0, first.Load())); took < 300*time.Millisecond {
+					t.Errorf("tried again after %s", took)
+				}
+				p.make(order)
+				created(w, r, order)
+			}
+			b := setup(t, options{provider: p})
+			b.run(func(c *bridge.Config) { c.Timing.StartDeadline = 2 * time.Second })
+			if got := b.start(order("a", terminal1)); !got.Created {
+				t.Errorf("got %+v", got)
+			}
+			e := b.do("pos.payment.start", order("late", terminal2)).failed(late)
+			if want := (schema.ProviderAnswer{HTTPStatus: status, ErrorCode: 1000, ErrorInfo: "Later"}); e.Provider == nil || *e.Provider != want {
+				t.Errorf("got %+v, want %+v", e.Provider, want)
+			}
+		})
+	}
+}
+
+// The answer is lost, and asking does not tell either: the session is followed, and
+// its statuses tell what became of it. That nothing was created is certain more than
+// a minute later only; the bridge does not guess before that.
+func TestOutcomeUnknown(t *testing.T) {
+	t.Parallel()
+	for name, exists := range map[string]bool{"order exists": true, "order does not exist": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var blind atomic.Bool
+			blind.Store(true)
+			p := &provider{}
+			p.create = func(w http.ResponseWriter, r *http.Request, order fields) {
+				if exists {
+					p.make(order)
+				}
+				panic(http.ErrAbortHandler)
+			}
+			p.get = func(w http.ResponseWriter, r *http.Request, id string) {
+				if blind.Load() {
+					refuse(w, http.StatusInternalServerError, 1000, "Sorry")
+					return
+				}
+				p.state(w, id)
+			}
+			b := setup(t, options{provider: p})
+			b.run(short, func(c *bridge.Config) {
+				if !exists {
+					c.Timing.SessionTimeout = 2 * time.Second
+				}
+			})
+			request := order("a", terminal1)
+			b.do("pos.payment.start", request).failed(schema.OutcomeUnknown)
+			if got := b.getOrder(terminal1, "a"); got.Status != "created" || !got.Active {
+				t.Errorf("get: got %+v, want it followed", got)
+			}
+			b.do("pos.payment.start", order("b", terminal1)).failed(schema.TerminalBusy)
+			blind.Store(false)
+			if !exists {
+				events := b.await("a", "unresolved")
+				if e := events[0]; e.Source != schema.SourceBridge || !e.Final || e.SessionID != "" {
+					t.Errorf("got %+v", e)
+				}
+				b.waitFree(terminal1)
+				return
+			}
+			b.await("a", "initialized")
+			if got := b.start(request); got.Created || got.Status != "initialized" {
+				t.Errorf("the same request again: got %+v", got)
+			}
+			p.become("completed")
+			b.await("a", "initialized", "completed")
+			b.waitFree(terminal1)
+			if p.called("create") != 1 {
+				t.Errorf("%d creates", p.called("create"))
+			}
+		})
+	}
+}
+
+// A session that comes to a replica too late is dropped: no terminal rings for a
+// till that has left. A till that was told that the outcome is unknown learns it.
+func TestStartIsDroppedAfterItsDeadline(t *testing.T) {
+	t.Parallel()
+	p := &provider{}
+	b := setup(t, options{provider: p})
+	b.run().drain() // has made the objects
+	queue := b.connectBus()
+	inbox := b.nc.NewInbox()
+	answers, err := b.nc.SubscribeSync(inbox)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = queue.Enqueue(b.ctx, bus.Session{
+		V: bus.Version, Request: schema.StartRequest{OrderID: "a", TerminalID: terminal1, Amount: 1, Currency: "EUR", Description: "a"},
+		Hash: "h", Nonce: "n", Reply: inbox, Deadline: time.Now().Add(-time.Second),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.run()
+	msg, err := answers.NextMsgWithContext(b.ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reply{t, msg.Data, msg.Header}.failed(schema.OutcomeUnknown)
+	if e := b.await("a", schema.StatusNotCreated)[0]; !e.Final || e.Source != schema.SourceBridge || e.Reason == "" {
+		t.Errorf("got %+v", e)
+	}
+	b.waitFree(terminal1)
+	if p.called("create") > 0 {
+		t.Error("the terminal rang")
+	}
+}
+
+// A replica dies while its create is on its way. The next one asks before it creates
+// anything: at most one order is made.
+func TestReplicaDiesWhileItCreates(t *testing.T) {
+	t.Parallel()
+	var down atomic.Bool
+	down.Store(true)
+	p := &provider{}
+	p.create = func(w http.ResponseWriter, r *http.Request, order fields) {
+		if down.Load() {
+			<-r.Context().Done()
+			return
+		}
+		if p.called("get") == 0 {
+			t.Error("the provider was not asked before the second create")
+		}
+		p.make(order)
+		created(w, r, order)
+	}
+	b := setup(t, options{provider: p})
+	first := b.run()
+	b.run()
+	answered := make(chan reply, 1)
+	go func() {
+		r, _ := b.try("pos.payment.start", order("a", terminal1))
+		answered <- r
+	}()
+	eventually(t, "the order is being created", func() bool { return p.called("create") > 0 })
+	down.Store(false)
+	first.kill()
+	got := <-answered
+	got.t = t
+	if got := got.started(); !got.Created {
+		t.Errorf("got %+v", got)
+	}
+	if p.called("create") != 2 {
+		t.Errorf("%d creates", p.called("create"))
+	}
+	p.become("completed")
+	b.wait(func() string { return "completed" }, func() bool { return last(b.eventsOf("a")) == "completed" })
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/posbridge/bridge/bridge"
 	"github.com/posbridge/bridge/internal/redact"
@@ -226,4 +227,80 @@ func (l *line) mend() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.broken = false
+}
+
+// A drained replica hands its sessions over at once; nothing is lost or doubled.
+func TestDrainHandsSessionsOver(t *testing.T) {
+	t.Parallel()
+	b := setup(t, options{simulator: simulator.Options{Manual: true}})
+	first := b.run(func(c *bridge.Config) { c.Timing.ReplicaTTL = time.Minute })
+	for i := range 4 {
+		b.start(order(fmt.Sprintf("o-%d", i), fmt.Sprintf("SIM0000%d", i+1)))
+		b.await(fmt.Sprintf("o-%d", i), "initialized")
+	}
+	second := b.run(func(c *bridge.Config) { c.Timing.ReplicaTTL = time.Minute })
+	began := time.Now()
+	first.drain()
+	if first.err != nil {
+		t.Errorf("Run returned %v", first.err)
+	}
+	if took := time.Since(began); took > 4*time.Second {
+		t.Errorf("the drain took %s", took)
+	}
+	second.waitMetric("pos_bridge_sessions_active", "4")
+	second.waitMetric("pos_bridge_failovers_total", "0") // handed over, not lost
+	for i := range 4 {
+		if got := b.getOrder(fmt.Sprintf("SIM0000%d", i+1), fmt.Sprintf("o-%d", i)); got.Replica != second.id || !got.Active {
+			t.Errorf("got %+v, want it followed by %s", got, second.id)
+		}
+		b.act(fmt.Sprintf("SIM0000%d", i+1), simulator.ActDecline, simulator.ActApprove)
+	}
+	for i := range 4 {
+		id := fmt.Sprintf("o-%d", i)
+		b.wait(func() string { return "completed" }, func() bool { return last(b.eventsOf(id)) == "completed" })
+		b.await(id, "initialized", "declined", "initialized", "completed")
+		b.waitFree(fmt.Sprintf("SIM0000%d", i+1))
+	}
+}
+
+// A replica is cut off from NATS while its create is on its way; another one takes
+// the session over and finds nothing at the provider. The order that the first one
+// then learns of is kept, and followed: nobody said that it does not exist.
+func TestOrderMadeAfterATakeover(t *testing.T) {
+	t.Parallel()
+	asked, release := make(chan struct{}), make(chan struct{})
+	p := &provider{}
+	p.create = func(w http.ResponseWriter, r *http.Request, order fields) {
+		close(asked)
+		<-release
+		p.make(order)
+		created(w, r, order)
+	}
+	b := setup(t, options{provider: p})
+	line := newLine(t, b.nats.Port())
+	late := func(c *bridge.Config) {
+		c.Timing.StartDeadline, c.Timing.RequestTimeout = 500*time.Millisecond, patience
+		c.Timing.ReconcileInterval = 200 * time.Millisecond
+	}
+	first := b.run(late, func(c *bridge.Config) { c.NATS.URL = redact.NewSecret("nats://" + line.addr) })
+	go func() { _, _ = b.try("pos.payment.start", order("a", terminal1)) }() // the answer is lost with the connection
+	<-asked
+	line.cut()
+	first.waitReady(http.StatusServiceUnavailable)
+	second := b.run(late)
+	second.waitMetric("pos_bridge_failovers_total", "1")
+	eventually(t, "the second asks", func() bool { return p.called("get") > 0 })
+	line.mend()
+	first.waitReady(http.StatusOK)
+	close(release)
+	b.await("a", "initialized")
+	p.become("completed")
+	b.await("a", "initialized", "completed")
+	b.waitFree(terminal1)
+	if n := p.called("create"); n != 1 {
+		t.Errorf("%d creates", n)
+	}
+	if n := p.called("cancel"); n != 0 {
+		t.Errorf("%d cancels", n)
+	}
 }

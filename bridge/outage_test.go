@@ -3,7 +3,9 @@ package bridge_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
+	"github.com/posbridge/bridge/bridge"
 	"github.com/posbridge/bridge/internal/simulator"
 	"github.com/posbridge/bridge/schema"
 )
@@ -98,5 +100,27 @@ func TestStartAcrossAnOutage(t *testing.T) {
 		if n := b.sim.Calls(id).Made; n != 1 {
 			t.Errorf("the order was made %d times", n)
 		}
+	}
+}
+
+// The open sessions are listed as soon as commands are served again.
+func TestListAfterAnOutage(t *testing.T) {
+	t.Parallel()
+	b := setup(t, options{simulator: simulator.Options{Manual: true}})
+	b.miss()
+	b.run(func(c *bridge.Config) { c.Timing.RequestTimeout = 3 * time.Second }) // less than two heartbeats of the watch
+	b.start(order("a", terminal1))
+	b.await("a", "initialized")
+	b.nats.Shutdown()
+	if err := b.nats.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	b.waitConnected()
+	eventually(t, "commands are served again", func() bool { // and a record is written
+		r, err := b.try("pos.payment.start", order("b", terminal2))
+		return err == nil && r.header.Get(schema.HeaderErrorCode) == ""
+	})
+	if got := b.list(); len(got) != 2 {
+		t.Errorf("list: %+v, want two sessions", got)
 	}
 }

@@ -356,3 +356,51 @@ func TestConcurrentStarts(t *testing.T) {
 		t.Errorf("the provider was asked %d times to create the order", got)
 	}
 }
+
+func TestScopedSubjects(t *testing.T) {
+	t.Parallel()
+	b := setup(t, options{simulator: simulator.Options{Manual: true}})
+	b.run()
+	got := b.do("pos.SIM00001.payment.start", fields{"order_id": "a", "amount": 1000, "currency": "EUR"}).started()
+	if got.TerminalID != terminal1 || !got.Created {
+		t.Errorf("start: got %+v", got)
+	}
+	if got := into[schema.Session](b.do("pos.SIM00001.payment.get", fields{"order_id": "a"}), "session"); got.TerminalID != terminal1 {
+		t.Errorf("get: got %+v", got)
+	}
+	for _, command := range []string{"start", "cancel", "get", "receipt"} {
+		body := fields{"order_id": "a", "terminal_id": terminal2}
+		if command == "start" {
+			body = order("a", terminal2)
+		}
+		if e := b.do("pos.SIM00001.payment."+command, body).failed(schema.InvalidRequest); !strings.Contains(e.Message, "terminal_id") {
+			t.Errorf("%s: the message does not name the field: %q", command, e.Message)
+		}
+		delete(body, "terminal_id")
+		for _, bad := range []string{"SIM%01", "ж", strings.Repeat("x", 37), "a,b"} {
+			b.do("pos."+bad+".payment."+command, body).failed(schema.InvalidRequest)
+		}
+	}
+	if got := into[schema.CancelReply](b.do("pos.SIM00001.payment.cancel", fields{"order_id": "a"}), "cancel-reply"); got.Status != "cancelled" {
+		t.Errorf("cancel: got %+v", got)
+	}
+	if _, err := b.try("pos.SIM00001.payment.list", fields{}); !errors.Is(err, nats.ErrNoResponders) {
+		t.Errorf("list of a terminal: got %v, want nobody there", err)
+	}
+}
+
+// An order id that is used on another terminal is the provider's to refuse.
+func TestOrderOfAnotherTerminal(t *testing.T) {
+	t.Parallel()
+	b := setup(t, options{simulator: simulator.Options{Manual: true}})
+	b.run()
+	b.start(order("a", terminal1))
+	e := b.do("pos.payment.start", order("a", terminal2)).failed(schema.ProviderRejected)
+	if e.Provider == nil || e.Provider.ErrorCode != 1006 {
+		t.Errorf("got %+v", e)
+	}
+	b.waitFree(terminal2)
+	b.await("a", "initialized")
+	b.act(terminal1, simulator.ActCancel)
+	b.await("a", "initialized", "cancelled")
+}

@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/posbridge/bridge/bridge"
+	"github.com/posbridge/bridge/internal/simulator"
 	"github.com/posbridge/bridge/schema"
 )
 
@@ -252,5 +254,113 @@ func TestInvalidEventsAreBounded(t *testing.T) {
 	}
 	if n := len(b.awaitInvalid(0)); n != 100 {
 		t.Errorf("%d invalid events, want 100", n)
+	}
+}
+
+// Whatever befalls the stream, the payment's statuses come, once and in order,
+// and the terminal is free in the end.
+func TestOddStreams(t *testing.T) {
+	t.Parallel()
+	all := []string{"initialized", "completed"}
+	for _, tt := range []struct {
+		faults string
+		// gap is true when the first status may be gone before anybody asks.
+		gap bool
+		// invalid events that are published.
+		invalid int
+	}{
+		{faults: "drop_stream:after=1"},
+		{faults: "drop_stream:after=1,clean"},
+		{faults: "drop_stream:count=5", gap: true},
+		{faults: "refuse_stream:status=500,count=3", gap: true},
+		{faults: "refuse_stream:status=503,retry_after=0.1,count=2", gap: true},
+		{faults: "refuse_stream:status=404,count=-1", gap: true},
+		{faults: "refuse_stream:status=401,count=-1", gap: true},
+		{faults: "refuse_stream:status=204,count=-1", gap: true},
+		{faults: "hang_stream:count=-1", gap: true},
+		{faults: "silent_stream:count=-1", gap: true},
+		{faults: "silent_stream:after=1"},
+		{faults: "lose_events", gap: true},
+		{faults: "lose_events:after=1"},
+		{faults: "lose_events:count=-1", gap: true},
+		{faults: "duplicate_events:count=-1"},
+		{faults: "out_of_order_events", gap: true},
+		{faults: "joined_events"},
+		{faults: "other_order_event:count=-1"},
+		{faults: "other_event_type:count=-1"},
+		{faults: "garbage_event", invalid: 1},
+		{faults: "garbage_event:data={}", invalid: 1},
+		{faults: "huge_event", gap: true, invalid: 1},
+		{faults: "huge_event:after=1", invalid: 1},
+		{faults: "unterminated_event"},
+		{faults: "expired_token", gap: true},
+		{faults: "expired_token:delay=50ms drop_stream:after=1", gap: true},
+		{faults: "stale_get:count=3"},
+		{faults: "slow_api:operation=get,delay=100ms,count=3"},
+		{faults: "fail_api:operation=get,status=500,count=3"},
+		{faults: "fail_api:operation=get,status=429,retry_after=0.1,count=2"},
+		{faults: "lose_answer:operation=get,mode=html,count=2"},
+		{faults: "lose_answer:operation=get,mode=endless"},
+		{faults: "redirect:operation=stream,count=-1", gap: true},
+		{faults: "redirect:operation=get,count=2"},
+		{faults: "eager_terminal", gap: true},
+		{faults: "eager_terminal refuse_stream:count=2", gap: true},
+		{faults: "odd_framing:mode=cr"},
+		{faults: "odd_framing:mode=crlf"},
+		{faults: "odd_framing:mode=bom"},
+		{faults: "odd_framing:mode=comments"},
+		{faults: "odd_framing:mode=id"},
+		{faults: "odd_framing:mode=retry"},
+		{faults: "odd_framing:mode=multiline"},
+		{faults: "odd_framing:mode=nospace"},
+		{faults: "odd_framing:mode=dribble"},
+		{faults: "odd_framing:mode=mixed"},
+	} {
+		t.Run(tt.faults, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, options{simulator: simulator.Options{StreamGrace: 100 * time.Millisecond, Heartbeat: 20 * time.Millisecond}})
+			r := b.run(func(c *bridge.Config) {
+				c.Timing.ReconcileInterval, c.Timing.RequestTimeout = 150*time.Millisecond, 500*time.Millisecond
+				if strings.HasPrefix(tt.faults, "silent_stream") {
+					c.Timing.IdleTimeout = 300 * time.Millisecond
+				}
+			})
+			if got := b.start(order("a", terminal1, scenario(simulator.Approve, strings.Split(tt.faults, " ")...))); !got.Created {
+				t.Errorf("got %+v", got)
+			}
+			b.wait(func() string { return "completed" }, func() bool {
+				return slices.Contains(namesOf(b.eventsOf("a")), "completed")
+			})
+			b.waitFree(terminal1)
+			eventually(t, "the session is at rest", func() bool { return r.metric("pos_bridge_sessions_active") == "0" })
+			got := namesOf(b.events("a"))
+			if !slices.Equal(got, all) && (!tt.gap || !slices.Equal(got, all[1:])) {
+				t.Errorf("got %q, want %q", got, all)
+			}
+			if calls := b.sim.Calls("a"); calls.Made != 1 || calls.Create != 1 {
+				t.Errorf("got %+v", calls)
+			}
+			for _, e := range b.awaitInvalid(tt.invalid) {
+				if e.OrderID != "a" || e.TerminalID != terminal1 || e.Reason == "" || e.ObservedAt.IsZero() {
+					t.Errorf("got %+v", e)
+				}
+			}
+			if n := len(b.awaitInvalid(0)); n != tt.invalid {
+				t.Errorf("%d invalid events, want %d", n, tt.invalid)
+			}
+			if n := b.sim.Trapped(); n > 0 {
+				t.Errorf("a redirect was followed %d times", n)
+			}
+			for _, secret := range append(simulator.CardData(), apiKey, "eyJ") {
+				if strings.Contains(r.logs.String(), secret) {
+					t.Errorf("%q is in the log:\n%s", secret, r.logs)
+				}
+				for _, e := range b.awaitInvalid(0) {
+					if strings.Contains(e.Data, secret) {
+						t.Errorf("%q is in %+v", secret, e)
+					}
+				}
+			}
+		})
 	}
 }
