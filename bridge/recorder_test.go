@@ -36,6 +36,8 @@ type recorder struct {
 	// missed is set when the subscriber was cut off for a while: then it need
 	// not have seen all that is stored.
 	missed bool
+	// forgotten is set when the stream no longer has all that was stored.
+	forgotten bool
 }
 
 // seen is a status event as it came, and its place in the stream.
@@ -170,6 +172,13 @@ func (r *recorder) miss() {
 	r.missed = true
 }
 
+// forget says that the stream will not have all that was stored.
+func (r *recorder) forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.forgotten = true
+}
+
 // last is the last status of events.
 func last(events []schema.StatusEvent) string {
 	if len(events) == 0 {
@@ -232,6 +241,12 @@ func (b *bundle) awaitFinal(terminal, order string) {
 // checkJournal holds what is stored to the contract's rules for status events,
 // and what was seen to what is stored.
 func (b *bundle) checkJournal() {
+	b.recorder.mu.Lock()
+	forgotten := b.forgotten
+	b.recorder.mu.Unlock()
+	if forgotten {
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	stream, err := b.js.Stream(ctx, b.space.StatusStream())

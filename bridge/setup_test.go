@@ -19,6 +19,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/posbridge/bridge/bridge"
+	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/natsserver"
 	"github.com/posbridge/bridge/internal/natsserver/natstest"
 	"github.com/posbridge/bridge/internal/redact"
@@ -350,6 +351,22 @@ func scenario(name simulator.Scenario, faults ...string) fields {
 func (b *bundle) start(body fields) schema.StartReply {
 	b.t.Helper()
 	return b.do(b.space.Command(subjects.Start), body).started()
+}
+
+// connectBus opens a connection like a replica's own.
+func (b *bundle) connectBus() *bus.Bus {
+	b.t.Helper()
+	connected := make(chan struct{}, 1)
+	c, err := bus.Connect(bus.Options{
+		URLs: b.natsURL, Name: b.t.Name(), Space: b.space, Replicas: 1, StatusMaxAge: 3 * time.Hour, ClaimTTL: 2 * time.Hour, ReplicaTTL: 2 * time.Second,
+		Events: bus.ConnectionEvents{Connected: func(string) { connected <- struct{}{} }},
+	})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() { c.Close(context.Background()) })
+	<-connected
+	return c
 }
 
 // waitConnected waits until the test's own connection is back.
