@@ -79,6 +79,7 @@ func TestBadValuesFail(t *testing.T) {
 		"a setting in extraEnv":  {set("extraEnv", []any{map[string]any{"name": "BRIDGE_DRAIN_TIMEOUT", "value": "60s"}}), "BRIDGE_DRAIN_TIMEOUT has a value of its own"},
 		"aftercare that is none": {set("config.aftercare", "15s"), "aftercare"},
 		"webhook of http":        {set("webhook.url", "http://till.example.com"), "url"},
+		"ingress to nowhere":     {merge(set("webhook.enabled", true), set("webhook.ingress.enabled", true)), "webhook.ingress needs webhook.url"},
 		"webhook at the console": {merge(set("webhook.enabled", true), set("webhook.port", 8080)), "the port of the console"},
 		"no key":                 {set("provider.apiKey.secretName", ""), "no key for the provider"},
 		"min above max":          {merge(set("autoscaling.enabled", true), set("autoscaling.minReplicas", 20)), "greater than"},
