@@ -68,7 +68,11 @@ func (t *turn) busy() bool {
 // again. ask is set when one of them may have been missed.
 func (t *turn) watch(ask bool) {
 	t.become(Watching{})
-	t.wake(TimerLife, t.p.Rules.SessionTimeout)
+	life := t.p.Rules.SessionTimeout
+	if n := len(t.p.Rules.Aftercare); n > 0 {
+		life += t.p.Rules.Aftercare[n-1]
+	}
+	t.wake(TimerLife, life)
 	t.nextRound()
 	if ask {
 		t.askNow()

@@ -1,0 +1,42 @@
+package payment
+
+import (
+	"slices"
+	"testing"
+	"time"
+)
+
+// Aftercare may reach further than BRIDGE_SESSION_TIMEOUT: every time of it counts.
+func TestLongAftercare(t *testing.T) {
+	t.Parallel()
+	ended := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	rules := &Rules{Self: "me", SessionTimeout: 30 * time.Minute, RequestTimeout: 10 * time.Second, Aftercare: []time.Duration{time.Minute, time.Hour, 12 * time.Hour}}
+	p := Payment{
+		Rules: rules, Phase: Settling{Over: true}, Place: Place{Gone: true},
+		State: State{Status: "cancelled", Sequence: 1, Final: true, EndedAt: ended},
+	}
+	var asked []time.Duration
+	at, input := ended.Add(3*time.Second), Event(Tick{})
+	for PhaseOf(p) != "left" {
+		var effects []Effect
+		p, effects = Step(p, Input{At: at, Event: input})
+		input = Tick{}
+		for _, e := range effects {
+			if _, asks := e.(Ask); asks {
+				asked = append(asked, at.Sub(ended))
+				input = Answered{Exists: true, Status: "cancelled", SentAt: at}
+			}
+		}
+		if _, ticks := input.(Tick); !ticks {
+			continue
+		}
+		due := p.Due()
+		if due.IsZero() {
+			break
+		}
+		at = due
+	}
+	if !slices.Equal(asked, rules.Aftercare) || PhaseOf(p) != "left" {
+		t.Errorf("asked after %v, now %s; want %v, left", asked, PhaseOf(p), rules.Aftercare)
+	}
+}
