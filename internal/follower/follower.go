@@ -16,9 +16,12 @@ const inboxSize = 1024
 
 // Follower follows the payments of one replica.
 type Follower struct {
-	opts   Options
-	inbox  chan func()
-	actors map[Ref]*actor
+	opts  Options
+	inbox chan func()
+	// outcomes are those of effects. They go before the inbox: what a payment waits
+	// for must not wait behind the events of others.
+	outcomes chan func()
+	actors   map[Ref]*actor
 	// active are the sessions that this replica keeps alive, with their start.
 	active map[*actor]time.Time
 	due    schedule
@@ -46,6 +49,7 @@ func New(o Options) *Follower {
 	f := &Follower{
 		opts:     o,
 		inbox:    make(chan func(), inboxSize),
+		outcomes: make(chan func(), inboxSize),
 		actors:   map[Ref]*actor{},
 		active:   map[*actor]time.Time{},
 		log:      logLane{OrderLog: o.Bus},
@@ -105,6 +109,9 @@ func (f *Follower) loop(ctx context.Context) {
 			timer.Reset(time.Hour)
 		}
 		select {
+		case do := <-f.outcomes:
+			do()
+			f.more()
 		case do := <-f.inbox:
 			do()
 			f.more()
@@ -121,6 +128,12 @@ func (f *Follower) loop(ctx context.Context) {
 // more takes what else is there, before the timers are looked at again.
 func (f *Follower) more() {
 	for range inboxSize {
+		select {
+		case do := <-f.outcomes:
+			do()
+			continue
+		default:
+		}
 		select {
 		case do := <-f.inbox:
 			do()
@@ -283,9 +296,13 @@ func (f *Follower) tick() {
 
 // back sends the outcome of an effect to its payment.
 func (f *Follower) back(a *actor, event payment.Event) {
-	f.post(func() {
+	do := func() {
 		if !a.over {
 			f.step(a, event)
 		}
-	})
+	}
+	select {
+	case f.outcomes <- do:
+	case <-f.work.Done():
+	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"github.com/cenkalti/backoff/v4"
+
 	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/payment"
 )
@@ -18,7 +20,7 @@ type logLane struct {
 // try whose answer was lost is unknown: the next one is refused if it was stored,
 // and the log tells.
 func (l *logLane) store(ctx context.Context, publish func(context.Context) (uint64, error)) payment.Event {
-	pause := retries(retryFirst, retryLast)
+	var pause *backoff.ExponentialBackOff // most messages are stored at once
 	for {
 		seq, err := publish(ctx)
 		switch {
@@ -31,6 +33,9 @@ func (l *logLane) store(ctx context.Context, publish func(context.Context) (uint
 			return nil
 		case !errors.Is(err, bus.ErrBusy):
 			l.writes.failed(err)
+		}
+		if pause == nil {
+			pause = retries(retryFirst, retryLast)
 		}
 		if !sleep(ctx, pause.NextBackOff()) {
 			return nil

@@ -81,7 +81,7 @@ func (t *turn) streamEvent(o Observation) {
 	}
 	held := p.Question.Held
 	p.Question.Held = nil
-	if held != nil && endsAnew(p.known(), o) && !schema.IsFinal(held.Status) {
+	if held != nil && schema.IsFinal(o.Status) && endsAnew(p.known(), o) && !schema.IsFinal(held.Status) {
 		p.Pending = push(p.Pending, *held) // from before the stream was open: nothing is open after the end
 	} else if held != nil && held.Status != o.Status {
 		t.askNow() // the answer was about something later, or earlier
@@ -100,6 +100,10 @@ func (t *turn) show(o Observation) {
 	p := t.p
 	if t.lacks(ruleOverlap) {
 		p.Stream.Connection.Live = true
+	}
+	if p.Stream.Connection.Live {
+		p.Pending = push(p.Pending, o)
+		return
 	}
 	var news []Observation
 	p.Stream.Connection, news = p.Stream.Connection.show(p.known(), o)

@@ -1,8 +1,6 @@
 package payment
 
 import (
-	"slices"
-
 	"github.com/posbridge/bridge/schema"
 )
 
@@ -84,8 +82,8 @@ func (t *turn) adopt(log Log) {
 	}
 }
 
-func seenOf(log Log) []Seen {
-	seen := make([]Seen, 0, len(log.Entries))
+func seenOf(log Log) *Trail {
+	var seen *Trail
 	for _, e := range log.Entries {
 		seen = withEntry(seen, e)
 	}
@@ -94,16 +92,16 @@ func seenOf(log Log) []Seen {
 
 // withEntry adds a stored status. One that only brings the charged amount is
 // nothing that a stream repeats.
-func withEntry(seen []Seen, e Entry) []Seen {
+func withEntry(seen *Trail, e Entry) *Trail {
 	if e.Event.Status == e.Event.PreviousStatus && e.Event.Status != "declined" {
 		return seen
 	}
-	return push(seen, Seen{e.Event.Status, e.Event.TransactionID, e.EventID})
+	return seen.with(Seen{e.Event.Status, e.Event.TransactionID, e.EventID})
 }
 
 // known are all statuses that are stored or will be, oldest first.
 func (p *Payment) known() []Seen {
-	known, s := slices.Clip(p.Ledger.Seen), p.State
+	known, s := p.Ledger.Seen.all(len(p.Pending)), p.State
 	for _, o := range p.Pending {
 		next, change := Fold(s, p.Session.Request.Amount, o)
 		if change != nil {

@@ -54,7 +54,7 @@ type Ledger struct {
 	// Ended are the nonces of sessions that ended without the order.
 	Ended []string
 	// Seen are the stored statuses, oldest first.
-	Seen []Seen
+	Seen *Trail
 	// Writing is the message in flight, nil when there is none.
 	Writing Write
 	// Disputed is set when it was refused and the log is being read.

@@ -42,7 +42,7 @@ func isStored(l Ledger, log Log, own bool) bool {
 			}
 		}
 	case invalidWrite:
-		return own && log.Last > l.Last && len(log.Entries) == len(l.Seen)
+		return own && log.Last > l.Last && len(log.Entries) == l.Seen.len()
 	}
 	return false
 }

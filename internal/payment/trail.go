@@ -1,0 +1,32 @@
+package payment
+
+import "slices"
+
+// Trail are the stored statuses of an order, the newest first. It is a list of
+// values that never change, so that adding one copies nothing. nil is empty.
+type Trail struct {
+	seen   Seen
+	before *Trail
+	length int
+}
+
+// with adds a status.
+func (t *Trail) with(s Seen) *Trail { return &Trail{seen: s, before: t, length: t.len() + 1} }
+
+// len counts the statuses.
+func (t *Trail) len() int {
+	if t == nil {
+		return 0
+	}
+	return t.length
+}
+
+// all are the statuses, oldest first, with room for more.
+func (t *Trail) all(more int) []Seen {
+	all := make([]Seen, 0, t.len()+more)
+	for ; t != nil; t = t.before {
+		all = append(all, t.seen)
+	}
+	slices.Reverse(all)
+	return all
+}
