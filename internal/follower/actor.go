@@ -29,7 +29,7 @@ type actor struct {
 	room  chan struct{}
 	taken int
 	// question is the one on its way to the provider, nil when there is none.
-	question *question
+	question *ticket
 	// index is the place in the schedule, -1 when the payment waits for nothing.
 	index int
 	due   time.Time
@@ -52,28 +52,6 @@ func newActor(work context.Context, ref Ref, p payment.Payment) *actor {
 func (a *actor) release() {
 	for held := len(a.payment.Pending) + len(a.payment.Stream.Connection.Run) + len(a.payment.Stream.Early); a.taken > held; a.taken-- {
 		<-a.room
-	}
-}
-
-// question is one question to the provider that is on its way. hurry is closed
-// once it may not wait like a routine one.
-type question struct {
-	hurry  chan struct{}
-	urgent bool
-}
-
-func newQuestion(routine bool) *question {
-	q := &question{hurry: make(chan struct{})}
-	if !routine {
-		q.urge()
-	}
-	return q
-}
-
-func (q *question) urge() {
-	if !q.urgent {
-		q.urgent = true
-		close(q.hurry)
 	}
 }
 

@@ -61,56 +61,77 @@ type budget struct {
 	granting bool
 }
 
-// ticket is a call that waits for its turn.
-type ticket struct{ turn chan struct{} }
-
-// wait waits for the turn of a call. hurry, if it closes, turns a routine call
-// into an ordinary one. It fails when ctx is over.
-func (b *budget) wait(ctx context.Context, routine bool, hurry <-chan struct{}) error {
-	for {
-		t := b.line(routine)
-		if t == nil {
-			return ctx.Err()
-		}
-		select {
-		case <-t.turn:
-			return ctx.Err()
-		case <-hurry:
-			b.leave(t)
-			routine, hurry = false, nil
-		case <-ctx.Done():
-			b.leave(t)
-			return ctx.Err()
-		}
-	}
+// ticket is a call that waits for its turn: run is called in a goroutine of its
+// own then, or else turn is closed.
+type ticket struct {
+	turn chan struct{}
+	run  func()
 }
 
-// line takes a place in the line, nil when the call need not wait.
-func (b *budget) line(routine bool) *ticket {
+// give gives the turn.
+func (t *ticket) give() {
+	if t.run != nil {
+		go t.run()
+		return
+	}
+	close(t.turn)
+}
+
+// wait waits for the turn of a call that is not routine. It fails when ctx is over.
+func (b *budget) wait(ctx context.Context) error {
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	now := time.Now()
-	free := !b.failing && b.recovering.IsZero() && !now.Before(b.pausedUntil)
-	if free && !routine {
-		return nil
+	if b.isFree() {
+		b.mu.Unlock()
+		return ctx.Err()
 	}
 	t := &ticket{turn: make(chan struct{})}
-	if free {
+	b.queue = append(b.queue, t)
+	b.startGranting()
+	b.mu.Unlock()
+	select {
+	case <-t.turn:
+	case <-ctx.Done():
+		b.leave(t)
+	}
+	return ctx.Err()
+}
+
+// later has run called when it is the turn of a routine call. Until then nothing
+// but the ticket waits.
+func (b *budget) later(run func()) *ticket {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	t := &ticket{run: run}
+	if b.isFree() {
 		b.routine = append(b.routine, t)
 	} else {
 		b.queue = append(b.queue, t)
 	}
+	b.startGranting()
+	return t
+}
+
+// isFree reports whether calls that are not routine need not wait. b.mu is held.
+func (b *budget) isFree() bool {
+	return !b.failing && b.recovering.IsZero() && !time.Now().Before(b.pausedUntil)
+}
+
+// startGranting makes sure that turns are handed out. b.mu is held.
+func (b *budget) startGranting() {
 	if !b.granting {
 		b.granting = true
 		b.budgets.wg.Go(b.grant)
 	}
-	return t
 }
 
-func (b *budget) leave(t *ticket) {
+// leave gives a place in the line up. It reports false when the turn has come
+// already.
+func (b *budget) leave(t *ticket) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	waiting := len(b.queue) + len(b.routine)
 	b.queue, b.routine = without(b.queue, t), without(b.routine, t)
+	return len(b.queue)+len(b.routine) < waiting
 }
 
 func without(list []*ticket, t *ticket) []*ticket {
@@ -145,7 +166,7 @@ func (b *budget) next() (pause time.Duration, more bool) {
 	}
 	if !b.failing && b.recovering.IsZero() { // nobody but routine questions has to wait
 		for _, t := range b.queue {
-			close(t.turn)
+			t.give()
 		}
 		b.queue = nil
 	}
@@ -154,10 +175,10 @@ func (b *budget) next() (pause time.Duration, more bool) {
 	for range turns {
 		switch {
 		case len(b.queue) > 0:
-			close(b.queue[0].turn)
+			b.queue[0].give()
 			b.queue = b.queue[1:]
 		case len(b.routine) > 0:
-			close(b.routine[0].turn)
+			b.routine[0].give()
 			b.routine = b.routine[1:]
 		default:
 			b.granting = false

@@ -37,7 +37,11 @@ func (l *budgetLine) calls(n int, routine bool) (at []time.Duration) {
 	var all sync.WaitGroup
 	for range n {
 		all.Go(func() {
-			if err := l.wait(l.ctx, routine, nil); err != nil {
+			if routine {
+				turn := make(chan struct{})
+				l.later(func() { close(turn) })
+				<-turn
+			} else if err := l.wait(l.ctx); err != nil {
 				l.t.Error(err)
 			}
 			mu.Lock()
@@ -126,20 +130,15 @@ func TestRetryAfterPausesTheGroup(t *testing.T) {
 	})
 }
 
-// A routine question that has become urgent does not wait for its turn.
+// A routine question that has become urgent leaves the line, once.
 func TestUrgentQuestion(t *testing.T) {
 	inLine(t, func(l *budgetLine) {
 		l.calls(10, true)
-		q := newQuestion(true)
-		done := make(chan error)
-		go func() { done <- l.wait(l.ctx, true, q.hurry) }()
-		synctest.Wait()
-		before := time.Now()
-		q.urge()
-		q.urge()
-		if err := <-done; err != nil || time.Since(before) > 0 {
-			l.t.Errorf("got %v after %s", err, time.Since(before))
+		q := l.later(func() { l.t.Error("the turn came all the same") })
+		if !l.leave(q) || l.leave(q) {
+			l.t.Error("the question was not in the line, or twice")
 		}
+		l.took(l.calls(1, true), time.Second, 1100*time.Millisecond)
 	})
 }
 
@@ -151,7 +150,7 @@ func TestWaitThatIsGivenUp(t *testing.T) {
 		ctx, cancel := context.WithCancel(l.ctx)
 		done := make(chan error)
 		for range 5 {
-			go func() { done <- l.wait(ctx, false, nil) }()
+			go func() { done <- l.wait(ctx) }()
 		}
 		synctest.Wait()
 		cancel()
@@ -170,7 +169,7 @@ func TestStopDuringAPause(t *testing.T) {
 		l.failed(time.Hour)
 		ctx, cancel := context.WithTimeout(l.ctx, time.Second)
 		defer cancel()
-		if err := l.wait(ctx, false, nil); err == nil {
+		if err := l.wait(ctx); err == nil {
 			l.t.Error("a turn was given in the pause")
 		}
 	})

@@ -100,22 +100,39 @@ func (f *Follower) beside(a *actor, do func()) {
 	})
 }
 
-// ask asks the provider for the order. If a question is on its way already, it
-// is made urgent.
+// ask asks the provider for the order. A routine question waits for its turn
+// without a goroutine; if another question is needed meanwhile, it is asked at once.
 func (f *Follower) ask(a *actor, s payment.Session, e payment.Ask) {
+	budget := f.provider.budgets.of(s.Group)
 	if a.question != nil {
-		if !e.Routine {
-			a.question.urge()
+		if !e.Routine && budget.leave(a.question) {
+			a.question = &ticket{}
+			f.question(a, s, e.After, false)
 		}
 		return
 	}
-	q := newQuestion(e.Routine)
-	a.question = q
+	if !e.Routine {
+		a.question = &ticket{}
+		f.question(a, s, e.After, false)
+		return
+	}
+	a.question = budget.later(func() { f.post(func() { f.question(a, s, 0, true) }) })
+}
+
+// question asks beside the loop.
+func (f *Follower) question(a *actor, s payment.Session, after time.Duration, granted bool) {
+	if a.over {
+		return
+	}
 	sealed := a.payment.Stream.Sealed
-	f.run(a, func(ctx context.Context) payment.Event {
-		answer := f.provider.ask(ctx, s, sealed, e, q.hurry)
-		f.post(func() { a.question = nil })
-		return answer
+	f.beside(a, func() {
+		answer := f.provider.ask(a.ctx, s, sealed, after, granted)
+		f.outcome(func() {
+			a.question = nil
+			if answer != nil && !a.over {
+				f.step(a, answer)
+			}
+		})
 	})
 }
 

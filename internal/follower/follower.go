@@ -216,6 +216,9 @@ func (f *Follower) begin(ref Ref, s payment.Session, place payment.Place) *actor
 func (f *Follower) forget(a *actor) {
 	a.end()
 	f.waiters.turnAway(a)
+	if a.question != nil {
+		f.provider.budgets.of(a.payment.Session.Group).leave(a.question)
+	}
 	f.count(a, false)
 	f.due.remove(a)
 	f.beats.remove(a)
@@ -296,11 +299,15 @@ func (f *Follower) tick() {
 
 // back sends the outcome of an effect to its payment.
 func (f *Follower) back(a *actor, event payment.Event) {
-	do := func() {
+	f.outcome(func() {
 		if !a.over {
 			f.step(a, event)
 		}
-	}
+	})
+}
+
+// outcome sends the outcome of an effect to the loop.
+func (f *Follower) outcome(do func()) {
 	select {
 	case f.outcomes <- do:
 	case <-f.work.Done():

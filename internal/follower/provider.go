@@ -90,14 +90,12 @@ func (l *providerLane) cancel(ctx context.Context, s payment.Session) payment.Ev
 }
 
 // ask asks the provider for the order until there is a definite answer; nil when
-// ctx is over first. hurry is closed when the question may not wait like a
-// routine one any more.
-func (l *providerLane) ask(ctx context.Context, s payment.Session, sealed []byte, e payment.Ask, hurry <-chan struct{}) payment.Event {
+// ctx is over first. granted is set when the turn of the first call has come.
+func (l *providerLane) ask(ctx context.Context, s payment.Session, sealed []byte, after time.Duration, granted bool) payment.Event {
 	pause := retries(l.rules.BackoffInitial, l.rules.BackoffMax)
 	budget := l.budgets.of(s.Group)
-	wait := e.After
-	for {
-		if !sleep(ctx, wait) || budget.wait(ctx, e.Routine, hurry) != nil {
+	for wait := after; ; granted = false {
+		if !sleep(ctx, wait) || !granted && budget.wait(ctx) != nil {
 			return nil
 		}
 		key, err := l.key(ctx, s)

@@ -43,7 +43,7 @@ func (r *streamReader) run(ctx context.Context, sealed []byte) {
 	}
 	budget := r.lane.budgets.of(r.session.Group)
 	for {
-		if budget.wait(ctx, false, nil) != nil {
+		if budget.wait(ctx) != nil {
 			return
 		}
 		err := r.connect(ctx, stream, budget)

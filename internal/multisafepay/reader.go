@@ -11,7 +11,7 @@ import (
 const settleAfter = 200 * time.Millisecond
 
 // chunkSize is how much is read of a body at a time.
-const chunkSize = 4 << 10
+const chunkSize = 1 << 10
 
 // streamReader lies between a stream's body and the parser of server-sent
 // events, and does what that parser cannot:
