@@ -1,0 +1,122 @@
+package bridge_test
+
+import (
+	"bufio"
+	"errors"
+	"net"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/posbridge/bridge/bridge"
+	"github.com/posbridge/bridge/internal/simulator"
+)
+
+// hooked is a configuration that takes notifications.
+func hooked(c *bridge.Config) { c.Webhook.Addr = "127.0.0.1:0" }
+
+// hookAddress is where a replica takes notifications.
+func hookAddress(t *testing.T, r *replica) string {
+	t.Helper()
+	found := regexp.MustCompile(`Taking notifications\s+\{"address": "([^"]+)"`).FindStringSubmatch(r.logs.String())
+	if found == nil {
+		t.Fatal("the replica takes no notifications")
+	}
+	return found[1]
+}
+
+// notify sends a notification that the provider has signed.
+func notify(t *testing.T, address, order string) int {
+	t.Helper()
+	body := `{"order_id":"` + order + `"}`
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+address+"/msp?transactionid="+order, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Auth", simulator.WebhookAuth(apiKey, "1764245000", []byte(body)))
+	answer, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	return answer.StatusCode
+}
+
+// A notification is answered when what has changed is on the bus. One about an
+// order that nobody knows is answered as well, and replays publish nothing.
+func TestNotification(t *testing.T) {
+	t.Parallel()
+	b := setup(t, options{simulator: simulator.Options{Manual: true}})
+	r := b.run(hooked)
+	address := hookAddress(t, r)
+	b.start(order("a", terminal1))
+	b.await("a", "initialized")
+	b.act(terminal1, simulator.ActApprove)
+	b.await("a", "initialized", "completed")
+	b.waitFree(terminal1)
+	b.act(terminal1, simulator.ActRefund)
+	for range 3 {
+		if got := notify(t, address, "a"); got != http.StatusOK {
+			t.Errorf("got %d", got)
+		}
+		b.await("a", "initialized", "completed", "refunded")
+	}
+	if got := notify(t, address, "stranger"); got != http.StatusOK {
+		t.Errorf("an unknown order: got %d", got)
+	}
+}
+
+// A sender that is slow is cut off; it holds nothing that others need.
+func TestSlowNotification(t *testing.T) {
+	t.Parallel()
+	b := setup(t, options{simulator: simulator.Options{Manual: true}})
+	address := hookAddress(t, b.run(hooked))
+	for _, text := range []string{
+		"POST / HTTP/1.1\r\nHost: x\r\nAuth:",
+		"POST / HTTP/1.1\r\nHost: x\r\nAuth: x\r\nContent-Length: 1000\r\n\r\n{",
+	} {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := conn.Write([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		if err := conn.SetReadDeadline(time.Now().Add(3 * patience)); err != nil {
+			t.Fatal(err)
+		}
+		if got := notify(t, address, "stranger"); got != http.StatusOK {
+			t.Errorf("another sender: got %d", got)
+		}
+		for in := bufio.NewReader(conn); err == nil; {
+			_, err = in.ReadString('\n')
+		}
+		if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
+			t.Errorf("the connection of %q is still open", text)
+		}
+	}
+}
+
+// An address that cannot be listened on is the configuration's fault.
+func TestNotificationAddressTaken(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	c, err := bridge.Defaults(apiKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.HTTP.Addr, c.Webhook.Addr = "127.0.0.1:0", taken.Addr().String()
+	_, err = bridge.New(c, bridge.Build{}, zap.NewNop())
+	if _, bad := errors.AsType[*bridge.ConfigError](err); !bad || !strings.Contains(err.Error(), "BRIDGE_WEBHOOK_ADDR") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("got %v", err)
+	}
+}
