@@ -383,8 +383,15 @@ func TestReceipt(t *testing.T) {
 	if payment := data["payment"].(map[string]any); payment["terminal_id"] != "SIM00001" || payment["last4"] != simulator.CardLast4 {
 		t.Errorf("payment: got %v", payment)
 	}
-	if order := data["order"].(map[string]any); order["amount"] != float64(1250) {
+	if order := data["order"].(map[string]any); order["amount"] != float64(1250) || order["amountrefunded"] != float64(0) {
 		t.Errorf("order: got %v", order)
+	}
+	if _, err := b.Act("SIM00001", simulator.ActRefund); err != nil {
+		t.Fatal(err)
+	}
+	_, got = b.do("GET", "/v1/json/pos/receipt/"+url.PathEscape("a/1")+demoKey, nil)
+	if order := got["data"].(map[string]any)["order"].(map[string]any); order["amountrefunded"] != float64(1250) {
+		t.Errorf("order after a refund: got %v", order)
 	}
 }
 

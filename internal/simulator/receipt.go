@@ -24,10 +24,14 @@ func (a api) receipt(o *order) answer {
 	if o.Charged > o.Create.Amount {
 		tip["employee"] = "Simulated employee"
 	}
+	var refunded int64
+	if o.Status == afterwards[ActRefund] {
+		refunded = o.amount()
+	}
 	return success(map[string]any{
 		"merchant": map[string]any{"name": "Simulated merchant", "address": "Simulated street 1"},
 		"order": map[string]any{
-			"amount": o.amount(), "amountrefunded": 0, "currency": o.Create.Currency,
+			"amount": o.amount(), "amountrefunded": refunded, "currency": o.Create.Currency,
 			"completed":      localTime(o.Completed),
 			"items":          map[string]any{"items": []any{}},
 			"tip":            tip,
