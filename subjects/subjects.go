@@ -279,9 +279,6 @@ func (s Space) StatusStream() string { return strings.ToUpper(s.flat()) + "_STAT
 // SessionStream is the work queue of open sessions, POS_SESSIONS by default.
 func (s Space) SessionStream() string { return strings.ToUpper(s.flat()) + "_SESSIONS" }
 
-// SessionBucket is the key-value bucket of open sessions, pos_sessions by default.
-func (s Space) SessionBucket() string { return s.flat() + "_sessions" }
-
 func (s Space) flat() string { return strings.ReplaceAll(s.prefix, ".", "_") }
 
 func isTokenByte(c byte) bool {

@@ -243,12 +243,10 @@ func TestSubjectsOfTheContract(t *testing.T) {
 		{s.AllSessions(), "pos.*.session"},
 		{s.StatusStream(), "POS_STATUS"},
 		{s.SessionStream(), "POS_SESSIONS"},
-		{s.SessionBucket(), "pos_sessions"},
 		{must(other.Of("T", "A", Status)), "shop.Till-1.T.A.status"},
 		{other.Command(Start), "shop.Till-1.payment.start"},
 		{other.StatusStream(), "SHOP_TILL-1_STATUS"},
 		{other.SessionStream(), "SHOP_TILL-1_SESSIONS"},
-		{other.SessionBucket(), "shop_Till-1_sessions"},
 	}
 	for _, tt := range tests {
 		if tt.got != tt.want {
