@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -83,13 +82,6 @@ func (a *Auditor) Heard(order string) []string {
 	return statusesOf(heard)
 }
 
-func statusesOf(messages []message) (statuses []string) {
-	for _, m := range messages {
-		statuses = append(statuses, m.event.Status)
-	}
-	return statuses
-}
-
 // WaitHeard waits until the last status heard of an order is the given one and
 // returns when it arrived.
 func (a *Auditor) WaitHeard(ctx context.Context, order, status string) (time.Time, error) {
@@ -128,13 +120,6 @@ func (a *Auditor) WaitStored(ctx context.Context, terminal, order, status string
 	return nil
 }
 
-// contents is what the status stream holds.
-type contents struct {
-	statuses []message
-	claims   map[string]int // how many by subject
-	invalid  []string
-}
-
 // read reads the whole status stream.
 func (a *Auditor) read() (contents, error) {
 	c := contents{claims: map[string]int{}}
@@ -168,22 +153,6 @@ func (a *Auditor) read() (contents, error) {
 		}
 	}
 	return c, nil
-}
-
-func (c *contents) add(m jetstream.Msg) error {
-	switch subject := m.Subject(); subject[strings.LastIndexByte(subject, '.')+1:] {
-	case "status":
-		read, err := messageOf(subject, m.Headers(), m.Data())
-		c.statuses = append(c.statuses, read)
-		return err
-	case "claim":
-		c.claims[subject]++
-	case "invalid":
-		c.invalid = append(c.invalid, fmt.Sprintf("%s: %s", subject, m.Data()))
-	default:
-		return fmt.Errorf("unexpected subject %s in %s", subject, statusStream)
-	}
-	return nil
 }
 
 // Audit reads the status stream and judges every order of the provider. The

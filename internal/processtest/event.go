@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // The bus as the contract describes it. Nothing here comes from the bridge's own
@@ -73,4 +74,35 @@ func endsPayment(status string) bool {
 		return true
 	}
 	return false
+}
+
+func statusesOf(messages []message) (statuses []string) {
+	for _, m := range messages {
+		statuses = append(statuses, m.event.Status)
+	}
+	return statuses
+}
+
+// contents is what the status stream holds.
+type contents struct {
+	statuses []message
+	claims   map[string]int // how many by subject
+	invalid  []string
+}
+
+// add takes one message of the stream.
+func (c *contents) add(m jetstream.Msg) error {
+	switch subject := m.Subject(); subject[strings.LastIndexByte(subject, '.')+1:] {
+	case "status":
+		read, err := messageOf(subject, m.Headers(), m.Data())
+		c.statuses = append(c.statuses, read)
+		return err
+	case "claim":
+		c.claims[subject]++
+	case "invalid":
+		c.invalid = append(c.invalid, fmt.Sprintf("%s: %s", subject, m.Data()))
+	default:
+		return fmt.Errorf("unexpected subject %s in %s", subject, statusStream)
+	}
+	return nil
 }
