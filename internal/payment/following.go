@@ -45,7 +45,9 @@ func (t *turn) replayEarly() {
 		case e.invalid:
 			s.Connection.Blurred = true
 		default:
-			t.resolveRun()
+			if !containsRun(t.p.known(), s.Connection.Run) { // the owner before has stored it
+				t.resolveRun()
+			}
 			s.Connection = Connection{Since: e.at}
 		}
 	}
