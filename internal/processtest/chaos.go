@@ -100,7 +100,7 @@ var ReplicaKilled = Fault{"replica killed", func(ctx context.Context, f *Fleet, 
 var ReplicaPaused = Fault{"replica paused", func(ctx context.Context, f *Fleet, dice *rand.Rand) {
 	r := f.any(dice)
 	f.Pause(r)
-	Pass(ctx, dice, 1500*time.Millisecond, 8*time.Second)
+	Pass(ctx, dice, 1500*time.Millisecond, 6*time.Second)
 	f.Resume(r)
 }}
 
@@ -172,7 +172,7 @@ func (f *Fleet) killNATS(ctx context.Context, dice *rand.Rand, n *NATS) {
 // NATSCut cuts a replica off from NATS, in a scene with wires to NATS.
 var NATSCut = Fault{"replica cut off from NATS", func(ctx context.Context, f *Fleet, dice *rand.Rand) {
 	mend := f.Isolate(f.any(dice), (*Wire).Cut)
-	Pass(ctx, dice, 0, 8*time.Second)
+	Pass(ctx, dice, 0, 6*time.Second)
 	mend()
 }}
 
@@ -180,14 +180,14 @@ var NATSCut = Fault{"replica cut off from NATS", func(ctx context.Context, f *Fl
 // side notices. In a scene with wires to NATS.
 var NATSHalfOpen = Fault{"half-open connection to NATS", func(ctx context.Context, f *Fleet, dice *rand.Rand) {
 	mend := f.Isolate(f.any(dice), (*Wire).HalfOpen)
-	Pass(ctx, dice, 2*time.Second, 12*time.Second)
+	Pass(ctx, dice, 2*time.Second, 8*time.Second)
 	mend()
 }}
 
 // NATSDeaf keeps NATS's messages from a replica; its own arrive.
 var NATSDeaf = Fault{"deaf connection to NATS", func(ctx context.Context, f *Fleet, dice *rand.Rand) {
 	mend := f.Isolate(f.any(dice), (*Wire).Deaf)
-	Pass(ctx, dice, 1*time.Second, 8*time.Second)
+	Pass(ctx, dice, time.Second, 6*time.Second)
 	mend()
 }}
 
