@@ -101,11 +101,11 @@ func TestCancelThatComesTooLate(t *testing.T) {
 // An answer to a cancel that was lost: the order is asked for.
 func TestLostAnswerToACancel(t *testing.T) {
 	t.Parallel()
-	for _, mode := range []string{simulator.LoseByCut, simulator.LoseByHTML, simulator.LoseByHang} {
+	for _, mode := range some([]string{simulator.LoseByCut, simulator.LoseByHTML, simulator.LoseByHang}) {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t, options{simulator: simulator.Options{Manual: true}})
-			b.run(short)
+			b.run(func(c *bridge.Config) { c.Timing.RequestTimeout = time.Second })
 			b.start(order("a", terminal1))
 			b.await("a", "initialized")
 			if _, err := b.sim.SetFault(simulator.Fault{Name: simulator.FaultLoseAnswer, Operation: simulator.OpCancel, Mode: mode}); err != nil {

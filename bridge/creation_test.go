@@ -21,10 +21,10 @@ import (
 // once, and followed.
 func TestLostAnswerAfterTheOrderWasMade(t *testing.T) {
 	t.Parallel()
-	for _, mode := range []string{
+	for _, mode := range some([]string{
 		"mode=cut", "mode=broken", "mode=empty", "mode=html", "mode=huge", "mode=endless", "mode=hang",
 		"status=500", "status=502", "status=503,retry_after=1", "status=504", "status=408",
-	} {
+	}) {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t, options{})
@@ -53,7 +53,7 @@ func TestLostAnswerAfterTheOrderWasMade(t *testing.T) {
 // An answer that was lost before the order was made: it is made again.
 func TestLostAnswerBeforeTheOrderWasMade(t *testing.T) {
 	t.Parallel()
-	for _, mode := range []string{"mode=cut", "mode=broken", "mode=empty", "mode=html", "status=500", "status=503"} {
+	for _, mode := range some([]string{"mode=cut", "mode=broken", "mode=empty", "mode=html", "status=500", "status=503"}) {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t, options{})
@@ -174,7 +174,7 @@ func TestProviderUnreachable(t *testing.T) {
 	gone := newServer(t, nil)
 	gone.Close()
 	b.apiURL = gone.URL
-	b.run(short)
+	b.run()
 	e := b.do("pos.payment.start", order("a", terminal1)).failed(schema.ProviderUnavailable)
 	if e.Provider != nil {
 		t.Errorf("got %+v, though the provider said nothing", e.Provider)
@@ -293,11 +293,11 @@ func TestProviderUnavailable(t *testing.T) {
 			created(w, r, order)
 			return
 		}
-		w.Header().Set("Retry-After", "0.4") // the third try would come too late
+		w.Header().Set("Retry-After", "1.2") // the third try would come too late
 		refuse(w, http.StatusTooManyRequests, 1000, "Sorry")
 	}
 	b := setup(t, options{provider: p})
-	b.run(func(c *bridge.Config) { c.Timing.StartDeadline = time.Second })
+	b.run(func(c *bridge.Config) { c.Timing.StartDeadline = 3 * time.Second })
 	e := b.do("pos.payment.start", order("a", terminal1)).failed(schema.ProviderUnavailable)
 	if want := (schema.ProviderAnswer{HTTPStatus: 429, ErrorCode: 1000, ErrorInfo: "Sorry"}); e.Provider == nil || *e.Provider != want {
 		t.Errorf("got %+v, want %+v", e.Provider, want)

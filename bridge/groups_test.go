@@ -147,7 +147,7 @@ func TestTerminalsCannotBeAsked(t *testing.T) {
 	if _, err := b.sim.SetFault(simulator.Fault{Name: simulator.FaultFailAPI, Operation: simulator.OpTerminals, Status: 500, Count: simulator.Always}); err != nil {
 		t.Fatal(err)
 	}
-	b.run(short, withGroups(groupsFile(t, "groups:\n  - {id: one, api_key: key-one}\n")))
+	b.run(withGroups(groupsFile(t, "groups:\n  - {id: one, api_key: key-one}\n")))
 	b.do("pos.payment.start", order("a", "A1")).failed(schema.ProviderUnavailable)
 	b.sim.ClearFaults()
 	eventually(t, "the terminal is found", func() bool {

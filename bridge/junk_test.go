@@ -19,10 +19,10 @@ import (
 // TestJunkHurtsNoPayment sends 2,000 commands of junk per second while
 // payments go on: each payment takes its whole course.
 func TestJunkHurtsNoPayment(t *testing.T) {
-	const payments = 6
+	payments := 6
 	perSecond := rate.Limit(2_000)
 	if testing.Short() { // beside the race detector, which takes ten times as long
-		perSecond = 500
+		payments, perSecond = 2, 200
 	}
 	b := setup(t, options{simulator: simulator.Options{Manual: true}})
 	b.run(func(c *bridge.Config) { // a busy machine is slow, which is not what is tested here

@@ -262,7 +262,7 @@ func TestInvalidEventsAreBounded(t *testing.T) {
 func TestOddStreams(t *testing.T) {
 	t.Parallel()
 	all := []string{"initialized", "completed"}
-	for _, tt := range []struct {
+	for _, tt := range some([]struct {
 		faults string
 		// gap is true when the first status may be gone before anybody asks.
 		gap bool
@@ -315,10 +315,14 @@ func TestOddStreams(t *testing.T) {
 		{faults: "odd_framing:mode=nospace"},
 		{faults: "odd_framing:mode=dribble"},
 		{faults: "odd_framing:mode=mixed"},
-	} {
+	}) {
 		t.Run(tt.faults, func(t *testing.T) {
 			t.Parallel()
-			b := setup(t, options{simulator: simulator.Options{StreamGrace: 100 * time.Millisecond, Heartbeat: 20 * time.Millisecond}})
+			o := simulator.Options{StreamGrace: patience, Heartbeat: 20 * time.Millisecond}
+			if tt.gap { // the customer does not wait for the stream
+				o.StreamGrace = 100 * time.Millisecond
+			}
+			b := setup(t, options{simulator: o})
 			r := b.run(func(c *bridge.Config) {
 				c.Timing.ReconcileInterval, c.Timing.RequestTimeout = 150*time.Millisecond, 500*time.Millisecond
 				if strings.HasPrefix(tt.faults, "silent_stream") {

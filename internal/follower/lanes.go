@@ -20,19 +20,22 @@ type logLane struct {
 // try whose answer was lost is unknown: the next one is refused if it was stored,
 // and the log tells.
 func (l *logLane) store(ctx context.Context, publish func(context.Context) (uint64, error)) payment.Event {
+	attempt := l.writes.begin()
+	defer attempt.end()
 	var pause *backoff.ExponentialBackOff // most messages are stored at once
 	for {
 		seq, err := publish(ctx)
 		switch {
 		case err == nil:
-			l.writes.succeeded()
+			attempt.answered()
 			return payment.Stored{Seq: seq}
-		case errors.Is(err, bus.ErrConflict):
+		case errors.Is(err, bus.ErrConflict): // JetStream works
+			attempt.answered()
 			return payment.Refused{}
 		case ctx.Err() != nil:
 			return nil
 		case !errors.Is(err, bus.ErrBusy):
-			l.writes.failed(err)
+			attempt.failed(err)
 		}
 		if pause == nil {
 			pause = retries(retryFirst, retryLast)

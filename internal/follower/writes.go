@@ -11,24 +11,55 @@ const writesLimit = 3 * time.Second
 
 // writes knows whether messages are stored.
 type writes struct {
-	mu    sync.Mutex
-	since time.Time
-	last  error
+	mu sync.Mutex
+	// failing are the messages that are tried again just now.
+	failing int
+	since   time.Time
+	last    error
 }
 
-func (w *writes) succeeded() {
-	w.mu.Lock()
-	w.since, w.last = time.Time{}, nil
-	w.mu.Unlock()
+// attempt is one message on its way to be stored.
+type attempt struct {
+	writes *writes
+	// failing is set once a try has failed.
+	failing bool
 }
 
-func (w *writes) failed(err error) {
+func (w *writes) begin() *attempt { return &attempt{writes: w} }
+
+// answered notes that JetStream has answered: it stores messages.
+func (a *attempt) answered() {
+	a.writes.mu.Lock()
+	defer a.writes.mu.Unlock()
+	a.writes.since, a.writes.last = time.Time{}, nil
+}
+
+// failed notes that a try has failed; it is repeated.
+func (a *attempt) failed(err error) {
+	w := a.writes
 	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !a.failing {
+		a.failing = true
+		w.failing++
+	}
 	if w.since.IsZero() {
 		w.since = time.Now()
 	}
 	w.last = err
-	w.mu.Unlock()
+}
+
+// end forgets the trouble if no other message has it.
+func (a *attempt) end() {
+	w := a.writes
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if a.failing {
+		w.failing--
+	}
+	if w.failing == 0 {
+		w.since, w.last = time.Time{}, nil
+	}
 }
 
 // trouble says why messages are not stored, nil when they are.
