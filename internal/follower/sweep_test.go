@@ -1,39 +1,182 @@
 package follower
 
 import (
-	"fmt"
+	"context"
+	"errors"
+	"slices"
 	"testing"
+
+	"github.com/posbridge/bridge/internal/bus"
+	"github.com/posbridge/bridge/internal/payment"
+	"github.com/posbridge/bridge/schema"
 )
 
-// A sweep acts on what it sees for the second time, and takes the orders that are
-// over in small numbers.
-func TestChoose(t *testing.T) {
-	t.Parallel()
-	var findings []finding
-	for i := range 2*maxWatches + 1 {
-		findings = append(findings, finding{ref: Ref{Terminal: "T1", Order: fmt.Sprint(i)}, what: unwatched})
-	}
-	for i := range 2 * maxWatches {
-		findings = append(findings, finding{ref: Ref{Terminal: "T1", Order: fmt.Sprint(i)}, what: unfollowed})
-	}
-	repairs, pending := choose(findings, nil)
-	if len(repairs) != 0 || len(pending) != len(findings) {
-		t.Fatalf("first sweep: %d repairs and %d pending, want none of %d", len(repairs), len(pending), len(findings))
-	}
-	repaired := map[finding]bool{}
-	for _, want := range []struct{ repairs, pending int }{{3 * maxWatches, maxWatches + 1}, {maxWatches, 1}, {1, 0}} {
-		var left []finding
-		for _, at := range findings {
-			if !repaired[at] {
-				left = append(left, at)
+// queueOf is a queue with these sessions.
+func queueOf(sessions ...bus.Delivery) *fakeBus {
+	return &fakeBus{
+		locked: func() (terminals []string) {
+			for _, d := range sessions {
+				terminals = append(terminals, d.Terminal)
 			}
+			return terminals
+		},
+		queued: func(terminal string) (bus.Delivery, error) {
+			for _, d := range sessions {
+				if d.Terminal == terminal {
+					return d, nil
+				}
+			}
+			return bus.Delivery{}, bus.ErrNotFound
+		},
+		log: func(string) (bus.Log, error) { return bus.Log{}, nil },
+	}
+}
+
+func queuedSession(terminal, order string) bus.Delivery {
+	return bus.Delivery{Seq: 7, Terminal: terminal, Order: order, Session: bus.Session{Hash: "hash"}}
+}
+
+// following makes "me" follow an order.
+func following(f *Follower, ref Ref) {
+	inLoop(context.Background(), f, func(answer func(bool)) {
+		s := payment.Session{Hash: "hash", Nonce: "nonce", Reply: "inbox", Request: schema.StartRequest{TerminalID: ref.Terminal, OrderID: ref.Order}}
+		f.begin(ref, s, payment.Place{}).payment.Phase = payment.Following{}
+		answer(true)
+	})
+}
+
+// claimed are the claims of a board.
+func claimed(owners map[Ref]string) *orders {
+	o := &orders{changed: make(chan struct{}), claims: map[Ref]bus.Claim{}}
+	for ref, owner := range owners {
+		o.claims[ref] = bus.Claim{Owner: owner, Phase: bus.PhaseOpen}
+	}
+	return o
+}
+
+func TestWhatASweepFinds(t *testing.T) {
+	t.Parallel()
+	ref := Ref{Terminal: "T1", Order: "A"}
+	over := bus.Log{Last: 9, Statuses: []bus.Status{{Hash: "hash", Event: schema.StatusEvent{Status: "completed", Final: true, Sequence: 1}}}}
+	down := errors.New("down")
+	for name, tt := range map[string]struct {
+		queue *fakeBus
+		log   *bus.Log
+		// unread is why the session cannot be read.
+		unread error
+		owner  string
+		mine   bool
+		want   []finding
+	}{
+		"nothing":                          {queue: queueOf()},
+		"all is well here":                 {queue: queueOf(queuedSession("T1", "A")), owner: "me", mine: true},
+		"all is well elsewhere":            {queue: queueOf(queuedSession("T1", "A")), owner: "there"},
+		"a session that was not delivered": {queue: queueOf(queuedSession("T1", "A")), want: []finding{{ref, unfollowed, 7}}},
+		"an order that was left here":      {queue: queueOf(), owner: "me", want: []finding{{ref, unfollowed, 0}}},
+		"an owner that nobody knows":       {queue: queueOf(), owner: "stranger", want: []finding{{ref, unfollowed, 0}}},
+		"both are left":                    {queue: queueOf(queuedSession("T1", "A")), owner: "stranger", want: []finding{{ref, unfollowed, 7}, {ref, unfollowed, 0}}},
+		"a lost lock":                      {queue: queueOf(), owner: "me", mine: true, want: []finding{{ref, unqueued, 0}}},
+		"a lost lock elsewhere":            {queue: queueOf(), owner: "there"},
+		"a session that is over":           {queue: queueOf(queuedSession("T1", "A")), log: &over, want: []finding{{ref, ended, 7}}},
+		"a session of a later release":     {queue: queueOf(queuedSession("T1", "A")), unread: bus.ErrNewer},
+		"a session that cannot be read":    {queue: queueOf(queuedSession("T1", "A")), unread: down, want: []finding{{Ref{Terminal: "T1"}, unreadable, 7}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if tt.log != nil {
+				tt.queue.log = func(string) (bus.Log, error) { return *tt.log, nil }
+			}
+			if tt.unread != nil {
+				tt.queue.queued = func(string) (bus.Delivery, error) { return bus.Delivery{Seq: 7}, tt.unread }
+			}
+			tt.queue.ask = func(string) (string, error) { return "{}", nil }
+			f := fakeFollower(t, tt.queue)
+			f.peers.heard("there")
+			if tt.owner != "" {
+				f.opts.Orders = claimed(map[Ref]string{ref: tt.owner})
+			}
+			if tt.mine {
+				following(f, ref)
+			}
+			s := &sweeper{f: f}
+			got, err := s.look(t.Context())
+			if err != nil || !slices.Equal(got, tt.want) {
+				t.Errorf("got %v, %v, want %v", got, err, tt.want)
+			}
+		})
+	}
+}
+
+// A sweep acts on what it sees twice, and queues a lost session again as it was.
+func TestSweepRepairsWhatItSeesTwice(t *testing.T) {
+	t.Parallel()
+	b := queueOf()
+	var queued []bus.Session
+	b.enqueue = func(s bus.Session) (uint64, error) {
+		queued = append(queued, s)
+		return 8, nil
+	}
+	f, ref := fakeFollower(t, b), Ref{Terminal: "T1", Order: "A"}
+	f.opts.Orders = claimed(map[Ref]string{ref: "me"})
+	following(f, ref)
+	s := &sweeper{f: f}
+	sweep := func(wantFound bool, wantQueued int) {
+		t.Helper()
+		if found, err := s.sweep(t.Context()); err != nil || found != wantFound || len(queued) != wantQueued {
+			t.Fatalf("got %v, %v, %d sessions queued; want %v, %d", found, err, len(queued), wantFound, wantQueued)
 		}
-		repairs, pending = choose(left, pending)
-		if len(repairs) != want.repairs || len(pending) != want.pending {
-			t.Errorf("%d repairs and %d pending, want %d and %d", len(repairs), len(pending), want.repairs, want.pending)
+	}
+	sweep(true, 0)
+	sweep(false, 1)
+	if q := queued[0]; q.Nonce != "nonce" || q.Reply != "inbox" || q.Hash != "hash" || q.Request.OrderID != "A" || q.V != bus.Version {
+		t.Errorf("got %+v", q)
+	}
+	place, _ := inLoop(t.Context(), f, func(answer func(payment.Place)) { answer(f.actors[ref].payment.Place) })
+	if place.Seq != 8 {
+		t.Errorf("the payment is at %d in the queue, want 8", place.Seq)
+	}
+	sweep(true, 1) // it is still not listed: seen once more
+	b.locked = func() []string { return []string{"T1"} }
+	sweep(false, 1)
+	b.locked = func() []string { return nil }
+	sweep(true, 1) // what was well in between counts anew
+}
+
+// An order that nobody follows is taken up, and found again by the next sweep if
+// that comes to nothing.
+func TestSweepTakesUpWhatWasLeft(t *testing.T) {
+	t.Parallel()
+	f, ref := fakeFollower(t, queueOf()), Ref{Terminal: "T1", Order: "A"}
+	f.opts.Bus.(*fakeBus).log = nil // its log is being read
+	f.opts.Orders = claimed(map[Ref]string{ref: "stranger"})
+	s := &sweeper{f: f}
+	for range 2 {
+		if _, err := s.sweep(t.Context()); err != nil {
+			t.Fatal(err)
 		}
-		for _, at := range repairs {
-			repaired[at] = true
-		}
+	}
+	if !f.follows(ref, "me") {
+		t.Error("nobody has taken it up")
+	}
+}
+
+// A stopped follower keeps nobody waiting.
+func TestNobodyWaitsForAStoppedFollower(t *testing.T) {
+	t.Parallel()
+	f := fakeFollower(t, queueOf())
+	f.stop()
+	ref := Ref{Terminal: "T1", Order: "A"}
+	if f.follows(ref, "me") {
+		t.Error("it follows nothing any more")
+	}
+	if _, failure := f.Cancel(t.Context(), "T1", "A"); failure == nil || failure.Code != schema.OutcomeUnknown {
+		t.Errorf("cancel: got %v", failure)
+	}
+	if _, _, ok := f.News(t.Context(), ref, "me"); ok {
+		t.Error("it has news")
+	}
+	(&sweeper{f: f}).requeue(t.Context(), ref)
+	if err := f.Drain(t.Context()); err != nil && !errors.Is(err, errStopped) {
+		t.Errorf("drain: got %v", err)
 	}
 }

@@ -39,11 +39,11 @@ func TestTroubleEndsWithItsMessage(t *testing.T) {
 						return 7, tt.end
 					})
 				}()
-				sleep(t.Context(), writesLimit - time.Millisecond)
+				sleep(t.Context(), writesLimit-time.Millisecond)
 				if err := l.writes.trouble(); err != nil {
 					t.Errorf("too early: %v", err)
 				}
-				sleep(t.Context(), 2 * time.Millisecond)
+				sleep(t.Context(), 2*time.Millisecond)
 				if err := l.writes.trouble(); !errors.Is(err, down) {
 					t.Errorf("got %v, want the reason", err)
 				}

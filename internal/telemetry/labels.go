@@ -65,7 +65,7 @@ var notifications = []NotificationResult{
 }
 
 var (
-	findings = []string{"unfollowed", "unqueued", "ended", "unwatched"}
+	findings = []string{"unfollowed", "unqueued", "unreadable", "ended", "unwatched"}
 	results  = []string{string(ReconcileNews), string(ReconcileNoNews), string(ReconcileFailed)}
 	statuses = []string{
 		"initialized", "declined", "completed", "cancelled", "expired", "void",
