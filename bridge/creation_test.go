@@ -431,8 +431,9 @@ func TestOutcomeUnknown(t *testing.T) {
 			}
 			b := setup(t, options{provider: p})
 			b.run(short, func(c *bridge.Config) {
+				c.Timing.StartDeadline = 2 * time.Second
 				if !exists {
-					c.Timing.SessionTimeout = 2 * time.Second
+					c.Timing.SessionTimeout = 6 * time.Second
 				}
 			})
 			request := order("a", terminal1)
