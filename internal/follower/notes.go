@@ -68,7 +68,7 @@ func (r *reporter) published(ref Ref, e *schema.StatusEvent, at time.Time) {
 	if e.Source == schema.SourceStream {
 		r.Metrics.Delivered(at.Sub(e.ObservedAt))
 	}
-	if e.Final {
+	if schema.IsFinal(e.Status) && !schema.IsFinal(e.PreviousStatus) { // what comes later ends nothing
 		r.Metrics.SessionEnded(e.Status)
 	}
 	r.Log.Info("Published a status", zap.String(telemetry.KeyTerminal, ref.Terminal), zap.String(telemetry.KeyOrder, ref.Order),

@@ -81,7 +81,7 @@ func (t *turn) owns(goal Goal) {
 	if goal != GoalWatch {
 		p.Timers[TimerLife] = p.Session.StartedAt.Add(p.Rules.SessionTimeout)
 	}
-	if goal != GoalCreate && (p.Ledger.Epoch > 1 || p.Ledger.Seen.len() > 0) {
+	if goal != GoalCreate && goal != GoalWatch && (p.Ledger.Epoch > 1 || p.Ledger.Seen.len() > 0) {
 		if p.Handed {
 			t.note(NoteTakenOn, "taken on from a replica that handed it over")
 		} else {

@@ -144,6 +144,15 @@ func (a *after) ends(want ...string) {
 	a.Auditor.Audit(a.t).Check(a.t)
 }
 
+// total is a metric of all replicas together.
+func (a *after) total(name string) (sum float64) {
+	a.t.Helper()
+	for _, r := range a.replicas {
+		sum += r.Metric(a.t, name, "")
+	}
+	return sum
+}
+
 // set gives the order a status at the provider.
 func (a *after) set(status string) {
 	a.t.Helper()
@@ -166,6 +175,14 @@ func TestLateChangesAreNotified(t *testing.T) {
 		if r.Metric(t, "pos_bridge_webhook_notifications_total", `result="asked"`) == 0 {
 			t.Errorf("replica %s was never notified", r.ID)
 		}
+	}
+	for _, name := range []string{"pos_bridge_failovers_total", "pos_bridge_handovers_total"} {
+		if got := a.total(name); got != 0 {
+			t.Errorf("%s is %v: a late change is no takeover", name, got)
+		}
+	}
+	if got := a.total("pos_bridge_sessions_ended_total"); got != 1 {
+		t.Errorf("%v sessions have ended, want 1", got)
 	}
 	// It is known that the order is over: the terminal was free all the time.
 	reply, err := processtest.Insist(a.ctx, a.Conn, "pos.payment.get", map[string]string{"terminal_id": a.terminal, "order_id": a.order})
@@ -202,6 +219,9 @@ func TestNotifiedReplicaIsKilled(t *testing.T) {
 	a.hear("refunded")
 	a.ends("initialized", "completed", "refunded")
 	a.published(other, `status="refunded"`)
+	if got := other.Metric(t, "pos_bridge_failovers_total", ""); got != 0 {
+		t.Errorf("%v failovers are counted: nobody followed the payment", got)
+	}
 }
 
 // While NATS is away the provider is told to notify again.
