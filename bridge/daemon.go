@@ -273,11 +273,3 @@ func (d *Daemon) groupsReloaded(err error) {
 	}
 	d.log.Info("The terminal groups file was read again", zap.Int(telemetry.KeyCount, len(d.groups.Groups())))
 }
-
-// wake leaves a note on a channel unless there is one.
-func wake(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
-}

@@ -81,3 +81,11 @@ func (l *lifecycle) stop() {
 		l.log.Debug("Stopped "+p.name, zap.Duration(telemetry.KeyElapsed, time.Since(began)))
 	}
 }
+
+// wake leaves a note on a channel unless there is one.
+func wake(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
