@@ -160,14 +160,6 @@ func (d *Directory) ByID(group string) (Group, bool) {
 	return g, ok
 }
 
-// Keep is ByID, and Lookup for a group that is not known.
-func (d *Directory) Keep(ctx context.Context, terminal, group string) (Group, error) {
-	if g, ok := d.ByID(group); ok {
-		return g, nil
-	}
-	return d.Lookup(ctx, terminal)
-}
-
 // askAll asks all groups at once for a terminal that none is known to have, or
 // more than one, or one while another was never asked.
 func (d *Directory) askAll(ctx context.Context, t *table, terminal string) (Group, error) {

@@ -161,27 +161,6 @@ func TestLookup(t *testing.T) {
 	}
 }
 
-func TestKeep(t *testing.T) {
-	t.Parallel()
-	p := newProvider(map[string][]string{"key-a": {"T1"}})
-	d, _ := setup(t, twoAsked, p)
-	for _, group := range []string{"b", "c"} {
-		if g, err := d.Keep(t.Context(), "T1", group); err != nil || g.ID != group || p.count("key-a") > 0 {
-			t.Errorf("Keep(T1, %s) = %s, %v, want it without asking", group, g.ID, err)
-		}
-	}
-	for _, gone := range []string{"", "gone"} {
-		if g, err := d.Keep(t.Context(), "T1", gone); err != nil || g.ID != "a" {
-			t.Errorf("Keep(T1, %q) = %s, %v, want a", gone, g.ID, err)
-		}
-	}
-	one := Single(redact.NewSecret("k"))
-	defer one.Close()
-	if g, err := one.Keep(t.Context(), "T1", "b"); err != nil || g.ID != DefaultID {
-		t.Errorf("Keep = %s, %v, want the only group", g.ID, err)
-	}
-}
-
 // A terminal that is added right after another unknown one was asked for is found
 // a second later, and an error is not repeated for longer either.
 func TestAddedTerminalIsFoundSoon(t *testing.T) {
