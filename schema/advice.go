@@ -7,6 +7,7 @@ import "github.com/posbridge/bridge/subjects"
 // the matter.
 type Next string
 
+// What a requester can do next.
 const (
 	// Again: send the same request again at once.
 	Again Next = "again"

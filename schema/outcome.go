@@ -3,6 +3,7 @@ package schema
 // Outcome is what a status says about the money.
 type Outcome string
 
+// The outcomes.
 const (
 	// Open: the payment is not over.
 	Open Outcome = "open"

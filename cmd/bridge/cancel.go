@@ -1,9 +1,12 @@
 package main
 
 import (
+	"errors"
+
 	"github.com/spf13/cobra"
 
 	"github.com/posbridge/bridge/internal/till"
+	"github.com/posbridge/bridge/schema"
 )
 
 // newCancel is "pos-bridge cancel": cancel a payment.
@@ -17,9 +20,10 @@ func (h *hand) cancel() *cobra.Command {
 		Long: `Cancel a payment. Of an order that is over nothing changes, and its status is
 shown.
 
-Exit codes: 0 the bridge has answered, and says which status the order has now;
-1 no connection, no bridge, or no answer; 78 wrong command line or settings; 5
-refused by the bridge.
+Exit codes: 0 nothing is charged: the order is cancelled, or was over and unpaid; 1
+no connection, no bridge, or no answer; 78 wrong command line or settings; 4 not
+known yet whether it is cancelled, or the bridge gave the payment up; 5 refused by
+the bridge; 6 too late: the customer had paid.
 ` + connectionHelp,
 		Example: "  pos-bridge cancel --terminal SIM00001 --order pay-20261123-AB12CD",
 		Args:    flagsOnly,
@@ -34,8 +38,11 @@ refused by the bridge.
 				return err
 			}
 			defer t.Close()
-			err = till.Cancellation{Till: t, Screen: screen, Terminal: terminal, Order: order, JSON: h.json}.Run(ctx)
-			return h.failure(screen, err, terminal, order)
+			verdict, err := till.Cancellation{Till: t, Screen: screen, Terminal: terminal, Order: order, JSON: h.json}.Run(ctx)
+			if err != nil {
+				return h.failure(screen, err, terminal, order)
+			}
+			return cancelled(verdict)
 		},
 	}
 	h.orderFlags(cmd, &terminal, &order, "terminal of the payment", "order to cancel")
@@ -46,4 +53,15 @@ refused by the bridge.
 		}
 	}
 	return cmd
+}
+
+// cancelled says how the command ends when the bridge has answered.
+func cancelled(v schema.Verdict) error {
+	switch v.Outcome {
+	case schema.Unpaid:
+		return nil
+	case schema.Paid, schema.Returned:
+		return &exitError{exitTooLate, errors.New(v.Cancelled)}
+	}
+	return &exitError{exitUnknown, errors.New(v.Cancelled)}
 }

@@ -24,6 +24,8 @@ const (
 	exitUnknown = 4
 	// exitRefused: the bridge answered with an error.
 	exitRefused = 5
+	// exitTooLate: the payment that was to be cancelled had been paid.
+	exitTooLate = 6
 )
 
 // completionLimit bounds how long a shell waits for names to complete.

@@ -24,6 +24,7 @@ func (h *hand) pay() *cobra.Command {
 		custom  schema.CustomInfo
 		amount  string
 		timeout time.Duration
+		settle  time.Duration
 	)
 	cmd := &cobra.Command{
 		Use:     "pay --terminal ID --amount 12.50",
@@ -37,12 +38,15 @@ it: the payment goes on then, and "pos-bridge watch" shows it.
 On a terminal, an amount without a decimal point is asked for again: 1250 is
 1250.00 EUR, not 12.50 EUR.
 
+After the end it goes on watching for --settle: a payment may be reversed at once,
+because the card was pulled too early.
+
 To run the command again with the same --order is safe: it never makes a second
 payment, it goes on showing the first.
 
 Exit codes: 0 paid; 1 nothing was started, for want of a connection or of a
 bridge; 78 wrong command line or settings; 3 over and not paid (cancelled,
-expired, void); 4 not known whether paid (unresolved, left, or no end within
+expired, void, not created), or the money goes back; 4 not known whether paid (unresolved, left, or no end within
 --timeout); 5 refused by the bridge.
 ` + connectionHelp,
 		Example: `  pos-bridge pay --terminal SIM00001 --amount 12.50
@@ -56,6 +60,9 @@ expired, void); 4 not known whether paid (unresolved, left, or no end within
 			}
 			if timeout <= 0 {
 				return usage(errors.New("--timeout must be a positive duration, such as 35m"))
+			}
+			if settle < 0 {
+				return usage(errors.New("--settle must not be negative; 0 does not wait"))
 			}
 			if !cmd.Flags().Changed("order") {
 				request.OrderID = till.NewOrderID(h.now())
@@ -71,7 +78,7 @@ expired, void); 4 not known whether paid (unresolved, left, or no end within
 				!h.confirm(cmd.InOrStdin(), cmd.ErrOrStderr(), "Charge "+shown+" on terminal "+request.TerminalID+"?") {
 				return &exitError{exitFailure, fmt.Errorf("%w; write the decimals, as in --amount %s", errDeclined, strings.Fields(shown)[0])}
 			}
-			return h.runPay(cmd, request, timeout)
+			return h.runPay(cmd, till.Payment{Request: request, Timeout: timeout, Settle: settle})
 		},
 	}
 	h.orderFlags(cmd, &request.TerminalID, &request.OrderID, "terminal that asks for the card", "order id; made up when left out")
@@ -83,6 +90,7 @@ expired, void); 4 not known whether paid (unresolved, left, or no end within
 	f.StringVar(&custom.Custom2, "custom-2", "", "your own text, passed on to MultiSafepay")
 	f.StringVar(&custom.Custom3, "custom-3", "", "your own text, passed on to MultiSafepay")
 	f.DurationVar(&timeout, "timeout", 35*time.Minute, "how long to wait for the end; the bridge gives up after BRIDGE_SESSION_TIMEOUT, 30m")
+	f.DurationVar(&settle, "settle", 3*time.Second, "how long to watch for a reversal after the end; as the bridge's BRIDGE_SETTLE_WINDOW")
 	h.flags(cmd, "write every message as one JSON line")
 	complete(cmd, "currency", func(string) []string { return schema.Currencies() })
 	for _, required := range []string{"terminal", "amount"} {
@@ -93,7 +101,8 @@ expired, void); 4 not known whether paid (unresolved, left, or no end within
 	return cmd
 }
 
-func (h *hand) runPay(cmd *cobra.Command, request schema.StartRequest, timeout time.Duration) error {
+// runPay runs a payment of which the request and the times are given.
+func (h *hand) runPay(cmd *cobra.Command, payment till.Payment) error {
 	ctx, cancel := signal.NotifyContext(contextOf(cmd), syscall.SIGTERM)
 	defer cancel()
 	connecting, stop := signal.NotifyContext(ctx, os.Interrupt)
@@ -106,21 +115,15 @@ func (h *hand) runPay(cmd *cobra.Command, request schema.StartRequest, timeout t
 	interrupts := make(chan os.Signal, 2)
 	signal.Notify(interrupts, os.Interrupt)
 	defer signal.Stop(interrupts)
-	outcome, err := till.Payment{
-		Till:       t,
-		Screen:     screen,
-		Request:    request,
-		Timeout:    timeout,
-		JSON:       h.json,
-		Interrupts: interrupts,
-		Now:        h.now,
-	}.Run(ctx)
+	payment.Till, payment.Screen, payment.JSON = t, screen, h.json
+	payment.Interrupts, payment.Now = interrupts, h.now
+	outcome, err := payment.Run(ctx)
 	if err == nil {
 		err = screen.Err()
 	}
 	switch {
 	case err != nil:
-		return h.failure(screen, err, request.TerminalID, request.OrderID)
+		return h.failure(screen, err, payment.Request.TerminalID, payment.Request.OrderID)
 	case outcome == till.OutcomePaid:
 		return nil
 	case outcome == till.OutcomeNotPaid:

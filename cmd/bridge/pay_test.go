@@ -24,7 +24,7 @@ func TestPayExitsByOutcome(t *testing.T) {
 			bridge.Handle(func(h *tilltest.Handlers) {
 				h.Start = startThen(func() *tilltest.Bridge { return bridge }, "initialized", status)
 			})
-			code, out, errout := busCommand(t, environment, "pay", "-t", "T1", "--amount", "12.50")
+			code, out, errout := busCommand(t, environment, "pay", "-t", "T1", "--amount", "12.50", "--settle", "1ms")
 			if code != want || errout != "" || !strings.Contains(out, status) {
 				t.Errorf("got exit %d, want %d, and\n%s%s", code, want, out, errout)
 			}
@@ -33,6 +33,34 @@ func TestPayExitsByOutcome(t *testing.T) {
 	_, environment := busOf(t, tilltest.Handlers{Start: startThen(nil)})
 	if code, out, errout := busCommand(t, environment, "pay", "-t", "T1", "--amount", "1", "--timeout", "100ms"); code != exitUnknown {
 		t.Errorf("no end in time: got exit %d, want %d, and\n%s%s", code, exitUnknown, out, errout)
+	}
+}
+
+// The exit code of a cancel says whether anything is charged.
+func TestCancelExitsByOutcome(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[string]struct {
+		code int
+		says string
+	}{
+		"cancelled": {exitOK, ""}, "void": {exitOK, ""}, "expired": {exitOK, ""}, "not_created": {exitOK, ""},
+		"completed": {exitTooLate, "Too late: the customer has paid"}, "reversed": {exitTooLate, "Too late"},
+		"initialized": {exitUnknown, "Not cancelled yet"}, "unresolved": {exitUnknown, "Look the order up"}, "new": {exitUnknown, "Not cancelled yet"},
+	} {
+		_, environment := busOf(t, tilltest.Handlers{Cancel: func(r schema.OrderRequest) (any, error) {
+			return schema.CancelReply{OrderID: r.OrderID, TerminalID: r.TerminalID, Status: status}, nil
+		}})
+		code, out, errout := busCommand(t, environment, "cancel", "-t", "T1", "-o", "a")
+		if code != want.code || !strings.Contains(errout, want.says) || (want.says == "") != (errout == "") {
+			t.Errorf("%s: got exit %d, want %+v, and\n%s%s", status, code, want, out, errout)
+		}
+	}
+	_, environment := busOf(t, tilltest.Handlers{Cancel: func(schema.OrderRequest) (any, error) {
+		return nil, schema.NewError(schema.ProviderRejected, "the provider refused to cancel the order; the payment is still open")
+	}})
+	code, _, errout := busCommand(t, environment, "cancel", "-t", "T1", "-o", "a")
+	if code != exitRefused || !strings.Contains(errout, "still open, and can still be paid") || strings.Contains(errout, "nothing open") || strings.Contains(errout, "new order") {
+		t.Errorf("refused: got exit %d and\n%s", code, errout)
 	}
 }
 
@@ -51,7 +79,7 @@ func TestPaySendsWhatWasAskedFor(t *testing.T) {
 	})
 	asked := func(args ...string) string {
 		t.Helper()
-		if code, out, errout := busCommand(t, environment, append([]string{"pay"}, args...)...); code != exitOK {
+		if code, out, errout := busCommand(t, environment, append([]string{"pay", "--settle", "1ms"}, args...)...); code != exitOK {
 			t.Fatalf("got exit %d\n%s%s", code, out, errout)
 		}
 		mu.Lock()
@@ -84,9 +112,10 @@ func TestPayRefused(t *testing.T) {
 	}})
 	code, out, errout := busCommand(t, environment, "pay", "-t", "T1", "--amount", "1", "--order", "a")
 	wantOut := "Payment a: 1.00 EUR on terminal T1\n"
-	wantErr := "pos-bridge: refused by the bridge: no such gateway\uFFFD[2J (provider_rejected, not retryable)\n" +
+	wantErr := "pos-bridge: refused by the bridge: no such gateway\uFFFD[2J (provider_rejected)\n" +
 		"  MultiSafepay answered HTTP 422, error 1023: No gateway\n" +
-		"  nothing is left open; correct what MultiSafepay names and ask again, with a new --order\n"
+		"  MultiSafepay refused the order. This request left nothing open.\n" +
+		"  Correct what MultiSafepay names, and start it under a new order id. If MultiSafepay knows the order from elsewhere, look it up there first: it may be paid.\n"
 	if code != exitRefused || out != wantOut || errout != wantErr {
 		t.Errorf("got exit %d, %q,\n%s\nwant exit %d, %q,\n%s", code, out, errout, exitRefused, wantOut, wantErr)
 	}
@@ -115,7 +144,7 @@ func TestPayHearsSignals(t *testing.T) {
 		}
 	}
 
-	cmd, out, _ := process(t, environment, "pay", "-t", "T1", "--amount", "1", "--order", "one")
+	cmd, out, _ := process(t, environment, "pay", "-t", "T1", "--amount", "1", "--order", "one", "--settle", "1ms")
 	out.Await(t, "accepted")
 	signal(cmd.Process, os.Interrupt)
 	<-cancelled

@@ -37,7 +37,7 @@ func TestSessionsAndCancel(t *testing.T) {
 		{"sessions --json", exitOK, `{"sessions":[{"order_id":"a","terminal_id":"T1",`},
 		{"sessions -t T1 -o a", exitOK, "order          a\nterminal       T1\namount         12.50 EUR\n"},
 		{"sessions -t T1 -o a --json", exitOK, `{"order_id":"a","terminal_id":"T1",`},
-		{"sessions -t T1 -o b", exitRefused, "pos-bridge: refused by the bridge: order b is not known (not_found, not retryable)\n"},
+		{"sessions -t T1 -o b", exitRefused, "pos-bridge: refused by the bridge: order b is not known (not_found)\n"},
 		{"sessions --all", exitOK, "no payment has changed within the last day\n"},
 		{"sessions --all -t T1 -o a", exitBadConfig, "--all and --order exclude each other"},
 		{"receipt -t T1 -o a", exitOK, "TOTAL                            12.50 EUR\n"},

@@ -10,12 +10,8 @@ import (
 // Describe says what an error is, in one line for a person.
 func Describe(err error) string {
 	if refused, ok := errors.AsType[*RefusedError](err); ok {
-		retry := "not retryable"
-		if refused.Reply.Retryable {
-			retry = "retryable"
-		}
-		return fmt.Sprintf("refused by the bridge: %s (%s, %s)",
-			Printable(refused.Reply.Message, maxShown), Printable(string(refused.Reply.Code), maxShown), retry)
+		return fmt.Sprintf("refused by the bridge: %s (%s)",
+			Printable(refused.Reply.Message, maxShown), Printable(string(refused.Reply.Code), maxShown))
 	}
 	for _, told := range []error{
 		asError[*NoBridgeError](err), asError[*DeniedError](err), asError[*ConnectError](err), asError[*SettingError](err),
@@ -69,44 +65,34 @@ func Advice(err error, terminal, order string) []string {
 	return nil
 }
 
+// refusedAdvice is what the provider said, what schema.AdviceOn says of the answer to
+// this command, and the commands of this program that go with it.
 func refusedAdvice(refused *RefusedError, terminal, order string) []string {
-	var advice []string
+	var lines []string
 	if p := refused.Reply.Provider; p != nil {
-		advice = append(advice, fmt.Sprintf("MultiSafepay answered HTTP %d, error %d: %s", p.HTTPStatus, p.ErrorCode, Printable(p.ErrorInfo, maxShown)))
+		lines = append(lines, fmt.Sprintf("MultiSafepay answered HTTP %d, error %d: %s", p.HTTPStatus, p.ErrorCode, Printable(p.ErrorInfo, maxShown)))
 	}
-	switch refused.Reply.Code {
-	case schema.InvalidRequest:
-		return append(advice, "correct the value that the message names")
-	case schema.UnknownTerminal:
-		return append(advice, "check the terminal's id; the bridge's BRIDGE_TERMINAL_GROUPS_FILE (or key) must serve it")
-	case schema.NotFound:
-		if terminal != "" {
-			return append(advice, "check the order's id; what is open now: pos-bridge sessions --terminal "+terminal)
+	advice, _ := schema.AdviceOn(refused.Command, refused.Reply.Code)
+	lines = append(lines, advice.Means, advice.Do)
+	open := "pos-bridge sessions"
+	if terminal != "" {
+		open += " --terminal " + terminal
+	}
+	switch code := refused.Reply.Code; {
+	case terminal == "" || order == "":
+		if code == schema.NotFound {
+			lines = append(lines, "what is open now: "+open)
 		}
-		return append(advice, "check the order's id; what is open now: pos-bridge sessions")
-	case schema.TerminalBusy:
-		return append(advice,
-			"wait until that payment is over, or see it: pos-bridge sessions --terminal "+terminal,
-			"or end it: pos-bridge cancel --terminal "+terminal+" --order THAT_ORDER; then ask again")
-	case schema.OrderConflict:
-		return append(advice, "use another --order, or exactly the amount, currency and texts of the first time")
-	case schema.ProviderRejected:
-		return append(advice, "nothing is left open; correct what MultiSafepay names and ask again, with a new --order")
-	case schema.ProviderError:
-		return append(advice, "nothing was created; whoever runs the bridge should check the API key (pos-bridge check)")
-	case schema.ProviderUnavailable:
-		return append(advice, "nothing was created; ask again in a moment")
-	case schema.ShuttingDown:
-		return append(advice, "the bridge is being restarted; ask again in a moment")
-	case schema.OutcomeUnknown:
-		return append(advice,
-			fmt.Sprintf("the bridge goes on looking: pos-bridge watch --terminal %s --order %s --since 1h", terminal, order),
-			"to send the same request again is safe")
+	case advice.Next == schema.Follow:
+		lines = append(lines, fmt.Sprintf("follow it: pos-bridge watch --terminal %s --order %s --since 1h", terminal, order))
+	case code == schema.TerminalBusy:
+		lines = append(lines, "see it: "+open, "cancel it: pos-bridge cancel --terminal "+terminal+" --order THAT_ORDER")
+	case code == schema.OrderConflict:
+		lines = append(lines, "look at it: "+open+" --order "+order)
+	case code == schema.NotFound:
+		lines = append(lines, "what is open now: "+open)
 	}
-	if refused.Reply.Retryable {
-		return append(advice, "the same request may be sent again")
-	}
-	return advice
+	return lines
 }
 
 // linkText says what became of the connection.

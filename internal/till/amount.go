@@ -70,3 +70,12 @@ func FormatAmount(amount int64, currency string) string {
 	}
 	return sign + text + " " + currency
 }
+
+// charged is the amount that was charged, as far as it is known: with a tip it is more
+// than was asked for, after a partial approval less.
+func charged(asked, charged int64, currency string) string {
+	if charged != 0 {
+		asked = charged
+	}
+	return FormatAmount(asked, currency)
+}

@@ -16,26 +16,20 @@ type Cancellation struct {
 	JSON bool
 }
 
-// Run asks for the cancellation and shows the order's status. After ErrNoReply
-// it is not known whether the order is cancelled; to ask again is safe.
-func (c Cancellation) Run(ctx context.Context) error {
+// Run asks for the cancellation, shows the order's status, and returns what it says
+// about the money: schema.Unpaid when nothing is charged. After ErrNoReply it is not
+// known whether the order is cancelled; to ask again is safe.
+func (c Cancellation) Run(ctx context.Context) (schema.Verdict, error) {
 	reply, body, err := c.Till.Cancel(ctx, c.Terminal, c.Order)
 	if err != nil {
-		return err
+		return schema.Verdict{}, err
 	}
+	m := meaningOf(reply.Status, schema.IsFinal(reply.Status))
 	if c.JSON {
 		c.Screen.JSON(body)
-		return c.Screen.Err()
+		return m.Verdict, c.Screen.Err()
 	}
-	m := meaningOf(reply.Status, false)
 	status := c.Screen.paint(m.mood, Printable(reply.Status, 40))
-	text := m.text
-	switch {
-	case m.outcome == OutcomePaid:
-		text += "; the payment was over, there is nothing to cancel"
-	case m.outcome == OutcomeUnknown && reply.Status != schema.StatusUnresolved:
-		text = "the cancellation is asked for; pos-bridge watch shows what becomes of it"
-	}
-	c.Screen.Line(fmt.Sprintf("order %s on terminal %s: %s: %s", c.Order, c.Terminal, status, text))
-	return c.Screen.Err()
+	c.Screen.Line(fmt.Sprintf("order %s on terminal %s: %s: %s", c.Order, c.Terminal, status, m.Means))
+	return m.Verdict, c.Screen.Err()
 }

@@ -27,7 +27,8 @@ const (
 type RefusedError struct {
 	// Reply says why.
 	Reply schema.Error
-	// Subject that was asked.
+	// Command that was refused, and the subject that was asked.
+	Command subjects.Command
 	Subject string
 	// Body is the reply as it came.
 	Body []byte
@@ -112,7 +113,7 @@ func ask[Reply any](ctx context.Context, t *Till, command subjects.Command, term
 		return reply, nil, fmt.Errorf("ask %s: %w", subject, err)
 	}
 	if refused := refusal(msg); refused != nil {
-		refused.Subject = subject
+		refused.Command, refused.Subject = command, subject
 		return reply, msg.Data, refused
 	}
 	if err := json.Unmarshal(msg.Data, &reply); err != nil {

@@ -22,6 +22,9 @@ type Payment struct {
 	// Timeout is how long to wait for the end; longer than the bridge's
 	// SESSION_TIMEOUT, so that the bridge's verdict is seen.
 	Timeout time.Duration
+	// Settle is how long to watch after a final status for what follows at once, such as
+	// a reversal; the bridge's SETTLE_WINDOW. Zero: Run says that it did not.
+	Settle time.Duration
 	// JSON writes every message as a line instead of words.
 	JSON bool
 	// Interrupts carries the person's Ctrl-C: the first cancels the payment, the
@@ -101,6 +104,11 @@ type course struct {
 	interrupts         int
 	unknowns           int    // how often in a row the bridge did not know the order
 	trouble            string // the last that was told, so that it is told once
+	// ending is set from the final status on. settle runs after it, and settled says that
+	// nothing more is to be waited for.
+	ending  *ending
+	settle  *time.Timer
+	settled bool
 }
 
 type startResult struct {
@@ -138,28 +146,38 @@ func (c *course) run(ctx context.Context) (Outcome, error) {
 			c.cancelAnswered(err)
 		case update, ok := <-c.following.Updates():
 			if !ok {
-				return c.broken()
+				return c.broken(), nil
 			}
-			if outcome, over := c.update(update); over {
-				return outcome, nil
+			if c.update(update) {
+				return c.leave(""), nil
 			}
+		case <-c.settling():
+			c.settled = true
+			return c.conclude(), nil
 		case <-c.Interrupts:
-			c.interrupts++
-			if c.interrupts > 1 {
-				return c.leave()
+			if c.interrupted(ctx) {
+				return c.leave("left; "), nil
 			}
-			if c.pending {
-				c.Screen.Note("cancelling as soon as the bridge has answered; Ctrl-C again leaves")
-				break
-			}
-			c.cancel(ctx)
 		case <-timeout.C:
-			c.Screen.Note("no end within " + formatElapsed(c.Timeout) + "; " + c.goesOn())
-			return OutcomeUnknown, nil
+			return c.leave("no end within " + formatElapsed(c.Timeout) + "; "), nil
 		case <-ctx.Done():
-			return c.leave()
+			return c.leave("left; "), nil
 		}
 	}
+}
+
+// interrupted takes a person's Ctrl-C. It reports whether that ends the command.
+func (c *course) interrupted(ctx context.Context) bool {
+	c.interrupts++
+	switch {
+	case c.ending != nil, c.interrupts > 1:
+		return true
+	case c.pending:
+		c.Screen.Note("cancelling as soon as the bridge has answered; Ctrl-C again leaves")
+	default:
+		c.cancel(ctx)
+	}
+	return false
 }
 
 func (c *course) opening() {
@@ -176,7 +194,10 @@ func (c *course) draw() {
 	}
 	frames := []rune("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")
 	hint := "Ctrl-C cancels the payment"
-	if c.interrupts > 0 {
+	switch {
+	case c.ending != nil:
+		hint = "it may be reversed at once; Ctrl-C does not wait for that"
+	case c.interrupts > 0:
 		hint = "Ctrl-C leaves the payment"
 	}
 	c.Screen.Draw(fmt.Sprintf("%c %6s  %s  %s", frames[c.frame%len(frames)], c.elapsed(), Printable(c.status, 20), c.Screen.dim("("+hint+")")))
@@ -301,16 +322,19 @@ func (c *course) accepted(result startResult) {
 	}
 }
 
-// update shows one update. over is true when it was the last of the payment.
-func (c *course) update(update Update) (outcome Outcome, over bool) {
+// update shows one update. It reports whether nothing more is to be waited for.
+func (c *course) update(update Update) (over bool) {
 	if _, unknown := update.(UnknownUpdate); !unknown {
 		c.unknowns = 0
 	}
 	switch u := update.(type) {
 	case StatusUpdate:
-		return c.changed(u.Status, u.Final, u.Source == schema.SourceReconcile, u.TransactionID, u.Body)
+		return c.changed(u.StatusEvent, u.Body)
 	case SessionUpdate:
-		return c.changed(u.Status, u.Final, true, u.TransactionID, u.Body)
+		return c.changed(schema.StatusEvent{
+			Status: u.Status, Final: u.Final, Source: schema.SourceReconcile,
+			TransactionID: u.TransactionID, AmountCharged: u.AmountCharged,
+		}, u.Body)
 	case InvalidUpdate:
 		if c.JSON {
 			c.Screen.JSON(u.Body)
@@ -327,49 +351,47 @@ func (c *course) update(update Update) (outcome Outcome, over bool) {
 			c.Screen.Note(text)
 		}
 	case UnknownUpdate:
-		if c.pending || c.confirmed || c.status != "starting" {
-			break
-		}
-		if c.unknowns++; c.unknowns >= unknownLimit {
-			c.Screen.Note("the bridge does not know the order: no payment is under way as far as it knows")
-			c.Screen.Note("to ask again is safe: " + c.again())
-			return OutcomeUnknown, true
-		}
+		return c.unknown()
 	}
-	return OutcomeUnknown, false
+	return false
 }
 
-// changed shows a status.
-func (c *course) changed(status string, final, asked bool, transaction string, body []byte) (Outcome, bool) {
-	c.status = status
+// unknown takes that the bridge does not know the order. It reports whether that is to
+// be believed.
+func (c *course) unknown() bool {
+	if c.pending || c.confirmed || c.status != "starting" {
+		return false
+	}
+	c.unknowns++
+	return c.unknowns >= unknownLimit
+}
+
+// changed shows a status. It reports whether nothing more is to be waited for.
+func (c *course) changed(e schema.StatusEvent, body []byte) (over bool) {
+	again := c.status == e.Status
+	c.status = e.Status
 	c.trouble = ""
-	m := meaningOf(status, final)
+	m := meaningOf(e.Status, e.Final)
 	if c.JSON {
 		c.Screen.JSON(body)
-		return m.outcome, final
+	} else {
+		text := m.Means
+		if again && e.AmountCharged != 0 {
+			text += ", " + FormatAmount(e.AmountCharged, c.Request.Currency)
+		}
+		if e.Source == schema.SourceReconcile {
+			text += c.Screen.dim(" (learnt by asking)")
+		}
+		c.line(e.Status, m.mood, text)
 	}
-	text := m.text
-	if asked {
-		text += c.Screen.dim(" (learnt by asking)")
+	if !e.Final {
+		return false
 	}
-	c.line(status, m.mood, text)
-	if !final {
-		return OutcomeUnknown, false
+	end := ending{meaning: m, amount: paidAmount(c.Request.Amount, e.AmountCharged, c.Request.Currency)}
+	if e.TransactionID != "" {
+		end.transaction = ", transaction " + Printable(e.TransactionID, 50)
 	}
-	amount := FormatAmount(c.Request.Amount, c.Request.Currency)
-	detail := ""
-	if transaction != "" {
-		detail = ", transaction " + Printable(transaction, 50)
-	}
-	switch m.outcome {
-	case OutcomePaid:
-		c.Screen.Line(c.Screen.paint(m.mood, "Paid: "+amount) + detail)
-	case OutcomeNotPaid:
-		c.Screen.Line(c.Screen.paint(m.mood, "Not paid: "+amount) + detail)
-	default:
-		c.Screen.Line(c.Screen.paint(m.mood, "Not known whether paid: "+amount) + detail)
-	}
-	return m.outcome, true
+	return c.end(end, e.Status)
 }
 
 // cancel asks for the cancellation; its effect arrives as a status.
@@ -383,28 +405,34 @@ func (c *course) cancel(ctx context.Context) {
 
 func (c *course) cancelAnswered(err error) {
 	if err != nil {
-		c.Screen.Note("not cancelled: " + Describe(err))
+		c.Screen.Note(strings.Join(append([]string{"not cancelled: " + Describe(err)}, Advice(err, c.Request.TerminalID, c.Request.OrderID)...), "\n  "))
 		return
 	}
 	c.following.CatchUp() // the order may have been over
 }
 
-// leave ends the command, not the payment.
-func (c *course) leave() (Outcome, error) {
-	if c.pending {
+// leave ends the command, not the payment, and says why.
+func (c *course) leave(why string) Outcome {
+	switch {
+	case c.ending != nil:
+		return c.conclude()
+	case c.unknowns >= unknownLimit:
+		c.Screen.Note("the bridge does not know the order: no payment is under way as far as it knows")
+		c.Screen.Note("to ask again is safe: " + c.again())
+		return OutcomeUnknown
+	case c.pending:
 		c.Screen.Note("left before the bridge answered; the payment may begin")
 	}
-	c.Screen.Note("left; " + c.goesOn())
-	return OutcomeUnknown, nil
+	c.Screen.Note(why + c.goesOn())
+	return OutcomeUnknown
 }
 
-func (c *course) broken() (Outcome, error) {
-	err := c.following.Err()
-	if !errors.Is(err, ErrClosed) { // the context's end
-		return c.leave()
+// broken ends the command when the subscription has ended.
+func (c *course) broken() Outcome {
+	if err := c.following.Err(); errors.Is(err, ErrClosed) {
+		return c.leave(Describe(err) + "; ")
 	}
-	c.Screen.Note(Describe(err) + "; " + c.goesOn())
-	return OutcomeUnknown, nil
+	return c.leave("left; ") // the context's end
 }
 
 func (c *course) goesOn() string {

@@ -65,7 +65,7 @@ func pay(t *testing.T, s stand, change func(*till.Payment)) *paying {
 	}
 	payment := till.Payment{
 		Till: s.till, Screen: till.NewScreen(p.out, p.notes, env{}.get), Request: request,
-		Timeout: tilltest.Limit, Interrupts: p.interrupts, Now: p.clock.Now, Every: never,
+		Timeout: tilltest.Limit, Settle: time.Millisecond, Interrupts: p.interrupts, Now: p.clock.Now, Every: never,
 	}
 	if change != nil {
 		change(&payment)
@@ -168,6 +168,56 @@ func TestPaymentOutcomes(t *testing.T) {
 				t.Errorf("got\n%s\nwant its end\n%s", got, test.last)
 			}
 		})
+	}
+}
+
+// A reversal right after the end is waited for.
+func TestPaymentThatIsReversedAtOnce(t *testing.T) {
+	t.Parallel()
+	p := pay(t, setup(t, tilltest.Handlers{Start: created}, tilltest.Options{}), func(p *till.Payment) { p.Settle = tilltest.Limit })
+	p.out.Await(t, "accepted")
+	p.bridge.Store(event("a", 1, "completed"))
+	p.out.Await(t, "completed")
+	p.bridge.Store(event("a", 2, "reversed"))
+	p.out.Await(t, "reversed")
+	p.interrupts <- os.Interrupt
+	p.ends(t, till.OutcomeNotPaid)
+	if got, want := p.out.String(), "Not paid: 12.50 EUR, transaction 4051823\n"; !strings.HasSuffix(got, want) || strings.Contains(got, "\nPaid") {
+		t.Errorf("got\n%s\nwant its end\n%s", got, want)
+	}
+	if got, want := p.notes.String(), "not waited for what may follow at once"; !strings.Contains(got, want) {
+		t.Errorf("got remarks %q, want %q", got, want)
+	}
+}
+
+// Whoever does not wait is told so, but not after a status that nothing follows.
+func TestPaymentThatDoesNotWait(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[string]bool{"completed": true, "cancelled": true, "unresolved": false, "not_created": false} {
+		p := pay(t, setup(t, tilltest.Handlers{Start: created}, tilltest.Options{}), func(p *till.Payment) { p.Settle = 0 })
+		p.out.Await(t, "accepted")
+		p.bridge.Store(event("a", 1, status))
+		<-p.ended
+		if got := strings.Contains(p.notes.String(), "not waited for"); got != want {
+			t.Errorf("%s: got remarks %q", status, p.notes)
+		}
+	}
+}
+
+// The amount that was paid may come with the end, or on an event of its own after it.
+func TestPaymentOfAnotherAmount(t *testing.T) {
+	t.Parallel()
+	p := pay(t, setup(t, tilltest.Handlers{Start: created}, tilltest.Options{}), func(p *till.Payment) { p.Settle = tilltest.Limit })
+	p.out.Await(t, "accepted")
+	p.bridge.Store(event("a", 1, "completed"))
+	e := event("a", 2, "completed")
+	e.AmountCharged = 1458
+	p.bridge.Store(e)
+	p.out.Await(t, "paid, 14.58 EUR")
+	p.interrupts <- os.Interrupt
+	p.ends(t, till.OutcomePaid)
+	if got, want := p.out.String(), "Paid: 14.58 EUR (12.50 EUR was asked for), transaction 4051823\n"; !strings.HasSuffix(got, want) {
+		t.Errorf("got\n%s\nwant its end\n%s", got, want)
 	}
 }
 
@@ -333,7 +383,7 @@ func TestPaymentLeft(t *testing.T) {
 	}, tilltest.Options{}), nil)
 	p.out.Await(t, "accepted")
 	p.interrupts <- os.Interrupt
-	p.notes.Await(t, "not cancelled: refused by the bridge: too late (provider_rejected, not retryable)")
+	p.notes.Await(t, "not cancelled: refused by the bridge: too late (provider_rejected)")
 	p.interrupts <- os.Interrupt
 	p.ends(t, till.OutcomeUnknown)
 	if got, want := p.notes.String(), "the payment goes on; follow it with\n  pos-bridge watch --terminal T1 --order a --since 1h"; !strings.Contains(got, want) {

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/posbridge/bridge/schema"
 	"github.com/posbridge/bridge/subjects"
 )
 
@@ -64,8 +63,8 @@ func (s Sessions) all(ctx context.Context) error {
 	t.add("TERMINAL", "ORDER", "AMOUNT", "STATUS", "CHANGED", "MEANING")
 	for _, e := range events {
 		t.add(
-			Printable(e.TerminalID, 32), Printable(e.OrderID, 50), charged(e.StatusEvent), Printable(e.Status, 40),
-			formatElapsed(s.Now().Sub(e.ObservedAt))+" ago", meaningOf(e.Status, e.Final).text,
+			Printable(e.TerminalID, 32), Printable(e.OrderID, 50), charged(e.Amount, e.AmountCharged, e.Currency), Printable(e.Status, 40),
+			formatElapsed(s.Now().Sub(e.ObservedAt))+" ago", meaningOf(e.Status, e.Final).Means,
 		)
 	}
 	for i, line := range t.lines() {
@@ -75,12 +74,4 @@ func (s Sessions) all(ctx context.Context) error {
 		s.Screen.Line(line)
 	}
 	return s.Screen.Err()
-}
-
-// charged is the amount that was charged, as far as it is known.
-func charged(e schema.StatusEvent) string {
-	if e.AmountCharged != 0 {
-		return FormatAmount(e.AmountCharged, e.Currency)
-	}
-	return FormatAmount(e.Amount, e.Currency)
 }

@@ -131,7 +131,10 @@ func (s Sessions) one(o schema.Session) {
 	add("order", Printable(o.OrderID, 50))
 	add("terminal", Printable(o.TerminalID, 32))
 	add("amount", FormatAmount(o.Amount, o.Currency))
-	add("status", fmt.Sprintf("%s: %s", s.Screen.paint(m.mood, Printable(o.Status, 40)), m.text))
+	if o.AmountCharged != 0 {
+		add("charged", FormatAmount(o.AmountCharged, o.Currency))
+	}
+	add("status", fmt.Sprintf("%s: %s", s.Screen.paint(m.mood, Printable(o.Status, 40)), m.Means))
 	if o.FinancialStatus != o.Status {
 		add("financial status", Printable(o.FinancialStatus, 40))
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/posbridge/bridge/internal/till"
 	"github.com/posbridge/bridge/internal/till/tilltest"
 	"github.com/posbridge/bridge/schema"
+	"github.com/posbridge/bridge/subjects"
 )
 
 func sessionsOf(start time.Time) []schema.Session {
@@ -143,38 +144,45 @@ replica           replica-1
 
 func TestCancellation(t *testing.T) {
 	t.Parallel()
-	for status, want := range map[string]string{
-		"cancelled":   "order a on terminal T1: cancelled: cancelled, nothing was charged\n",
-		"completed":   "order a on terminal T1: completed: paid; the payment was over, there is nothing to cancel\n",
-		"initialized": "order a on terminal T1: initialized: the cancellation is asked for; pos-bridge watch shows what becomes of it\n",
+	for status, want := range map[string]struct {
+		outcome schema.Outcome
+		text    string
+	}{
+		"cancelled":   {schema.Unpaid, "order a on terminal T1: cancelled: cancelled, nothing was charged\n"},
+		"completed":   {schema.Paid, "order a on terminal T1: completed: paid\n"},
+		"refunded":    {schema.Returned, "order a on terminal T1: refunded: refunded, the money goes back to the customer\n"},
+		"initialized": {schema.Open, "order a on terminal T1: initialized: under way: the card is asked for, or being processed\n"},
 	} {
 		s := setup(t, tilltest.Handlers{Cancel: func(r schema.OrderRequest) (any, error) {
 			return schema.CancelReply{OrderID: r.OrderID, TerminalID: r.TerminalID, Status: status}, nil
 		}}, tilltest.Options{NoStream: true})
 		out := &tilltest.Output{}
 		c := till.Cancellation{Till: s.till, Screen: till.NewScreen(out, out, env{}.get), Terminal: "T1", Order: "a"}
-		if err := c.Run(limited(t)); err != nil || out.String() != want {
-			t.Errorf("%s: got %v, %q, want %q", status, err, out, want)
+		if got, err := c.Run(limited(t)); err != nil || got.Outcome != want.outcome || out.String() != want.text {
+			t.Errorf("%s: got %+v, %v, %q, want %+v", status, got, err, out, want)
 		}
 	}
 }
 
+// The advice is the one of the command that was refused.
 func TestAdviceNamesTheNextStep(t *testing.T) {
 	t.Parallel()
-	refused := func(code schema.Code) error {
+	refused := func(command subjects.Command, code schema.Code) error {
 		e := schema.NewError(code, "why")
 		e.Provider = &schema.ProviderAnswer{HTTPStatus: 422, ErrorCode: 1006, ErrorInfo: "used\x1b"}
-		return &till.RefusedError{Reply: *e}
+		return &till.RefusedError{Reply: *e, Command: command}
 	}
 	for _, test := range []struct {
 		err  error
 		want string
 	}{
-		{refused(schema.TerminalBusy), "pos-bridge sessions --terminal T1"},
-		{refused(schema.TerminalBusy), "MultiSafepay answered HTTP 422, error 1006: used\uFFFD"},
-		{refused(schema.ShuttingDown), "ask again in a moment"},
-		{refused(schema.OutcomeUnknown), "pos-bridge watch --terminal T1 --order a --since 1h"},
-		{refused(schema.NotFound), "pos-bridge sessions --terminal T1"},
+		{refused(subjects.Start, schema.TerminalBusy), "see it: pos-bridge sessions --terminal T1"},
+		{refused(subjects.Start, schema.TerminalBusy), "MultiSafepay answered HTTP 422, error 1006: used\uFFFD"},
+		{refused(subjects.Start, schema.ShuttingDown), "Send it again at once"},
+		{refused(subjects.Start, schema.OutcomeUnknown), "follow it: pos-bridge watch --terminal T1 --order a --since 1h"},
+		{refused(subjects.Start, schema.OrderConflict), "look at it: pos-bridge sessions --terminal T1 --order a"},
+		{refused(subjects.Cancel, schema.ProviderRejected), "follow it: pos-bridge watch --terminal T1 --order a --since 1h"},
+		{refused(subjects.Get, schema.NotFound), "what is open now: pos-bridge sessions --terminal T1"},
 		{&till.NoBridgeError{}, "pos-bridge serve"},
 		{&till.ConnectError{Err: errPipe}, "BRIDGE_NATS_URL"},
 		{&till.DeniedError{Subject: "x"}, "connect as another user"},
@@ -182,6 +190,14 @@ func TestAdviceNamesTheNextStep(t *testing.T) {
 	} {
 		if got := strings.Join(till.Advice(test.err, "T1", "a"), "\n"); !strings.Contains(got, test.want) {
 			t.Errorf("%v: got advice\n%s\nwant %q", test.err, got, test.want)
+		}
+	}
+	for _, command := range subjects.Commands() {
+		for _, code := range schema.Codes() {
+			want, _ := schema.AdviceOn(command, code)
+			if got := strings.Join(till.Advice(refused(command, code), "T1", "a"), "\n"); !strings.Contains(got, want.Means+"\n"+want.Do) {
+				t.Errorf("%s %s: got advice\n%s\nwant %+v", command, code, got, want)
+			}
 		}
 	}
 	if got := till.Advice(errors.New("other"), "T1", "a"); got != nil {

@@ -85,12 +85,12 @@ func (w Watch) show(update Update) {
 			break
 		}
 		m := meaningOf(u.Status, u.Final)
-		text := m.text
+		text := m.Means
 		if u.Source == schema.SourceReconcile {
 			text += w.Screen.dim(" (learnt by asking)")
 		}
 		status := fmt.Sprintf("%-11s", Printable(u.Status, 40))
-		w.line(u.ObservedAt, u.TerminalID, u.OrderID, w.Screen.paint(m.mood, status), FormatAmount(u.Amount, u.Currency), text)
+		w.line(u.ObservedAt, u.TerminalID, u.OrderID, w.Screen.paint(m.mood, status), charged(u.Amount, u.AmountCharged, u.Currency), text)
 	case InvalidUpdate:
 		if w.JSON {
 			w.Screen.JSON(u.Body)
