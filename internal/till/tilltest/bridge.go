@@ -47,6 +47,8 @@ type Bridge struct {
 	conn *nats.Conn
 	js   jetstream.JetStream
 
+	service micro.Service
+
 	tasks    sync.WaitGroup // handlers at work
 	mu       sync.Mutex
 	handlers Handlers
@@ -165,8 +167,19 @@ func (b *Bridge) serve() {
 			}
 		}
 	}
+	b.service = service
 	if err := b.conn.Flush(); err != nil {
 		b.t.Fatalf("serve commands: %v", err)
+	}
+}
+
+// Stop stops to serve commands: whoever asks afterwards finds nobody.
+func (b *Bridge) Stop() {
+	if err := b.service.Stop(); err != nil {
+		b.t.Errorf("stop commands: %v", err)
+	}
+	if err := b.conn.Flush(); err != nil {
+		b.t.Errorf("stop commands: %v", err)
 	}
 }
 

@@ -1,0 +1,360 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/posbridge/bridge/client"
+	"github.com/posbridge/bridge/internal/natsserver/natstest"
+	"github.com/posbridge/bridge/internal/till/tilltest"
+	"github.com/posbridge/bridge/schema"
+)
+
+var request = schema.StartRequest{TerminalID: "T1", OrderID: "a", Amount: 1250, Currency: "EUR"}
+
+func created(r schema.StartRequest) (any, error) {
+	return schema.StartReply{
+		OrderID: r.OrderID, TerminalID: r.TerminalID, SessionID: "session-1",
+		Status: schema.StatusCreated, StatusSubject: "pos.T1.a.status", Created: true,
+	}, nil
+}
+
+// start starts the payment, which is closed when the test ends.
+func start(t *testing.T, c *client.Client) *client.Payment {
+	t.Helper()
+	p, err := c.Start(limited(t), request)
+	if err != nil {
+		t.Fatalf("start: %v", err)
+	}
+	t.Cleanup(p.Close)
+	return p
+}
+
+// within starts the payment with a deadline.
+func within(t *testing.T, c *client.Client, limit time.Duration) (*client.Payment, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	p, err := c.Start(ctx, request)
+	if err == nil {
+		t.Cleanup(p.Close)
+	}
+	return p, err
+}
+
+// ends waits for the payment's end and compares what it says.
+func ends(t *testing.T, p *client.Payment, want schema.Outcome) {
+	t.Helper()
+	result, err := p.Wait(limited(t))
+	if err != nil || result.Outcome != want {
+		t.Fatalf("got %q, %v, want %q", result.Outcome, err, want)
+	}
+}
+
+// Every code of the bridge has its error here. Those that say that nothing was started
+// are Start's error at once; the two that another try may help are tried again.
+func TestStartRefused(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[schema.Code]struct {
+		is    error
+		tries int64
+	}{
+		schema.InvalidRequest:      {client.ErrInvalidRequest, 1},
+		schema.UnknownTerminal:     {client.ErrUnknownTerminal, 1},
+		schema.NotFound:            {client.ErrNotFound, 0},
+		schema.TerminalBusy:        {client.ErrTerminalBusy, 1},
+		schema.OrderConflict:       {client.ErrOrderConflict, 1},
+		schema.ProviderRejected:    {client.ErrProviderRejected, 1},
+		schema.ProviderError:       {client.ErrProviderError, 1},
+		schema.ProviderUnavailable: {client.ErrProviderUnavailable, 2},
+		schema.ShuttingDown:        {client.ErrShuttingDown, 0},
+		schema.OutcomeUnknown:      {client.ErrOutcomeUnknown, 0},
+	} {
+		t.Run(string(code), func(t *testing.T) {
+			t.Parallel()
+			var tries atomic.Int64
+			s := setup(t, tilltest.Handlers{Start: func(schema.StartRequest) (any, error) {
+				tries.Add(1)
+				return nil, schema.NewError(code, "no, for a reason")
+			}}, tilltest.Options{})
+			p, err := within(t, s.client, 1500*time.Millisecond)
+			if want.tries == 0 { // it is not known whether the payment was started
+				if err != nil || !errors.Is(p.Doubt(), want.is) {
+					t.Fatalf("got %v, want a payment in doubt for %v", err, want.is)
+				}
+				return
+			}
+			refused, ok := errors.AsType[*client.Error](err)
+			if !ok || !errors.Is(err, want.is) || !errors.Is(err, client.ErrCode(code)) || refused.Reply.Message != "no, for a reason" || refused.Subject != "pos.T1.payment.start" {
+				t.Errorf("got %v, want %v", err, want.is)
+			}
+			for _, other := range schema.Codes() {
+				if other != code && errors.Is(err, client.ErrCode(other)) {
+					t.Errorf("%s is also %s", code, other)
+				}
+			}
+			if got := tries.Load(); got != want.tries {
+				t.Errorf("got %d requests, want %d", got, want.tries)
+			}
+		})
+	}
+}
+
+func TestEveryCodeIsTested(t *testing.T) {
+	t.Parallel()
+	for _, sentinel := range []error{
+		client.ErrInvalidRequest, client.ErrUnknownTerminal, client.ErrNotFound, client.ErrTerminalBusy, client.ErrOrderConflict,
+		client.ErrProviderRejected, client.ErrProviderError, client.ErrProviderUnavailable, client.ErrShuttingDown, client.ErrOutcomeUnknown,
+	} {
+		found := 0
+		for _, code := range schema.Codes() {
+			if errors.Is(&client.Error{Reply: schema.Error{Code: code}}, sentinel) {
+				found++
+			}
+		}
+		if found != 1 {
+			t.Errorf("%v: got %d codes, want 1", sentinel, found)
+		}
+	}
+}
+
+func TestStartRefusesHostileIDs(t *testing.T) {
+	t.Parallel()
+	s := setup(t, tilltest.Handlers{Start: created}, tilltest.Options{})
+	for _, r := range []schema.StartRequest{{TerminalID: ">", OrderID: "a"}, {TerminalID: "T1", OrderID: "*"}, {TerminalID: "T1"}} {
+		if _, err := s.client.Start(limited(t), r); !errors.Is(err, client.ErrInvalidRequest) {
+			t.Errorf("%+v: got %v", r, err)
+		}
+		if _, err := s.client.Resume(limited(t), r.TerminalID, r.OrderID); !errors.Is(err, client.ErrInvalidRequest) {
+			t.Errorf("%+v: got %v", r, err)
+		}
+	}
+}
+
+// The answer is lost, and the payment began: get finds it.
+func TestStartWhoseAnswerIsLost(t *testing.T) {
+	t.Parallel()
+	var starts atomic.Int64
+	s := setup(t, tilltest.Handlers{
+		Start: func(schema.StartRequest) (any, error) {
+			starts.Add(1)
+			return nil, tilltest.ErrNoReply
+		},
+		Get: func(schema.OrderRequest) (any, error) {
+			return tilltest.Session(event("a", 0, schema.StatusCreated)), nil
+		},
+	}, tilltest.Options{})
+	s.client.AnswerWithin(50 * time.Millisecond)
+	p := start(t, s.client)
+	if p.Doubt() != nil || starts.Load() != 1 {
+		t.Errorf("got doubt %v after %d requests, want none after 1", p.Doubt(), starts.Load())
+	}
+	s.bridge.Store(event("a", 1, "completed"))
+	ends(t, p, schema.Paid)
+}
+
+// The request is lost: get does not find the order, and the same request is sent again.
+func TestStartThatIsLost(t *testing.T) {
+	t.Parallel()
+	var starts atomic.Int64
+	s := setup(t, tilltest.Handlers{Start: func(r schema.StartRequest) (any, error) {
+		if r != request {
+			t.Errorf("got %v, want the same request", r)
+		}
+		if starts.Add(1) < 3 {
+			return nil, tilltest.ErrNoReply
+		}
+		return created(r)
+	}}, tilltest.Options{})
+	s.client.AnswerWithin(50 * time.Millisecond)
+	p := start(t, s.client)
+	if reply, body := p.Reply(); !reply.Created || len(body) == 0 || p.Doubt() != nil {
+		t.Errorf("got %v, %q, doubt %v", reply, body, p.Doubt())
+	}
+}
+
+// The reply is lost with the connection: the same request is sent again.
+func TestStartAfterALostConnection(t *testing.T) {
+	t.Parallel()
+	asked := make(chan struct{}, 10)
+	s := setup(t, tilltest.Handlers{Start: func(schema.StartRequest) (any, error) {
+		asked <- struct{}{}
+		return nil, tilltest.ErrNoReply
+	}}, tilltest.Options{})
+	go func() {
+		<-asked
+		s.bridge.Handle(func(h *tilltest.Handlers) { h.Start = created })
+		s.wire.Cut()
+		s.wire.Mend()
+	}()
+	p := start(t, s.client)
+	s.bridge.Store(event("a", 1, "completed"))
+	ends(t, p, schema.Paid)
+}
+
+// "No responders" means that nothing was started, unless an earlier request got lost.
+func TestStartWithoutABridge(t *testing.T) {
+	t.Parallel()
+	server := natstest.Run(t)
+	nobody := newClient(t, natstest.Connect(t, server.URL()))
+	if _, err := nobody.Start(limited(t), request); !errors.Is(err, client.ErrNoBridge) {
+		t.Errorf("got %v, want ErrNoBridge", err)
+	}
+	var bridge *tilltest.Bridge
+	bridge = tilltest.Run(t, server.URL(), tilltest.Handlers{Start: func(schema.StartRequest) (any, error) {
+		bridge.Stop()
+		return nil, tilltest.ErrNoReply
+	}}, tilltest.Options{})
+	left := newClient(t, natstest.Connect(t, server.URL()))
+	left.AnswerWithin(50 * time.Millisecond)
+	p, err := within(t, left, 1500*time.Millisecond)
+	if err != nil {
+		t.Fatalf("got %v, want a payment in doubt", err)
+	}
+	if !errors.Is(p.Doubt(), client.ErrNoReply) {
+		t.Errorf("got doubt %v, want ErrNoReply", p.Doubt())
+	}
+}
+
+// A refusal after a lost answer is believed once the bridge was asked for the order.
+func TestStartRefusedAfterALostAnswer(t *testing.T) {
+	t.Parallel()
+	for name, known := range map[string]bool{"the order is known": true, "the order is not known": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var starts atomic.Int64
+			s := setup(t, tilltest.Handlers{
+				Start: func(schema.StartRequest) (any, error) {
+					if starts.Add(1) == 1 {
+						return nil, tilltest.ErrNoReply
+					}
+					return nil, schema.NewError(schema.TerminalBusy, "another payment is open")
+				},
+				Get: func(schema.OrderRequest) (any, error) {
+					if known && starts.Load() > 1 {
+						return tilltest.Session(event("a", 0, schema.StatusCreated)), nil
+					}
+					return nil, schema.NewError(schema.NotFound, "the order is not known")
+				},
+			}, tilltest.Options{})
+			s.client.AnswerWithin(50 * time.Millisecond)
+			p, err := within(t, s.client, tilltest.Limit)
+			switch {
+			case known && (err != nil || p.Doubt() != nil):
+				t.Errorf("got %v, want a payment", err)
+			case !known && !errors.Is(err, client.ErrTerminalBusy):
+				t.Errorf("got %v, want terminal_busy", err)
+			}
+		})
+	}
+}
+
+// The bridge does not know yet whether the order exists: its statuses will tell.
+func TestStartWithAnUnknownOutcome(t *testing.T) {
+	t.Parallel()
+	s := setup(t, tilltest.Handlers{Start: func(schema.StartRequest) (any, error) {
+		return nil, schema.NewError(schema.OutcomeUnknown, "the provider did not answer")
+	}}, tilltest.Options{})
+	p := start(t, s.client)
+	if !errors.Is(p.Doubt(), client.ErrOutcomeUnknown) {
+		t.Errorf("got doubt %v", p.Doubt())
+	}
+	s.bridge.Store(event("a", 1, "completed"))
+	ends(t, p, schema.Paid)
+	if p.Doubt() != nil {
+		t.Errorf("got doubt %v after a status", p.Doubt())
+	}
+}
+
+func TestStartThatTurnsOutNotToExist(t *testing.T) {
+	t.Parallel()
+	s := setup(t, tilltest.Handlers{Start: func(schema.StartRequest) (any, error) {
+		return []byte("accepted"), nil
+	}}, tilltest.Options{}, often)
+	p := start(t, s.client)
+	if !errors.Is(p.Doubt(), client.ErrBadReply) {
+		t.Errorf("got doubt %v", p.Doubt())
+	}
+	result, err := p.Wait(limited(t))
+	if !errors.Is(err, client.ErrNotFound) || result.Outcome != schema.Open {
+		t.Errorf("got %v, %v, want not_found", result, err)
+	}
+}
+
+// A status shows that the payment exists: the answer is not waited for much longer.
+func TestStartWithoutAnAnswerButAStatus(t *testing.T) {
+	t.Parallel()
+	s := setup(t, tilltest.Handlers{}, tilltest.Options{})
+	s.bridge.Handle(func(h *tilltest.Handlers) {
+		h.Start = func(schema.StartRequest) (any, error) {
+			s.bridge.Store(event("a", 1, "initialized"))
+			return nil, tilltest.ErrNoReply
+		}
+	})
+	p := start(t, s.client)
+	if p.Doubt() != nil {
+		t.Errorf("got doubt %v", p.Doubt())
+	}
+	s.bridge.Store(event("a", 2, "completed"))
+	ends(t, p, schema.Paid)
+}
+
+// The statuses of another payment under the same id are no evidence.
+func TestStartOfAnOrderThatIsTaken(t *testing.T) {
+	t.Parallel()
+	s := setup(t, tilltest.Handlers{}, tilltest.Options{})
+	s.bridge.Handle(func(h *tilltest.Handlers) {
+		h.Start = func(schema.StartRequest) (any, error) {
+			other := event("a", 1, "completed")
+			other.Amount = 99
+			s.bridge.Store(other)
+			return nil, schema.NewError(schema.OrderConflict, "the order exists with other content")
+		}
+		h.Get = func(schema.OrderRequest) (any, error) {
+			other := event("a", 1, "completed")
+			other.Amount = 99
+			return tilltest.Session(other), nil
+		}
+	})
+	if _, err := within(t, s.client, tilltest.Limit); !errors.Is(err, client.ErrOrderConflict) {
+		t.Errorf("got %v, want order_conflict", err)
+	}
+}
+
+// Nothing was sent when the context ends before the connection stands.
+func TestStartWithoutAConnection(t *testing.T) {
+	t.Parallel()
+	s := setup(t, tilltest.Handlers{Start: created}, tilltest.Options{})
+	lost := s.nc.StatusChanged(nats.RECONNECTING)
+	s.wire.Cut()
+	<-lost
+	if _, err := within(t, s.client, 50*time.Millisecond); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want the deadline", err)
+	}
+	s.wire.Mend()
+	start(t, s.client)
+	s.nc.Close()
+	if _, err := within(t, s.client, tilltest.Limit); !errors.Is(err, client.ErrClosed) {
+		t.Errorf("got %v, want ErrClosed", err)
+	}
+}
+
+func TestStartWithoutTheRightToHear(t *testing.T) {
+	t.Parallel()
+	bus, bridge := rights(t, []string{">"}, []string{"_INBOX.>"})
+	bridge.Handle(func(h *tilltest.Handlers) {
+		h.Start = func(r schema.StartRequest) (any, error) {
+			t.Error("a payment was started that nobody could have followed")
+			return created(r)
+		}
+	})
+	_, err := bus.Start(limited(t), request)
+	if denied, ok := errors.AsType[*client.DeniedError](err); !ok || *denied != (client.DeniedError{Subject: "pos.T1.a.status", Subscribe: true}) {
+		t.Errorf("got %v, want a DeniedError", err)
+	}
+}
