@@ -267,17 +267,32 @@ func TestUsedOrderIsFromElsewhere(t *testing.T) {
 	b.do("pos.payment.get", fields{"order_id": "a", "terminal_id": terminal1}).failed(schema.NotFound)
 }
 
-// The same after a lost answer: the order that is found is another one.
-func TestFoundOrderIsFromElsewhere(t *testing.T) {
+// After a lost answer of our own, the order that is found is ours, whatever it says of
+// the amount and the terminal: a tip, a partial approval, another spelling.
+func TestFoundOrderIsNeverFromElsewhere(t *testing.T) {
 	t.Parallel()
-	p := &provider{create: func(w http.ResponseWriter, r *http.Request, order fields) { panic(http.ErrAbortHandler) }}
-	p.make(fields{"order_id": "a", "amount": 5, "currency": "EUR"})
-	b := setup(t, options{provider: p})
-	b.run()
-	b.do("pos.payment.start", order("a", terminal1)).failed(schema.ProviderRejected)
-	b.waitFree(terminal1)
-	if got := b.events("a"); len(got) > 0 {
-		t.Errorf("got %+v", got)
+	for name, test := range map[string]struct {
+		order fields
+		logs  string
+	}{
+		"more":             {fields{"order_id": "a", "amount": 1500, "currency": "EUR"}, "another amount"},
+		"less":             {fields{"order_id": "a", "amount": 5, "currency": "EUR"}, "another amount"},
+		"another terminal": {fields{"order_id": "a", "amount": 1250, "currency": "EUR", "gateway_info": map[string]any{"terminal_id": "1"}}, "another terminal"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := &provider{create: func(http.ResponseWriter, *http.Request, fields) { panic(http.ErrAbortHandler) }}
+			p.make(test.order)
+			b := setup(t, options{provider: p})
+			r := b.run()
+			if got := b.start(order("a", terminal1)); !got.Created {
+				t.Errorf("got %+v", got)
+			}
+			r.logs.wait(t, test.logs, 1)
+			p.become("completed")
+			b.await("a", "initialized", "completed")
+			b.waitFree(terminal1)
+		})
 	}
 }
 

@@ -35,8 +35,9 @@ const completionLimit = 2 * time.Second
 const connectionHelp = `
 Where NATS is and who you are there is taken from one place: the context of the
 nats CLI that --context names; else BRIDGE_NATS_URL, BRIDGE_NATS_CREDS_FILE,
-BRIDGE_NATS_NKEY_FILE, BRIDGE_NATS_CA_FILE, BRIDGE_NATS_CERT_FILE and
-BRIDGE_NATS_KEY_FILE when one of them is set; else the nats CLI's selected
+BRIDGE_NATS_NKEY_FILE, BRIDGE_NATS_CA_FILE, BRIDGE_NATS_CERT_FILE,
+BRIDGE_NATS_KEY_FILE, BRIDGE_NATS_TLS_FIRST and BRIDGE_NATS_JS_DOMAIN when one of
+them is set; else the nats CLI's selected
 context; else nats://127.0.0.1:4222. BRIDGE_SUBJECT_PREFIX is the bridge's.`
 
 // hand is what the commands on the bus take from outside, and their common flags.

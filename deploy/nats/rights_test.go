@@ -142,6 +142,7 @@ func TestRights(t *testing.T) {
 		{theBridge, "publish", "pos._replica.R2"},
 		{theBridge, "subscribe", "pos.*.*.claim"},
 		{theBridge, "publish", "$JS.ACK.POS_SESSIONS.bridge.1.1.1.1.1"},
+		{theBridge, "publish", "$JS.API.STREAM.NAMES"},
 		{operator, "publish", "$JS.API.STREAM.UPDATE.POS_STATUS"},
 	}
 	denied := []right{

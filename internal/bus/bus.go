@@ -38,6 +38,7 @@ type Bus struct {
 	domain atomic.Pointer[string]
 	// consumerMade is set once this replica has created or updated the consumer.
 	consumerMade atomic.Bool
+	nested       nested
 
 	mu sync.Mutex
 	// created is when each stream was created, by name.
@@ -121,10 +122,10 @@ func (b *Bus) handlers() []nats.Option {
 // asyncError takes errors that nats.go cannot return from a call.
 func (b *Bus) asyncError(c *nats.Conn, sub *nats.Subscription, err error) {
 	if errors.Is(err, nats.ErrPermissionViolation) {
-		b.state.refuse(err)
 		if b.waiting.refuse(err) {
 			return // the caller of the publish gets the error
 		}
+		b.state.refuse(err)
 	}
 	if !c.IsConnected() {
 		return // without a connection everything complains

@@ -92,7 +92,7 @@ func (b *Bus) inspectStream(ctx context.Context, want jetstream.StreamConfig) (O
 // overlap looks for a stream that takes subjects of one that must be created. This
 // needs a right that the bridge itself does not need; without it overlap is nil.
 func (b *Bus) overlap(ctx context.Context, want jetstream.StreamConfig) error {
-	if may, err := b.May(ctx, Right{Subject: b.apiSubject("STREAM.NAMES")}); err != nil || !may {
+	if may, err := b.May(ctx, b.listStreams()); err != nil || !may {
 		return nil
 	}
 	for _, subject := range want.Subjects {

@@ -64,6 +64,9 @@ func (b *Bus) append(ctx context.Context, op, terminal, order string, kind subje
 	if msg.Subject, err = b.space.Journal(terminal, order, kind); err != nil {
 		return 0, err
 	}
+	// A republished message keeps its headers: the stream of a shorter prefix, which
+	// takes what is published under an order called "journal", refuses it.
+	h.set(jetstream.ExpectedStreamHeader, b.space.StatusStream())
 	h.set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(expect, 10))
 	h.set(jetstream.ExpectedLastSubjSeqSubjHeader, filter)
 	return b.publish(ctx, op, msg, expect)

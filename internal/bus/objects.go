@@ -29,7 +29,10 @@ func (b *Bus) Ensure(ctx context.Context) (made Made, err error) {
 	if made.Sessions, err = b.ensureStream(ctx, b.sessionStream()); err != nil {
 		return made, err
 	}
-	return made, b.ensureConsumer(ctx)
+	if err = b.ensureConsumer(ctx); err == nil {
+		b.findNested(ctx)
+	}
+	return made, err
 }
 
 // ensureJetStream checks that JetStream is there. Nobody answers also while a

@@ -72,6 +72,7 @@ func (b *Bus) Rights() []Right {
 	listen("answer other replicas", p+"._replica."+nobody)
 	write("ask other replicas", p+"._replica."+nobody)
 	write("ask for JetStream", b.apiSubject("INFO"))
+	list = append(list, b.listStreams())
 	for _, stream := range []string{status, queue} {
 		write("look at its objects", b.apiSubject("STREAM.INFO", stream))
 		write("read from the stream's leader", b.apiSubject("STREAM.MSG.GET", stream))

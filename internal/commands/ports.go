@@ -26,6 +26,9 @@ type Bus interface {
 	// IsInbox reports whether a requester may be answered on a subject.
 	IsInbox(subject string) bool
 	Reply(inbox string, header map[string]string, body []byte) error
+	// Nested reports whether a terminal's commands are those of another bridge, whose
+	// prefix is longer.
+	Nested(terminal string) bool
 	// Now is the time by the NATS server's clock.
 	Now() time.Time
 }

@@ -56,6 +56,9 @@ func (s *Service) accept(c *command, r micro.Request) {
 	case s.arrived <- struct{}{}:
 	default:
 	}
+	if terminal, scoped, _ := s.opts.Space.CommandTerminal(r.Subject()); scoped && s.opts.Bus.Nested(terminal) {
+		return // the other bridge answers
+	}
 	q := request{Request: r, command: c, began: time.Now()}
 	q.age = s.still.age(q.began)
 	switch {

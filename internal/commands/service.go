@@ -19,8 +19,7 @@ import (
 	"github.com/posbridge/bridge/subjects"
 )
 
-// ServiceName is the name of the NATS micro service, and the queue group that all
-// replicas share: any one of them answers a command.
+// ServiceName is the name of the NATS micro service.
 const ServiceName = "pos-bridge"
 
 const (
@@ -111,7 +110,7 @@ func (s *Service) register(stopped func()) (micro.Service, error) {
 		Name:        ServiceName,
 		Version:     semver(s.opts.Version),
 		Description: "Card payments on SmartPOS terminals",
-		QueueGroup:  ServiceName,
+		QueueGroup:  queueGroup(s.opts.Space),
 		Metadata:    map[string]string{"replica": s.opts.Replica, "subject_prefix": s.opts.Space.Prefix()},
 		ErrorHandler: func(_ micro.Service, err *micro.NATSError) {
 			s.opts.Log.Warn("The command service met an error", zap.String(telemetry.KeySubject, err.Subject), zap.Error(err))
@@ -140,6 +139,17 @@ func (s *Service) register(stopped func()) (micro.Service, error) {
 		s.opts.Log.Warn("The command service is registered with NATS once it is back", zap.Error(err))
 	}
 	return m, nil
+}
+
+// queueGroup is what all replicas share: any one of them answers a command. NATS
+// takes groups of one name on overlapping subjects for one group, and the commands of
+// prefix pos.eu are also received by the bridge of prefix pos. So the longer prefix
+// has a group of its own.
+func queueGroup(space subjects.Space) string {
+	if prefix := space.Prefix(); strings.Contains(prefix, ".") {
+		return ServiceName + "-" + prefix
+	}
+	return ServiceName
 }
 
 var semverForm = regexp.MustCompile(`^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$`)

@@ -55,7 +55,7 @@ func (t *turn) posted(phase Creating, e Posted) {
 	case e.Outcome == Used && phase.Belief == Doubt:
 		phase.Belief = Proven
 	case e.Outcome == Doubtful:
-		phase.Belief, phase.Failure = max(phase.Belief, Doubt), e
+		phase.Belief, phase.Failure, phase.Sent = max(phase.Belief, Doubt), e, true
 		t.note(NoteTrouble, "the provider gave no usable answer to the order")
 	case e.Outcome.refuses() && (phase.Belief == Nothing || t.lacks(ruleOneRefusal)):
 		t.become(phase)
@@ -96,9 +96,12 @@ func (t *turn) found(phase Creating, e Answered) {
 	p := t.p
 	switch {
 	case phase.Posting: // the create tells
-	case e.Exists && (phase.Belief == Claimed && !isOurs(p.Session, e) || phase.Belief == Doubt && isAnothers(p.Session, e)):
+	case e.Exists && (phase.Belief == Claimed && !isOurs(p.Session, e) || phase.Belief == Doubt && !phase.Sent && isAnothers(p.Session, e)):
 		t.fail(elsewhereError(p.Session.Order(), phase.Failure.Provider))
 	case e.Exists:
+		if what := difference(p.Session, e); what != "" {
+			t.note(NoteTrouble, "the order that was found has another "+what+" than was asked for; it is followed")
+		}
 		t.replayEarly()
 		t.weigh(e)
 		t.open()

@@ -92,12 +92,29 @@ func isOurs(s Session, a Answered) bool {
 }
 
 // isAnothers reports whether an order that the provider knows cannot be the one
-// that this session asked for. What a tip, a partial approval or another clock
-// changes proves nothing: our own order may have been paid long before it is found.
+// that this session asked for, although an earlier owner may have created one. What a
+// tip or a partial approval changes proves nothing, and neither does a clock: our own
+// order may have been paid long before it is found.
 func isAnothers(s Session, a Answered) bool {
-	return a.Terminal != "" && !strings.EqualFold(a.Terminal, s.Request.TerminalID) ||
-		a.Currency != "" && !strings.EqualFold(a.Currency, s.Request.Currency) ||
-		a.Amount != 0 && a.Amount < s.Request.Amount && !schema.IsFinal(a.Status)
+	what := difference(s, a)
+	if what == "amount" {
+		return a.Amount < s.Request.Amount && !schema.IsFinal(a.Status)
+	}
+	return what != ""
+}
+
+// difference names what an order that the provider knows has not as it was asked for;
+// empty if there is nothing.
+func difference(s Session, a Answered) string {
+	switch {
+	case a.Terminal != "" && !strings.EqualFold(a.Terminal, s.Request.TerminalID):
+		return "terminal"
+	case a.Currency != "" && !strings.EqualFold(a.Currency, s.Request.Currency):
+		return "currency"
+	case a.Amount != 0 && a.Amount != s.Request.Amount:
+		return "amount"
+	}
+	return ""
 }
 
 // observation is what an answer of the provider says about the order.

@@ -29,6 +29,8 @@ type (
 		Belief Belief
 		// Posting is set while a create is on its way.
 		Posting bool
+		// Sent is set once a create of this replica may have been carried out.
+		Sent bool
 		// AskOnly is set when the log cannot prove that nothing was sent.
 		AskOnly bool
 		// Failure is what ends the session if nothing was created.

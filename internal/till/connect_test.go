@@ -173,6 +173,8 @@ func TestConnectWithTLS(t *testing.T) {
 	}
 	url := strings.Replace(s.URL(), "nats://", "tls://", 1)
 	answersNobody(env{till.EnvURL: url, till.EnvCA: ca, till.EnvCert: cert, till.EnvKey: key})
+	first := natstest.Run(t, natstest.WithConfig(fmt.Sprintf(`tls { handshake_first: true, cert_file: %q, key_file: %q }`, cert, key)))
+	answersNobody(env{till.EnvURL: strings.Replace(first.URL(), "nats://", "tls://", 1), till.EnvCA: ca, till.EnvFirst: "TRUE"})
 	answersNobody(contextFile(t, map[string]any{"url": url, "ca": ca, "cert": cert, "key": key}))
 
 	settings, err := till.LoadSettings(env{till.EnvURL: url}.get, "")

@@ -134,9 +134,9 @@ func (s *Settings) fromContext(store contextStore, name string) error {
 	case found.JSAPIPrefix != "":
 		s.api = strings.TrimSuffix(found.JSAPIPrefix, ".")
 	case found.JSDomain != "":
-		s.api = "$JS." + found.JSDomain + ".API"
+		s.api = apiOf(found.JSDomain)
 	}
-	if Printable(s.api, len(s.api)) != s.api || strings.ContainsAny(s.api, " *>") {
+	if !isAPI(s.api) {
 		return &SettingError{field("jetstream_domain"), "must be a subject without spaces and wildcards"}
 	}
 	return nil

@@ -458,11 +458,16 @@ func TestFollowThroughAJetStreamDomain(t *testing.T) {
 	s := natstest.Run(t, natstest.WithServerOptions(func(o *server.Options) { o.JetStreamDomain = "shop" }))
 	bridge := tilltest.Run(t, s.URL(), tilltest.Handlers{}, tilltest.Options{Silent: true})
 	bridge.Store(event("a", 1, "completed"))
-	for _, fields := range []map[string]any{
-		{"url": s.URL(), "jetstream_domain": "shop"},
-		{"url": s.URL(), "jetstream_api_prefix": "$JS.shop.API"},
+	for name, place := range map[string]struct {
+		env     env
+		context string
+	}{
+		"context, domain": {contextFile(t, map[string]any{"url": s.URL(), "jetstream_domain": "shop"}), "it"},
+		"context, prefix": {contextFile(t, map[string]any{"url": s.URL(), "jetstream_api_prefix": "$JS.shop.API"}), "it"},
+		"environment":     {env{till.EnvURL: s.URL(), till.EnvDomain: "shop"}, ""},
 	} {
-		f := follow(t, connect(t, contextFile(t, fields), "it"), till.FollowOptions{Every: never, Replay: time.Now().Add(-time.Minute)})
+		t.Log(name)
+		f := follow(t, connect(t, place.env, place.context), till.FollowOptions{Every: never, Replay: time.Now().Add(-time.Minute)})
 		expect(t, f, "T1/a 1 completed")
 	}
 }

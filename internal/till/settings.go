@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/posbridge/bridge/subjects"
 )
@@ -21,6 +22,8 @@ const (
 	EnvCA     = "BRIDGE_NATS_CA_FILE"
 	EnvCert   = "BRIDGE_NATS_CERT_FILE"
 	EnvKey    = "BRIDGE_NATS_KEY_FILE"
+	EnvFirst  = "BRIDGE_NATS_TLS_FIRST"
+	EnvDomain = "BRIDGE_NATS_JS_DOMAIN"
 	EnvPrefix = "BRIDGE_SUBJECT_PREFIX"
 )
 
@@ -38,7 +41,7 @@ type Settings struct {
 
 	contextFile string        // of Context
 	servers     string        // comma separated, may carry user and password
-	api         string        // first tokens of the JetStream API, "$JS.API" by default
+	api         string        // first tokens of the JetStream API
 	options     []nats.Option // authentication and TLS
 }
 
@@ -65,12 +68,12 @@ func LoadSettings(getenv func(string) string, context string) (Settings, error) 
 	if err != nil {
 		return Settings{}, &SettingError{EnvPrefix, err.Error()}
 	}
-	s := Settings{Space: space, servers: DefaultURL, api: "$JS.API"}
+	s := Settings{Space: space, servers: DefaultURL, api: apiOf("")}
 	store := contextStore{getenv: getenv}
 	switch {
 	case context != "":
 		err = s.fromContext(store, context)
-	case anySet(getenv, EnvURL, EnvCreds, EnvNKey, EnvCA, EnvCert, EnvKey):
+	case anySet(getenv, EnvURL, EnvCreds, EnvNKey, EnvCA, EnvCert, EnvKey, EnvFirst, EnvDomain):
 		err = s.fromEnvironment(getenv)
 	default:
 		if context = store.selected(); context != "" {
@@ -81,6 +84,21 @@ func LoadSettings(getenv func(string) string, context string) (Settings, error) 
 		return Settings{}, err
 	}
 	return s, nil
+}
+
+// isAPI reports whether subjects can begin so.
+func isAPI(api string) bool {
+	return Printable(api, len(api)) == api && !strings.ContainsAny(api, " *>")
+}
+
+// apiOf returns the first tokens of the JetStream API of a domain; empty is the
+// server's own.
+func apiOf(domain string) string {
+	api := strings.TrimSuffix(jetstream.DefaultAPIPrefix, ".")
+	if domain != "" {
+		api = strings.Replace(api, ".", "."+domain+".", 1)
+	}
+	return api
 }
 
 func anySet(getenv func(string) string, names ...string) bool {
@@ -114,6 +132,19 @@ func (s *Settings) fromEnvironment(getenv func(string) string) error {
 			return err
 		}
 		s.options = append(s.options, option)
+	}
+	switch strings.ToLower(getenv(EnvFirst)) {
+	case "", "false":
+	case "true":
+		s.options = append(s.options, nats.TLSHandshakeFirst())
+	default:
+		return &SettingError{EnvFirst, "takes true or false"}
+	}
+	if s.api = apiOf(getenv(EnvDomain)); !isAPI(s.api) {
+		return &SettingError{EnvDomain, "must be one token without spaces and wildcards"}
+	}
+	if first, err := url.Parse(strings.TrimSpace(strings.Split(s.servers, ",")[0])); err == nil && strings.HasPrefix(first.Scheme, "ws") && first.Path != "" {
+		s.options = append(s.options, nats.ProxyPath(first.Path))
 	}
 	return s.useTLS(EnvCA, getenv(EnvCA), EnvCert, getenv(EnvCert), EnvKey, getenv(EnvKey))
 }

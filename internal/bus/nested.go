@@ -1,0 +1,60 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// nested knows the bridges whose prefix is that of this bridge and one token more:
+// the commands of pos.eu look like those of terminal "eu" of pos.
+type nested struct {
+	// tokens are those that the other prefixes have more, in capitals, because only
+	// the names of their streams are known.
+	tokens atomic.Pointer[map[string]bool]
+	// refused is set when the user may not list streams.
+	refused bool
+}
+
+// Nested reports whether the subjects of a terminal's commands are those of another
+// bridge, whose prefix is longer. It is as of the last Ensure. Capitals do not
+// matter.
+func (b *Bus) Nested(terminal string) bool {
+	tokens := b.nested.tokens.Load()
+	return tokens != nil && (*tokens)[strings.ToUpper(terminal)]
+}
+
+// findNested looks for the queues of bridges with a longer prefix. It keeps what it
+// knew if NATS does not answer. The right to list streams is optional: without it no
+// such bridge is known.
+func (b *Bus) findNested(ctx context.Context) {
+	if b.nested.refused {
+		return
+	}
+	ctx, cancel := limit(ctx)
+	defer cancel()
+	ctx, done := b.waiting.add(ctx, b.listStreams().Subject)
+	defer done()
+	names := b.js.StreamNames(ctx, jetstream.WithStreamListSubject(b.space.Prefix()+".*.*.session"))
+	queue := b.space.SessionStream()
+	end := queue[strings.LastIndexByte(queue, '_'):]
+	begin := strings.TrimSuffix(queue, end) + "_"
+	tokens := map[string]bool{}
+	for name := range names.Name() {
+		if rest, ok := strings.CutPrefix(name, begin); ok && strings.HasSuffix(rest, end) {
+			tokens[strings.TrimSuffix(rest, end)] = true
+		}
+	}
+	if names.Err() == nil {
+		b.nested.tokens.Store(&tokens)
+	}
+	b.nested.refused = errors.Is(context.Cause(ctx), nats.ErrPermissionViolation)
+}
+
+func (b *Bus) listStreams() Right {
+	return Right{Subject: b.apiSubject("STREAM.NAMES"), Why: "leave the commands of bridges with a longer prefix to them", Optional: true}
+}
