@@ -284,7 +284,7 @@ func TestAsyncAPIHeaders(t *testing.T) {
 
 	status := headers("status-event")
 	want := []string{
-		"Bridge-Epoch?", "Bridge-Group?", "Bridge-Replica?", "Bridge-Request-Hash?", "Bridge-Started-At?",
+		"Bridge-Epoch?", "Bridge-Group?", "Bridge-Replica?", "Bridge-Request-Hash?", "Bridge-Started-At?", "Bridge-Version?",
 		"Nats-Msg-Id", "Nats-Sequence?", "Nats-Stream?",
 		"ce-id", "ce-source", "ce-specversion", "ce-subject", "ce-time", "ce-type", "content-type", "traceparent?", "tracestate?",
 	}

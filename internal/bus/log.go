@@ -50,6 +50,7 @@ func (b *Bus) AppendInvalid(ctx context.Context, e schema.InvalidEvent, expect u
 	}
 	h := newHeaders()
 	h.set("content-type", "application/json")
+	h.set(headerVersion, writtenVersion)
 	return b.append(ctx, "publish invalid event", e.TerminalID, e.OrderID, subjects.Invalid, &nats.Msg{Header: h.header, Data: body}, h, expect)
 }
 

@@ -14,11 +14,22 @@ import (
 	"github.com/posbridge/bridge/subjects"
 )
 
-// Version is the format of sessions and claims that this release writes. A release
-// also continues with what the next one writes, so that an update can be taken
-// back: fields are only ever added, unknown ones are ignored. Anything newer gets
-// ErrNewer.
+// Version is the format in which this release stores everything. A release also
+// continues with what the next one writes, so that an update can be taken back:
+// fields are only ever added, unknown ones are ignored. Anything newer gets ErrNewer.
+// A release that adds a field counts Version up by one, see testdata.
 const Version = 1
+
+// readable reports whether this release may read what a version wrote.
+func readable(version int) error {
+	switch {
+	case version > Version+1:
+		return ErrNewer
+	case version < 1:
+		return errNoVersion
+	}
+	return nil
+}
 
 // Session is a start request in the work queue. The message is the lock of its
 // terminal, and it never changes. Its NATS timestamp is when the request was
@@ -125,6 +136,7 @@ func (s Status) ID() string {
 
 // Headers of a status message besides those of the contract.
 const (
+	headerVersion   = "Bridge-Version"
 	headerHash      = "Bridge-Request-Hash"
 	headerGroup     = "Bridge-Group"
 	headerReplica   = "Bridge-Replica"
@@ -133,6 +145,23 @@ const (
 	headerEventID   = "Bridge-Event-Id"
 )
 
+// writtenVersion is Version as a header has it.
+var writtenVersion = strconv.Itoa(Version)
+
+// versionOf is the version of a message that carries it in its header. Statuses had
+// none before version 1, and are read like those of version 1.
+func versionOf(h nats.Header) (int, error) {
+	text := h.Get(headerVersion)
+	if text == "" {
+		return 1, nil
+	}
+	version, err := strconv.Atoi(text)
+	if err != nil {
+		return 0, errNoVersion
+	}
+	return version, nil
+}
+
 // headers builds a message header with few allocations.
 type headers struct {
 	header nats.Header
@@ -140,7 +169,7 @@ type headers struct {
 }
 
 // statusHeaders is about how many headers a status message has.
-const statusHeaders = 18
+const statusHeaders = 20
 
 func newHeaders() headers {
 	return headers{make(nats.Header, statusHeaders), make([]string, 0, statusHeaders)}
@@ -170,6 +199,7 @@ func statusMessage(source string, s Status) (*nats.Msg, headers, error) {
 	h.set("ce-subject", s.Event.OrderID)
 	h.set("ce-time", s.Event.ObservedAt.Format(time.RFC3339Nano))
 	h.set("content-type", "application/json")
+	h.set(headerVersion, writtenVersion)
 	h.set(headerHash, s.Hash)
 	h.set(headerGroup, s.Group)
 	h.set(headerReplica, s.Replica)
@@ -186,10 +216,16 @@ func readStatus(m stored) (Status, error) {
 		Hash: m.Header.Get(headerHash), Group: m.Header.Get(headerGroup), Replica: m.Header.Get(headerReplica),
 		EventID: m.Header.Get(headerEventID), Seq: m.Seq, At: m.At,
 	}
-	if err := json.Unmarshal(m.Data, &s.Event); err != nil {
+	version, err := versionOf(m.Header)
+	if err == nil {
+		err = readable(version)
+	}
+	if err == nil {
+		err = json.Unmarshal(m.Data, &s.Event)
+	}
+	if err != nil {
 		return Status{}, fmt.Errorf("read status %d on %s: %w", m.Seq, m.Subject, err)
 	}
-	var err error
 	if s.Epoch, err = strconv.ParseUint(m.Header.Get(headerEpoch), 10, 64); err == nil {
 		s.StartedAt, err = time.Parse(time.RFC3339Nano, m.Header.Get(headerStartedAt))
 	}
@@ -208,12 +244,10 @@ func readVersioned[T any](m stored) (T, error) {
 		}
 	)
 	err := json.Unmarshal(m.Data, &version)
-	switch {
-	case err == nil && version.V > Version+1:
-		err = ErrNewer
-	case err == nil && version.V < 1:
-		err = errNoVersion
-	case err == nil:
+	if err == nil {
+		err = readable(version.V)
+	}
+	if err == nil {
 		err = json.Unmarshal(m.Data, &content)
 	}
 	if err != nil {
