@@ -284,12 +284,16 @@ func TestAsyncAPIHeaders(t *testing.T) {
 
 	status := headers("status-event")
 	want := []string{
-		"Bridge-Epoch?", "Bridge-Group?", "Bridge-Replica?", "Bridge-Request-Hash?", "Bridge-Started-At?", "Bridge-Version?",
-		"Nats-Msg-Id", "Nats-Sequence?", "Nats-Stream?",
+		"Bridge-Epoch?", "Bridge-Event-Id?", "Bridge-Group?", "Bridge-Replica?", "Bridge-Request-Hash?", "Bridge-Started-At?", "Bridge-Version?",
+		"Nats-Last-Sequence?", "Nats-Msg-Id", "Nats-Sequence?", "Nats-Stream?", "Nats-Subject?", "Nats-Time-Stamp?",
 		"ce-id", "ce-source", "ce-specversion", "ce-subject", "ce-time", "ce-type", "content-type", "traceparent?", "tracestate?",
 	}
 	if got := status.fields(); !slices.Equal(got, want) {
 		t.Errorf("status event: got %v, want %v", got, want)
+	}
+	want = []string{"Bridge-Version?", "Nats-Last-Sequence?", "Nats-Sequence?", "Nats-Stream?", "Nats-Subject?", "Nats-Time-Stamp?", "content-type"}
+	if got := headers("invalid-event").fields(); !slices.Equal(got, want) {
+		t.Errorf("invalid event: got %v, want %v", got, want)
 	}
 	failure := headers("error-reply")
 	if got, want := failure.fields(), []string{HeaderError, HeaderErrorCode}; !slices.Equal(got, want) {
