@@ -14,8 +14,8 @@ export class BridgeError extends Error {
   }
 }
 
-/** No replica serves. This request reached nobody; an earlier one may have. */
-export class NobodyThere extends Error {}
+/** This request reached nobody. An earlier one may have. */
+export class NotSent extends Error {}
 
 /** No answer in time, or the connection broke. The request may have arrived. */
 export class NoAnswer extends Error {}
@@ -45,7 +45,11 @@ export function connectToNats(o: ConnectOptions): Promise<NatsConnection> {
 export const orderToken = (order: string) => order.replaceAll('.', '%2E').replaceAll('/', '%2F');
 
 export class Bridge {
-  constructor(readonly nc: NatsConnection, private readonly prefix = 'pos') {}
+  private connected = true;
+
+  constructor(readonly nc: NatsConnection, private readonly prefix = 'pos') {
+    void this.watchConnection();
+  }
 
   /** Starts a payment. The same request again is safe: it gets the same payment. */
   start(terminal: string, request: StartRequest, wait = WAIT.start): Promise<StartReply> {
@@ -84,12 +88,14 @@ export class Bridge {
 
   /** Sends a command on the subject of its terminal, which the least rights allow. */
   private async ask<Reply>(terminal: string, command: string, body: unknown, timeout: number): Promise<Reply> {
+    // The client would send it after the reconnect, behind the caller's back.
+    if (!this.connected) throw new NotSent('the connection to NATS is lost');
     let answer;
     try {
       answer = await this.nc.request(`${this.prefix}.${terminal}.payment.${command}`, JSON.stringify(body), { timeout });
     } catch (error) {
       if (error instanceof errors.NoRespondersError || (error instanceof errors.RequestError && error.isNoResponders())) {
-        throw new NobodyThere('no replica of the bridge serves');
+        throw new NotSent('no replica of the bridge serves');
       }
       throw new NoAnswer(`${command} was not answered: ${String(error)}`);
     }
@@ -98,5 +104,12 @@ export class Bridge {
       throw new BridgeError(code, message);
     }
     return answer.json<Reply>();
+  }
+
+  private async watchConnection(): Promise<void> {
+    for await (const change of this.nc.status()) {
+      if (change.type === 'disconnect') this.connected = false;
+      if (change.type === 'reconnect') this.connected = true;
+    }
   }
 }

@@ -7,12 +7,14 @@
 // and each status before anybody sees it: run it again, and it goes on.
 import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
-import { Bridge, BridgeError, NoAnswer, NobodyThere, connectToNats } from './bridge.js';
+import { Bridge, BridgeError, NoAnswer, NotSent, connectToNats } from './bridge.js';
 import { Journal } from './journal.js';
 import type { Session, StartRequest, StatusEvent } from './messages.js';
 
 /** How often a start is tried again, and how long a lost one may still arrive. */
 const PATIENCE = 60_000;
+/** The bridge may have forgotten an order that is older. */
+const FORGOTTEN = 6 * 24 * 3_600_000;
 /** A status can still change after the end, for as long as the bridge settles. */
 const SETTLE = 5_000;
 /** How often to look for a status that was missed without a sign. */
@@ -141,12 +143,14 @@ class Till {
       } catch (error) {
         console.log(text(error));
         if (error instanceof NoAnswer) doubt = true;
-        else if (error instanceof NobodyThere) continue; // says nothing about an earlier request
+        else if (error instanceof NotSent) continue; // says nothing about an earlier request
         else if (!(error instanceof BridgeError)) throw error;
         else {
           switch (error.code) {
-            case 'shutting_down': // another replica answers; says nothing about the order
             case 'terminal_busy': // another payment is open
+              continue;
+            case 'shutting_down': // another replica answers; this one may have begun
+              doubt = true;
               continue;
             case 'provider_unavailable': // nothing was created
               doubt = false;
@@ -191,9 +195,11 @@ class Till {
       if (session.sequence > this.p.handled) await this.readStream();
       this.note(session); // if the stream could not be read
     } catch (error) {
-      const unknown = error instanceof BridgeError && error.code === 'not_found';
-      // The bridge drops a start that is older than 30 s, so none can follow.
-      if (unknown && !this.starting && Date.now() - this.sentAt > PATIENCE) this.end('not started');
+      if (!(error instanceof BridgeError) || error.code !== 'not_found' || this.starting) return;
+      // The bridge drops a start that is older than 30 s, and forgets an order after a week.
+      const age = Date.now() - this.sentAt;
+      if (age > FORGOTTEN) this.end('look it up');
+      else if (age > PATIENCE) this.end('not started');
     }
   }
 
@@ -232,15 +238,17 @@ class Till {
 function outcomeOf(status: string): Outcome {
   switch (status) {
     case 'completed':
+    case 'shipped':
       return 'paid';
     case 'cancelled':
     case 'expired':
     case 'void':
-    case 'reversed':
+    case 'reversed': // the money goes back
+    case 'refunded':
       return 'not paid';
     case 'not_created':
       return 'not started';
-    default: // unresolved, refunded, chargeback, or a status of tomorrow
+    default: // unresolved, chargeback, or a status of tomorrow
       return 'look it up';
   }
 }
