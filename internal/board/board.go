@@ -311,18 +311,24 @@ func (b *Board) Open() map[Ref]string {
 	return open
 }
 
-// Watched returns the orders that ended unpaid at most so long ago, with the
-// owners of their claims.
-func (b *Board) Watched(since time.Duration) map[Ref]string {
+// Watched returns the orders whose end is not the last word, with the owners of their
+// claims: those that ended unpaid at most so long ago, and those that were paid at most
+// so long ago and of which no other amount is known.
+func (b *Board) Watched(unpaid, paid time.Duration) map[Ref]string {
 	now := b.Feed.Now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	watched := map[Ref]string{}
 	for _, p := range slices.Backward(b.over) {
-		if now.Sub(p.at) > since {
+		if now.Sub(p.at) > max(unpaid, paid) {
 			break
 		}
-		if e := b.entries[p.ref]; e != nil && e.Claim.Epoch > 0 && Unpaid(e.Last) && now.Sub(e.Last.ObservedAt) <= since {
+		e := b.entries[p.ref]
+		if e == nil || e.Claim.Epoch == 0 {
+			continue
+		}
+		age := now.Sub(e.Last.ObservedAt)
+		if Unpaid(e.Last) && age <= unpaid || e.Last.Status == "completed" && e.Last.AmountCharged == 0 && age <= paid {
 			watched[p.ref] = e.Claim.Owner
 		}
 	}

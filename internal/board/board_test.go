@@ -91,12 +91,16 @@ func TestAnOrderFromItsClaimToItsEnd(t *testing.T) {
 	if e, ok := s.At("T1"); !ok || e.Open() || e.Last.Status != "cancelled" {
 		t.Errorf("at the terminal: got %+v", e)
 	}
-	if got := s.Watched(time.Minute); len(got) != 1 || got[ref] != "other" {
+	if got := s.Watched(time.Minute, 0); len(got) != 1 || got[ref] != "other" {
 		t.Errorf("watched: got %v", got)
 	}
 	s.feed.now = start.Add(2 * time.Minute)
-	if got := s.Watched(time.Minute); len(got) > 0 {
+	if got := s.Watched(time.Minute, 0); len(got) > 0 {
 		t.Errorf("watched for too long: %v", got)
+	}
+	s.publishes("T1", "A", "completed", 3)
+	if got := s.Watched(time.Minute, time.Minute); len(got) != 1 || got[ref] != "other" {
+		t.Errorf("paid, and its amount may not have been asked for: got %v", got)
 	}
 }
 

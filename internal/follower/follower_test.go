@@ -116,7 +116,7 @@ func TestSweepOfWatchedOrders(t *testing.T) {
 	s.until("cancelled")
 	second := s.replica(watching)
 	ref, owner := Ref{Terminal: "SIM00001", Order: "E-1"}, first.opts.Rules.Self
-	s.eventually("the second replica knows of the order", func() bool { return second.opts.Orders.Watched(time.Hour)[ref] == owner })
+	s.eventually("the second replica knows of the order", func() bool { return second.opts.Orders.Watched(time.Hour, time.Hour)[ref] == owner })
 	sweep := &sweeper{f: second.Follower}
 	look := func() []finding {
 		found, err := sweep.look(s.ctx)
@@ -137,7 +137,7 @@ func TestSweepOfWatchedOrders(t *testing.T) {
 		}
 	}
 	self := second.opts.Rules.Self
-	s.eventually("the second replica watches the order", func() bool { return second.opts.Orders.Watched(time.Hour)[ref] == self })
+	s.eventually("the second replica watches the order", func() bool { return second.opts.Orders.Watched(time.Hour, time.Hour)[ref] == self })
 }
 
 // eventually looks again and again until something holds.

@@ -85,9 +85,9 @@ type Orders interface {
 	OwnedBy(owner string) []Ref
 	// Open are the orders that have a claim and are not over, with the owner.
 	Open() map[Ref]string
-	// Watched are the orders that ended unpaid less than the given time ago, with
-	// the owner of their claim.
-	Watched(since time.Duration) map[Ref]string
+	// Watched are the orders that ended unpaid, or were paid without another amount,
+	// less than the given times ago, with the owner of their claim.
+	Watched(unpaid, paid time.Duration) map[Ref]string
 }
 
 // Ref names one order.

@@ -298,12 +298,12 @@ func (o *orders) OwnedBy(owner string) []Ref {
 	return refs
 }
 
-func (o *orders) Watched(time.Duration) map[Ref]string {
+func (o *orders) Watched(_, _ time.Duration) map[Ref]string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	watched := map[Ref]string{}
 	for ref, e := range o.final {
-		if e.Status == "cancelled" {
+		if e.Status == "cancelled" || e.Status == "completed" && e.AmountCharged == 0 {
 			watched[ref] = o.claims[ref].Owner
 		}
 	}

@@ -48,7 +48,7 @@ const (
 	unreadable = "unreadable"
 	// ended: a session in the queue whose order is over.
 	ended = "ended"
-	// unwatched: an order that ended unpaid and that nobody watches.
+	// unwatched: an order that is over, and that its owner may have had to ask for again.
 	unwatched = "unwatched"
 )
 
@@ -142,15 +142,23 @@ func (s *sweeper) look(ctx context.Context) ([]finding, error) {
 			findings = append(findings, finding{ref: ref, what: unqueued})
 		}
 	}
+	return append(findings, s.unwatched()...), nil
+}
+
+// unwatched lists the orders that are over, that may have been paid all the same or
+// with another amount, and whose owner has gone.
+func (s *sweeper) unwatched() (findings []finding) {
+	var unpaid time.Duration
 	if n := len(s.f.opts.Rules.Aftercare); n > 0 {
-		for ref, owner := range s.f.opts.Orders.Watched(s.f.opts.Rules.Aftercare[n-1] + 2*SweepInterval) {
-			if owner != s.f.opts.Rules.Self && !s.f.follows(ref, owner) {
-				s.f.peers.heard(owner) // it is pinged from now on: the next sweep knows whether it is there
-				findings = append(findings, finding{ref: ref, what: unwatched})
-			}
+		unpaid = s.f.opts.Rules.Aftercare[n-1] + 2*SweepInterval
+	}
+	for ref, owner := range s.f.opts.Orders.Watched(unpaid, 2*SweepInterval) {
+		if owner != s.f.opts.Rules.Self && !s.f.follows(ref, owner) {
+			s.f.peers.heard(owner) // it is pinged from now on: the next sweep knows whether it is there
+			findings = append(findings, finding{ref: ref, what: unwatched})
 		}
 	}
-	return findings, nil
+	return findings
 }
 
 // lookAtSession looks at a session whose terminal no known payment holds.

@@ -293,3 +293,33 @@ func TestAftercareOfAReplacedReplica(t *testing.T) {
 		})
 	}
 }
+
+// The amount that was charged is asked for again when the replica that was told of
+// the end is killed before it has the answer.
+func TestAmountChargedOfAReplacedReplica(t *testing.T) {
+	t.Parallel()
+	h := &hand{t: t, ctx: processtest.Context(t), order: "tip"}
+	h.Scene = processtest.NewScene(t, processtest.SceneOptions{Provider: simulator.Options{Pace: 20}})
+	h.terminal = h.Terminals[0]
+	first := h.Serve(t, "a")
+	slow, err := h.Provider.SetFault(simulator.Fault{Name: simulator.FaultSlowAPI, Operation: simulator.OpGet, Delay: time.Minute, Count: simulator.Always})
+	if err != nil {
+		t.Fatal(err)
+	}
+	reply, err := processtest.Insist(h.ctx, h.Conn, "pos.payment.start", processtest.NewStart(h.terminal, h.order, string(simulator.ApproveWithTip)))
+	if err != nil || reply.Error != nil {
+		t.Fatalf("start: %+v, %v", reply, err)
+	}
+	h.hear("completed")
+	h.Kill(first)
+	h.Provider.ClearFault(slow.ID)
+	second := h.Serve(t, "b")
+	processtest.Until(t, time.Minute, "the amount is published", func() bool {
+		return slices.Equal(h.Auditor.Heard(h.order), []string{"initialized", "completed", "completed"})
+	})
+	(&after{hand: h}).published(second, `status="completed"`)
+	if got := h.Auditor.Audit(t); got.Amounts != 0 {
+		t.Errorf("%d amounts were not published", got.Amounts)
+	}
+	h.Close(t)
+}
