@@ -289,3 +289,33 @@ func TestFollowWithoutJetStream(t *testing.T) {
 		t.Error("a replay without JetStream: got no error")
 	}
 }
+
+func TestStored(t *testing.T) {
+	t.Parallel()
+	s := setup(t, tilltest.Handlers{}, tilltest.Options{})
+	for status, err := range s.client.Stored(limited(t), client.Filter{}, time.Now().Add(-time.Hour)) {
+		t.Errorf("got %v, %v of an empty stream", status, err)
+	}
+	s.bridge.Store(event("a", 1, "initialized"), event("b", 1, "initialized"), event("a", 2, "completed"))
+	s.bridge.StoreClaim("T1", "a")
+	read := func(filter client.Filter, n int) (got []string) {
+		t.Helper()
+		for status, err := range s.client.Stored(limited(t), filter, time.Now().Add(-time.Hour)) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got = append(got, describe(status)); len(got) == n {
+				break
+			}
+		}
+		return got
+	}
+	compare(t, read(client.Filter{}, 0), "T1/a 1 initialized", "T1/b 1 initialized", "T1/a 2 completed")
+	compare(t, read(client.Filter{Order: "a"}, 0), "T1/a 1 initialized", "T1/a 2 completed")
+	compare(t, read(client.Filter{}, 2), "T1/a 1 initialized", "T1/b 1 initialized")
+	for _, err := range s.client.Stored(limited(t), client.Filter{Order: ">"}, time.Now()) {
+		if err == nil {
+			t.Error("a filter that is no order: got a status")
+		}
+	}
+}

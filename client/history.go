@@ -5,10 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/posbridge/bridge/subjects"
 )
 
 // Limits of reading the stream.
@@ -168,3 +171,26 @@ func nextReply(ctx context.Context, replies *nats.Subscription) (*nats.Msg, erro
 	}
 	return nil, connectionError(err)
 }
+
+// Stored returns the statuses that the stream has of a filter's orders, from a time on,
+// in the order in which they were stored. It needs the right to read the stream.
+func (c *Client) Stored(ctx context.Context, filter Filter, from time.Time) iter.Seq2[Status, error] {
+	return func(yield func(Status, error) bool) {
+		err := filter.check()
+		if err == nil {
+			_, err = c.read(ctx, filter.subject(c.space, subjects.Status), since{at: from}, func(m stored) error {
+				e, problem := readStatus(c.space, m.subject, m.data)
+				if problem == nil && !yield(Status{StatusEvent: e, Body: m.data}, nil) {
+					return errEnough
+				}
+				return nil
+			})
+		}
+		if err != nil && !errors.Is(err, errEnough) {
+			yield(Status{}, err)
+		}
+	}
+}
+
+// errEnough ends a reading whose caller wants no more.
+var errEnough = errors.New("enough")

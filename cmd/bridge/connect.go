@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/posbridge/bridge/client"
 	"github.com/posbridge/bridge/internal/till"
 	"github.com/posbridge/bridge/subjects"
 )
@@ -154,7 +155,7 @@ func (h *hand) failure(screen *till.Screen, err error, terminal, order string) e
 		return nil
 	}
 	code := exitFailure
-	if refused, ok := errors.AsType[*till.RefusedError](err); ok {
+	if refused, ok := errors.AsType[*client.Error](err); ok {
 		code = exitRefused
 		if h.json {
 			screen.JSON(refused.Body)

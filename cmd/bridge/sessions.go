@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/posbridge/bridge/client"
 	"github.com/posbridge/bridge/internal/till"
 )
 
@@ -12,7 +13,7 @@ import (
 func newSessions() *cobra.Command { return newHand().sessions() }
 
 func (h *hand) sessions() *cobra.Command {
-	var filter till.Filter
+	var filter client.Filter
 	var all bool
 	cmd := &cobra.Command{
 		Use:     "sessions [--all] [--terminal ID [--order ID]]",

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/posbridge/bridge/client"
 	"github.com/posbridge/bridge/internal/till"
 )
 
@@ -14,7 +15,7 @@ func newWatch() *cobra.Command { return newHand().watch() }
 
 func (h *hand) watch() *cobra.Command {
 	var (
-		filter till.Filter
+		filter client.Filter
 		since  time.Duration
 	)
 	cmd := &cobra.Command{

@@ -4,21 +4,28 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/posbridge/bridge/client"
 	"github.com/posbridge/bridge/schema"
 )
 
 // Describe says what an error is, in one line for a person.
 func Describe(err error) string {
-	if refused, ok := errors.AsType[*RefusedError](err); ok {
+	if refused, ok := errors.AsType[*client.Error](err); ok {
 		return fmt.Sprintf("refused by the bridge: %s (%s)",
 			Printable(refused.Reply.Message, maxShown), Printable(string(refused.Reply.Code), maxShown))
 	}
 	for _, told := range []error{
-		asError[*NoBridgeError](err), asError[*DeniedError](err), asError[*ConnectError](err), asError[*SettingError](err),
+		asError[*NoBridgeError](err), asError[*client.DeniedError](err), asError[*ConnectError](err), asError[*SettingError](err),
 	} {
 		if told != nil {
 			return told.Error()
 		}
+	}
+	switch {
+	case errors.Is(err, client.ErrClosed):
+		return "the connection to NATS is closed: the server no longer accepts these credentials"
+	case errors.Is(err, client.ErrNoReply):
+		return client.ErrNoReply.Error()
 	}
 	return Printable(err.Error(), maxShown)
 }
@@ -34,7 +41,7 @@ func asError[E error](err error) error {
 // is nothing to say. terminal and order are those that were asked for; either
 // may be empty.
 func Advice(err error, terminal, order string) []string {
-	if refused, ok := errors.AsType[*RefusedError](err); ok {
+	if refused, ok := errors.AsType[*client.Error](err); ok {
 		return refusedAdvice(refused, terminal, order)
 	}
 	if _, ok := errors.AsType[*NoBridgeError](err); ok {
@@ -46,7 +53,7 @@ func Advice(err error, terminal, order string) []string {
 	if _, ok := errors.AsType[*ConnectError](err); ok {
 		return []string{"say where NATS is, and who you are there: BRIDGE_NATS_URL and BRIDGE_NATS_CREDS_FILE, or --context with a context of the nats CLI"}
 	}
-	if denied, ok := errors.AsType[*DeniedError](err); ok {
+	if denied, ok := errors.AsType[*client.DeniedError](err); ok {
 		advice := []string{"ask for that right, or connect as another user (BRIDGE_NATS_CREDS_FILE, --context)"}
 		if denied.Subscribe {
 			return advice
@@ -57,9 +64,9 @@ func Advice(err error, terminal, order string) []string {
 		return advice
 	}
 	switch {
-	case errors.Is(err, errNoHistory):
+	case errors.Is(err, client.ErrNoStream):
 		return []string{"the bridge makes the stream when it starts; without --since the live events are shown"}
-	case errors.Is(err, ErrNoReply) && terminal != "" && order != "":
+	case errors.Is(err, client.ErrNoReply) && terminal != "" && order != "":
 		return []string{fmt.Sprintf("see what became of it: pos-bridge sessions --terminal %s --order %s", terminal, order)}
 	}
 	return nil
@@ -67,7 +74,7 @@ func Advice(err error, terminal, order string) []string {
 
 // refusedAdvice is what the provider said, what schema.AdviceOn says of the answer to
 // this command, and the commands of this program that go with it.
-func refusedAdvice(refused *RefusedError, terminal, order string) []string {
+func refusedAdvice(refused *client.Error, terminal, order string) []string {
 	var lines []string
 	if p := refused.Reply.Provider; p != nil {
 		lines = append(lines, fmt.Sprintf("MultiSafepay answered HTTP %d, error %d: %s", p.HTTPStatus, p.ErrorCode, Printable(p.ErrorInfo, maxShown)))
@@ -96,7 +103,7 @@ func refusedAdvice(refused *RefusedError, terminal, order string) []string {
 }
 
 // linkText says what became of the connection.
-func linkText(u LinkUpdate) string {
+func linkText(u client.Link) string {
 	switch {
 	case !u.Up:
 		return "connection to NATS lost, trying again…"
@@ -106,9 +113,10 @@ func linkText(u LinkUpdate) string {
 	return "connection to NATS is back"
 }
 
-func missed(u MissedUpdate) string {
-	if u.From == u.To {
-		return fmt.Sprintf("status %d of order %s was missed", u.From, Printable(u.Order, maxShown))
+// missed says which statuses before this one could not be seen.
+func missed(s client.Status) string {
+	if s.Missed == 1 {
+		return fmt.Sprintf("status %d of order %s was missed", s.Sequence-1, Printable(s.OrderID, maxShown))
 	}
-	return fmt.Sprintf("statuses %d to %d of order %s were missed", u.From, u.To, Printable(u.Order, maxShown))
+	return fmt.Sprintf("statuses %d to %d of order %s were missed", s.Sequence-s.Missed, s.Sequence-1, Printable(s.OrderID, maxShown))
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/posbridge/bridge/schema"
+	"github.com/posbridge/bridge/subjects"
 )
 
 // Cancellation cancels a payment and shows what the bridge says to it.
@@ -17,10 +18,10 @@ type Cancellation struct {
 }
 
 // Run asks for the cancellation, shows the order's status, and returns what it says
-// about the money: schema.Unpaid when nothing is charged. After ErrNoReply it is not
+// about the money: schema.Unpaid when nothing is charged. After client.ErrNoReply it is not
 // known whether the order is cancelled; to ask again is safe.
 func (c Cancellation) Run(ctx context.Context) (schema.Verdict, error) {
-	reply, body, err := c.Till.Cancel(ctx, c.Terminal, c.Order)
+	reply, body, err := askOrder[schema.CancelReply](ctx, c.Till, subjects.Cancel, c.Terminal, c.Order)
 	if err != nil {
 		return schema.Verdict{}, err
 	}

@@ -6,36 +6,23 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/synadia-io/orbit.go/natscontext"
+
+	"github.com/posbridge/bridge/client"
 )
 
-// Limits of the connection.
-const (
-	// connectLimit is how long one server may take to accept the connection.
-	connectLimit = 5 * time.Second
-	// flushLimit is how long the server may take to answer a ping.
-	flushLimit = 5 * time.Second
-)
+// connectLimit is how long one server may take to accept the connection.
+const connectLimit = 5 * time.Second
 
 // Till is one connection to the bus. Close it. Its methods may be called from
 // several goroutines.
 type Till struct {
 	settings Settings
 	conn     *nats.Conn
-
-	mu      sync.Mutex
-	waiting map[*wait]struct{} // requests that a refusal of the server's ends early
-}
-
-// wait is a request under way: what it publishes to, and how to end it.
-type wait struct {
-	subject string
-	end     context.CancelCauseFunc
 }
 
 // ConnectError says that the bus could not be reached or would not have us.
@@ -90,7 +77,6 @@ func connectProblem(err error) string {
 // a connection that is lost later is made again for as long as it takes. The
 // error is a *ConnectError.
 func Connect(ctx context.Context, settings Settings) (*Till, error) {
-	t := &Till{settings: settings, waiting: map[*wait]struct{}{}}
 	options := append([]nats.Option{
 		nats.Name("pos-bridge (a person's hand)"),
 		nats.Timeout(connectLimit),
@@ -100,7 +86,7 @@ func Connect(ctx context.Context, settings Settings) (*Till, error) {
 		nats.ReconnectBufSize(-1), // what cannot be sent now must not be sent behind our back later
 		nats.PingInterval(10 * time.Second),
 		nats.MaxPingsOutstanding(2),
-		nats.ErrorHandler(t.asyncError),
+		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}), // what matters ends a request
 	}, settings.options...)
 
 	type outcome struct {
@@ -117,8 +103,7 @@ func Connect(ctx context.Context, settings Settings) (*Till, error) {
 		if o.err != nil {
 			return nil, &ConnectError{settings.Server(), o.err}
 		}
-		t.conn = o.conn
-		return t, nil
+		return &Till{settings: settings, conn: o.conn}, nil
 	case <-ctx.Done():
 		go func() { // ends within connectLimit per server
 			if o := <-done; o.conn != nil {
@@ -135,106 +120,22 @@ func (t *Till) Close() { t.conn.Close() }
 // Server is where the till is connected, as in Settings.Server.
 func (t *Till) Server() string { return t.settings.Server() }
 
-// DeniedError says that the NATS user lacks a right.
-type DeniedError struct {
-	// Subject that it may not publish or subscribe to.
-	Subject string
-	// Subscribe is true when the right to subscribe is missing.
-	Subscribe bool
+// client returns a client of the connection. Where the bridge is comes from the
+// settings.
+func (t *Till) client(options client.Options) (*client.Client, error) {
+	options.Prefix = t.settings.Space.Prefix()
+	options.JetStreamAPI = t.settings.api
+	return client.New(t.conn, options)
 }
 
-func (e *DeniedError) Error() string {
-	if e.Subscribe {
-		return fmt.Sprintf("this NATS user may not subscribe to %q", e.Subject)
+// dial connects to the servers of the settings.
+func (s Settings) dial(options []nats.Option) (*nats.Conn, error) {
+	if s.contextFile == "" {
+		return nats.Connect(s.servers, options...)
 	}
-	return fmt.Sprintf("this NATS user may not publish to %q", e.Subject)
-}
-
-// asyncError ends requests that the server will never pass on: it reports a
-// missing right beside the request, which would otherwise run into its limit.
-func (t *Till) asyncError(conn *nats.Conn, _ *nats.Subscription, err error) {
-	if !errors.Is(err, nats.ErrPermissionViolation) {
-		return
-	}
-	inbox := conn.NewInbox()
-	inbox = inbox[:strings.LastIndexByte(inbox, '.')+1]
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for w := range t.waiting {
-		switch {
-		case names(err, w.subject):
-			w.end(&DeniedError{Subject: w.subject})
-		case strings.Contains(err.Error(), `"`+inbox): // no answer can ever arrive
-			w.end(&DeniedError{Subject: inbox + ">", Subscribe: true})
-		}
-	}
-}
-
-// names tells whether a permissions violation is about subject. nats.go has
-// nothing but the server's text.
-func names(err error, subject string) bool {
-	return strings.Contains(err.Error(), strconv.Quote(subject))
-}
-
-// expect registers a request to subject, so that a refusal ends its context.
-// Call the function that it returns when the request is over.
-func (t *Till) expect(ctx context.Context, subject string) (context.Context, func()) {
-	ctx, end := context.WithCancelCause(ctx)
-	w := &wait{subject: subject, end: end}
-	t.mu.Lock()
-	t.waiting[w] = struct{}{}
-	t.mu.Unlock()
-	return ctx, func() {
-		t.mu.Lock()
-		delete(t.waiting, w)
-		t.mu.Unlock()
-		end(nil)
-	}
-}
-
-// subscribe subscribes and makes sure that the server took the subscription.
-// The handler's goroutine is nats.go's; messages of one subscription come one
-// after the other.
-func (t *Till) subscribe(ctx context.Context, subject string, handle nats.MsgHandler) (*nats.Subscription, error) {
-	sub, err := t.conn.Subscribe(subject, handle)
+	conn, _, err := natscontext.Connect(s.contextFile, options...)
 	if err != nil {
-		return nil, fmt.Errorf("subscribe to %s: %w", subject, err)
+		return nil, fmt.Errorf("connect with nats context %s: %w", s.Context, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, flushLimit)
-	defer cancel()
-	err = t.conn.FlushWithContext(ctx)
-	if err == nil {
-		if last := t.conn.LastError(); errors.Is(last, nats.ErrPermissionViolation) && names(last, subject) {
-			err = &DeniedError{Subject: subject, Subscribe: true}
-		}
-	}
-	if err != nil {
-		_ = sub.Unsubscribe() // the connection may be gone, and the subscription with it
-		return nil, fmt.Errorf("subscribe to %s: %w", subject, err)
-	}
-	return sub, nil
+	return conn, nil
 }
-
-// waitConnected returns when the connection stands, or with ErrClosed or the
-// context's error.
-func (t *Till) waitConnected(ctx context.Context) error {
-	changes := t.conn.StatusChanged(nats.CONNECTED, nats.CLOSED)
-	defer t.conn.RemoveStatusListener(changes)
-	for {
-		switch t.conn.Status() {
-		case nats.CONNECTED:
-			return nil
-		case nats.CLOSED:
-			return ErrClosed
-		}
-		select {
-		case <-changes:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-}
-
-// ErrClosed says that the connection is gone for good: the server refused the
-// credentials when it was made again.
-var ErrClosed = errors.New("the connection to NATS is closed: the server no longer accepts these credentials")

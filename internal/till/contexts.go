@@ -3,7 +3,6 @@ package till
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/url"
 	"os"
 	"os/user"
@@ -115,33 +114,6 @@ func (c contextStore) read(name string) (found natsContext, path string, err err
 	return found, path, nil
 }
 
-// fromContext takes the connection's settings from the context name. The library
-// reads the file again when it connects.
-func (s *Settings) fromContext(store contextStore, name string) error {
-	found, path, err := store.read(name)
-	if err != nil {
-		return err
-	}
-	field := func(field string) string { return "nats context " + name + ", field " + field }
-	if err := found.check(field); err != nil {
-		return err
-	}
-	s.Context, s.contextFile = name, path
-	if found.URL != "" {
-		s.servers = found.URL
-	}
-	switch {
-	case found.JSAPIPrefix != "":
-		s.api = strings.TrimSuffix(found.JSAPIPrefix, ".")
-	case found.JSDomain != "":
-		s.api = apiOf(found.JSDomain)
-	}
-	if !isAPI(s.api) {
-		return &SettingError{field("jetstream_domain"), "must be a subject without spaces and wildcards"}
-	}
-	return nil
-}
-
 // check refuses what the library cannot use, or would use without a word in
 // another way than the nats CLI.
 func (c natsContext) check(field func(string) string) error {
@@ -203,16 +175,4 @@ func inHome(path string) string {
 		return u.HomeDir + rest
 	}
 	return path
-}
-
-// dial connects to the servers of the settings.
-func (s Settings) dial(options []nats.Option) (*nats.Conn, error) {
-	if s.contextFile == "" {
-		return nats.Connect(s.servers, options...)
-	}
-	conn, _, err := natscontext.Connect(s.contextFile, options...)
-	if err != nil {
-		return nil, fmt.Errorf("connect with nats context %s: %w", s.Context, err)
-	}
-	return conn, nil
 }

@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/posbridge/bridge/schema"
+	"github.com/posbridge/bridge/subjects"
 )
 
 // receiptWidth is how many columns a receipt printer has.
@@ -22,7 +23,7 @@ type Receipt struct {
 
 // Run asks for the receipt and shows it.
 func (r Receipt) Run(ctx context.Context) error {
-	reply, body, err := r.Till.Receipt(ctx, r.Terminal, r.Order)
+	reply, body, err := askOrder[schema.ReceiptReply](ctx, r.Till, subjects.Receipt, r.Terminal, r.Order)
 	if err != nil {
 		return err
 	}

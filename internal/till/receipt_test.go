@@ -6,6 +6,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/posbridge/bridge/client"
 	"github.com/posbridge/bridge/internal/till"
 	"github.com/posbridge/bridge/internal/till/tilltest"
 	"github.com/posbridge/bridge/schema"
@@ -121,7 +122,7 @@ func TestReceiptRefused(t *testing.T) {
 	t.Parallel()
 	s := setup(t, tilltest.Handlers{}, tilltest.Options{NoStream: true})
 	_, err := showReceipt(t, s, false)
-	if refused, ok := errors.AsType[*till.RefusedError](err); !ok || refused.Reply.Code != schema.NotFound {
+	if refused, ok := errors.AsType[*client.Error](err); !ok || refused.Reply.Code != schema.NotFound {
 		t.Errorf("got %v", err)
 	}
 }

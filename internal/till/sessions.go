@@ -5,11 +5,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
 
+	"github.com/posbridge/bridge/client"
 	"github.com/posbridge/bridge/schema"
+	"github.com/posbridge/bridge/subjects"
 )
 
 // Sessions shows the open payments, or one order.
@@ -18,7 +21,7 @@ type Sessions struct {
 	Screen *Screen
 	// Filter: with a terminal alone, that terminal's open payment; with terminal
 	// and order, that order, open or over.
-	Filter Filter
+	Filter client.Filter
 	// All shows every order that has changed within Recent, open or over, as the
 	// status stream has it; as JSON, the last event of each.
 	All bool
@@ -34,7 +37,7 @@ func (s Sessions) Run(ctx context.Context) error {
 		s.Now = time.Now
 	}
 	if s.Filter.Order != "" {
-		session, body, err := s.Till.Get(ctx, s.Filter.Terminal, s.Filter.Order)
+		session, body, err := askOrder[schema.Session](ctx, s.Till, subjects.Get, s.Filter.Terminal, s.Filter.Order)
 		if err != nil {
 			return err
 		}
@@ -73,7 +76,7 @@ func onlyTerminal(body []byte, terminal string) ([]byte, error) {
 		Sessions []json.RawMessage `json:"sessions"`
 	}
 	if err := json.Unmarshal(body, &list); err != nil {
-		return nil, ErrBadReply
+		return nil, client.ErrBadReply
 	}
 	kept := make([]json.RawMessage, 0, 1)
 	for _, raw := range list.Sessions {
@@ -157,4 +160,65 @@ func (s Sessions) when(at time.Time) string {
 	}
 	now := s.Now()
 	return at.In(now.Location()).Format(time.DateTime) + ", " + formatElapsed(now.Sub(at)) + " ago"
+}
+
+// Recent is how far back Sessions.All looks.
+const Recent = 24 * time.Hour
+
+// recent returns the last status event of every order that has changed since a
+// time, the order that changed last at the end.
+func (t *Till) recent(ctx context.Context, f client.Filter, from time.Time) ([]client.Status, error) {
+	bus, err := t.client(client.Options{})
+	if err != nil {
+		return nil, err
+	}
+	last := map[[2]string]client.Status{}
+	for status, err := range bus.Stored(ctx, f, from) {
+		if err != nil {
+			return nil, err
+		}
+		last[[2]string{status.TerminalID, status.OrderID}] = status
+	}
+	return slices.SortedFunc(maps.Values(last), func(a, b client.Status) int {
+		return cmp.Or(a.ObservedAt.Compare(b.ObservedAt), cmp.Compare(a.TerminalID, b.TerminalID), cmp.Compare(a.OrderID, b.OrderID))
+	}), nil
+}
+
+// all shows the orders that have changed lately.
+func (s Sessions) all(ctx context.Context) error {
+	events, err := s.Till.recent(ctx, s.Filter, s.Now().Add(-Recent))
+	if err != nil {
+		return err
+	}
+	if s.JSON {
+		bodies := make([]json.RawMessage, 0, len(events))
+		for _, e := range events {
+			bodies = append(bodies, e.Body)
+		}
+		body, err := json.Marshal(map[string]any{"events": bodies})
+		if err != nil {
+			return err
+		}
+		s.Screen.JSON(body)
+		return s.Screen.Err()
+	}
+	if len(events) == 0 {
+		s.Screen.Line("no payment has changed within the last day")
+		return s.Screen.Err()
+	}
+	t := table{right: []bool{2: true, 4: true}}
+	t.add("TERMINAL", "ORDER", "AMOUNT", "STATUS", "CHANGED", "MEANING")
+	for _, e := range events {
+		t.add(
+			Printable(e.TerminalID, 32), Printable(e.OrderID, 50), charged(e.Amount, e.AmountCharged, e.Currency), Printable(e.Status, 40),
+			formatElapsed(s.Now().Sub(e.ObservedAt))+" ago", meaningOf(e.Status, e.Final).Means,
+		)
+	}
+	for i, line := range t.lines() {
+		if i == 0 {
+			line = s.Screen.dim(line)
+		}
+		s.Screen.Line(line)
+	}
+	return s.Screen.Err()
 }

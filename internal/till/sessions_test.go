@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posbridge/bridge/client"
 	"github.com/posbridge/bridge/internal/till"
 	"github.com/posbridge/bridge/internal/till/tilltest"
 	"github.com/posbridge/bridge/schema"
@@ -117,7 +118,7 @@ func TestSessionsOfOneOrder(t *testing.T) {
 		session.StartedAt, session.UpdatedAt = now.Add(-3*time.Hour), now.Add(-65*time.Second)
 		return session, nil
 	}}, tilltest.Options{NoStream: true})
-	got, err := show(t, s, func(s *till.Sessions) { s.Filter = till.Filter{Terminal: "T1", Order: "a/b"} })
+	got, err := show(t, s, func(s *till.Sessions) { s.Filter = client.Filter{Terminal: "T1", Order: "a/b"} })
 	want := `order             a/b
 terminal          T1
 amount            12.50 EUR
@@ -134,10 +135,10 @@ replica           replica-1
 	if err != nil || got != want {
 		t.Errorf("got %v\n%s\nwant\n%s", err, got, want)
 	}
-	if _, err = show(t, s, func(s *till.Sessions) { s.Filter = till.Filter{Terminal: "T1", Order: "a"} }); !refusedWith(err, schema.NotFound) {
+	if _, err = show(t, s, func(s *till.Sessions) { s.Filter = client.Filter{Terminal: "T1", Order: "a"} }); !refusedWith(err, schema.NotFound) {
 		t.Errorf("got %v, want %s", err, schema.NotFound)
 	}
-	if _, err := show(t, s, func(s *till.Sessions) { s.Filter = till.Filter{Terminal: "*", Order: "a"} }); err == nil {
+	if _, err := show(t, s, func(s *till.Sessions) { s.Filter = client.Filter{Terminal: "*", Order: "a"} }); err == nil {
 		t.Error("a hostile terminal: got no error")
 	}
 }
@@ -170,7 +171,7 @@ func TestAdviceNamesTheNextStep(t *testing.T) {
 	refused := func(command subjects.Command, code schema.Code) error {
 		e := schema.NewError(code, "why")
 		e.Provider = &schema.ProviderAnswer{HTTPStatus: 422, ErrorCode: 1006, ErrorInfo: "used\x1b"}
-		return &till.RefusedError{Reply: *e, Command: command}
+		return &client.Error{Reply: *e, Command: command}
 	}
 	for _, test := range []struct {
 		err  error
@@ -185,8 +186,8 @@ func TestAdviceNamesTheNextStep(t *testing.T) {
 		{refused(subjects.Get, schema.NotFound), "what is open now: pos-bridge sessions --terminal T1"},
 		{&till.NoBridgeError{}, "pos-bridge serve"},
 		{&till.ConnectError{Err: errPipe}, "BRIDGE_NATS_URL"},
-		{&till.DeniedError{Subject: "x"}, "connect as another user"},
-		{till.ErrNoReply, "pos-bridge sessions --terminal T1 --order a"},
+		{&client.DeniedError{Subject: "x"}, "connect as another user"},
+		{client.ErrNoReply, "pos-bridge sessions --terminal T1 --order a"},
 	} {
 		if got := strings.Join(till.Advice(test.err, "T1", "a"), "\n"); !strings.Contains(got, test.want) {
 			t.Errorf("%v: got advice\n%s\nwant %q", test.err, got, test.want)

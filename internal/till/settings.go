@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"strings"
 
 	"github.com/nats-io/nats.go"
@@ -45,15 +44,6 @@ type Settings struct {
 	options     []nats.Option // authentication and TLS
 }
 
-// SettingError is a setting that cannot be used. Name is the variable, flag or
-// field that holds it; Problem says what is wrong and what it takes.
-type SettingError struct {
-	Name    string
-	Problem string
-}
-
-func (e *SettingError) Error() string { return e.Name + ": " + e.Problem }
-
 // LoadSettings reads the settings from one place: the nats CLI context that is
 // named, else the BRIDGE_NATS_ variables when one of them is set, else the
 // selected nats CLI context, else DefaultURL without authentication. The
@@ -84,11 +74,6 @@ func LoadSettings(getenv func(string) string, context string) (Settings, error) 
 		return Settings{}, err
 	}
 	return s, nil
-}
-
-// isAPI reports whether subjects can begin so.
-func isAPI(api string) bool {
-	return Printable(api, len(api)) == api && !strings.ContainsAny(api, " *>")
 }
 
 // apiOf returns the first tokens of the JetStream API of a domain; empty is the
@@ -149,6 +134,33 @@ func (s *Settings) fromEnvironment(getenv func(string) string) error {
 	return s.useTLS(EnvCA, getenv(EnvCA), EnvCert, getenv(EnvCert), EnvKey, getenv(EnvKey))
 }
 
+// fromContext takes the connection's settings from the context name. The library
+// reads the file again when it connects.
+func (s *Settings) fromContext(store contextStore, name string) error {
+	found, path, err := store.read(name)
+	if err != nil {
+		return err
+	}
+	field := func(field string) string { return "nats context " + name + ", field " + field }
+	if err := found.check(field); err != nil {
+		return err
+	}
+	s.Context, s.contextFile = name, path
+	if found.URL != "" {
+		s.servers = found.URL
+	}
+	switch {
+	case found.JSAPIPrefix != "":
+		s.api = strings.TrimSuffix(found.JSAPIPrefix, ".")
+	case found.JSDomain != "":
+		s.api = apiOf(found.JSDomain)
+	}
+	if !isAPI(s.api) {
+		return &SettingError{field("jetstream_domain"), "must be a subject without spaces and wildcards"}
+	}
+	return nil
+}
+
 // useTLS adds the TLS files. Each comes with the name of its setting.
 func (s *Settings) useTLS(caName, ca, certName, cert, keyName, key string) error {
 	if ca != "" {
@@ -204,47 +216,6 @@ func withoutUser(server string) string {
 		rest = rest[at+1:]
 	}
 	return scheme + "://" + Printable(rest, maxShown)
-}
-
-// checkServers refuses what nats.go would refuse later with the whole URL,
-// password included, in its error.
-func checkServers(name, servers string) error {
-	for server := range strings.SplitSeq(servers, ",") {
-		server = strings.TrimSpace(server)
-		if !strings.Contains(server, "://") {
-			server = "nats://" + server
-		}
-		u, err := url.Parse(server)
-		if err != nil || u.Hostname() == "" {
-			return &SettingError{name, "must be NATS servers such as nats://host:4222, comma separated"}
-		}
-		switch u.Scheme {
-		case "nats", "tls", "ws", "wss":
-		default:
-			return &SettingError{name, "must be servers that begin with nats://, tls://, ws:// or wss://"}
-		}
-	}
-	return nil
-}
-
-func checkFile(name, path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return &SettingError{name, "must be a readable file: " + fileProblem(path, err)}
-	}
-	defer func() { _ = f.Close() }() // only looked at
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return &SettingError{name, "must be a readable file: " + Printable(path, maxShown) + " is not a plain file"}
-	}
-	return nil
-}
-
-func fileProblem(path string, err error) string {
-	problem := err
-	if pathError, ok := errors.AsType[*os.PathError](err); ok {
-		problem = pathError.Err
-	}
-	return Printable(path, maxShown) + ": " + problem.Error()
 }
 
 // nkeyOption reads the seed once, so that a wrong file is found before any

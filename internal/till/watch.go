@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/posbridge/bridge/client"
 	"github.com/posbridge/bridge/schema"
 )
 
@@ -13,38 +14,42 @@ import (
 type Watch struct {
 	Till   *Till
 	Screen *Screen
-	Filter Filter
+	Filter client.Filter
 	// Since goes back in time first; 0 shows live events alone.
 	Since time.Duration
 	// JSON writes every message as a line instead of words.
 	JSON bool
 	// Now is the clock for dates and for Since; time.Now if nil.
 	Now func() time.Time
-	// Every is FollowOptions.Every.
+	// Every is client.Options.Every.
 	Every time.Duration
 }
 
 // Run shows events until ctx ends, and returns nil then. It fails when it cannot
 // subscribe, when a replay is wanted and the stream cannot be read, when the
-// output cannot be written, and with ErrClosed.
+// output cannot be written, and with client.ErrClosed.
 func (w Watch) Run(ctx context.Context) error {
 	if w.Now == nil {
 		w.Now = time.Now
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	options := FollowOptions{Filter: w.Filter, Every: w.Every}
-	if w.Since > 0 {
-		options.Replay = w.Now().Add(-w.Since)
-	}
-	following, err := w.Till.Follow(ctx, options)
+	bus, err := w.Till.client(client.Options{Every: w.Every})
 	if err != nil {
 		return err
 	}
-	w.Screen.Note("watching " + w.Filter.describe() + " at " + w.Till.Server() + "; Ctrl-C ends")
+	options := client.FollowOptions{Filter: w.Filter}
+	if w.Since > 0 {
+		options.Replay = w.Now().Add(-w.Since)
+	}
+	following, err := bus.Follow(ctx, options)
+	if err != nil {
+		return err
+	}
+	w.Screen.Note("watching " + describe(w.Filter) + " at " + w.Till.Server() + "; Ctrl-C ends")
 	trouble := ""
 	for update := range following.Updates() {
-		if t, ok := update.(TroubleUpdate); ok {
+		if t, ok := update.(client.Trouble); ok {
 			if text := Describe(t.Err); text != trouble {
 				trouble = text
 				w.Screen.Note(text)
@@ -58,14 +63,14 @@ func (w Watch) Run(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := following.Err(); errors.Is(err, ErrClosed) {
+	if err := following.Err(); errors.Is(err, client.ErrClosed) {
 		return err
 	}
 	return nil
 }
 
 // describe names what a filter lets through.
-func (f Filter) describe() string {
+func describe(f client.Filter) string {
 	switch {
 	case f.Terminal == "" && f.Order == "":
 		return "all terminals"
@@ -77,9 +82,12 @@ func (f Filter) describe() string {
 	return "order " + f.Order + " on terminal " + f.Terminal
 }
 
-func (w Watch) show(update Update) {
+func (w Watch) show(update client.Update) {
 	switch u := update.(type) {
-	case StatusUpdate:
+	case client.Status:
+		if u.Missed > 0 {
+			w.Screen.Note(missed(u))
+		}
 		if w.JSON {
 			w.Screen.JSON(u.Body)
 			break
@@ -91,16 +99,14 @@ func (w Watch) show(update Update) {
 		}
 		status := fmt.Sprintf("%-11s", Printable(u.Status, 40))
 		w.line(u.ObservedAt, u.TerminalID, u.OrderID, w.Screen.paint(m.mood, status), charged(u.Amount, u.AmountCharged, u.Currency), text)
-	case InvalidUpdate:
+	case client.Invalid:
 		if w.JSON {
 			w.Screen.JSON(u.Body)
 			break
 		}
 		status := w.Screen.paint(warning, fmt.Sprintf("%-11s", "invalid"))
 		w.line(u.ObservedAt, u.TerminalID, u.OrderID, status, "", "not understood: "+Printable(u.Reason, maxShown))
-	case MissedUpdate:
-		w.Screen.Note(missed(u))
-	case LinkUpdate:
+	case client.Link:
 		w.Screen.Note(linkText(u))
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posbridge/bridge/client"
 	"github.com/posbridge/bridge/internal/till"
 	"github.com/posbridge/bridge/internal/till/tilltest"
 	"github.com/posbridge/bridge/schema"
@@ -74,7 +75,7 @@ func TestWatchSince(t *testing.T) {
 	s := setup(t, tilltest.Handlers{}, tilltest.Options{})
 	s.bridge.Store(event("a", 1, "initialized"), tilltest.Event("T2", "b", 1, "initialized"), event("a", 2, "completed"))
 	w := watch(t, s, func(w *till.Watch) {
-		w.Filter, w.Since, w.JSON, w.Now = till.Filter{Terminal: "T1"}, time.Minute, true, time.Now
+		w.Filter, w.Since, w.JSON, w.Now = client.Filter{Terminal: "T1"}, time.Minute, true, time.Now
 	})
 	w.out.Await(t, "completed")
 	s.bridge.Store(event("a", 3, "reversed"))
@@ -107,7 +108,7 @@ func TestWatchSinceWithoutAStream(t *testing.T) {
 func TestWatchSaysWhatItCannotSee(t *testing.T) {
 	t.Parallel()
 	s := setup(t, tilltest.Handlers{}, tilltest.Options{NoStream: true})
-	w := watch(t, s, func(w *till.Watch) { w.Filter = till.Filter{Terminal: "T1", Order: "a"} })
+	w := watch(t, s, func(w *till.Watch) { w.Filter = client.Filter{Terminal: "T1", Order: "a"} })
 	w.notes.Await(t, "watching order a on terminal T1")
 	s.bridge.Tell(event("a", 1, "initialized"), event("a", 4, "completed"))
 	w.notes.Await(t, "statuses 2 to 3 of order a were missed\n")

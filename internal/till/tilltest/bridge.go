@@ -244,11 +244,6 @@ func printable(message string) string {
 
 // Event makes a status event.
 func Event(terminal, order string, sequence uint64, status string) schema.StatusEvent {
-	final := false
-	switch status {
-	case "completed", "cancelled", "expired", "void", "unresolved", "reversed", "refunded":
-		final = true
-	}
 	return schema.StatusEvent{
 		OrderID:         order,
 		TerminalID:      terminal,
@@ -256,7 +251,7 @@ func Event(terminal, order string, sequence uint64, status string) schema.Status
 		TransactionID:   "4051823",
 		Status:          status,
 		FinancialStatus: status,
-		Final:           final,
+		Final:           schema.IsFinal(status),
 		Sequence:        sequence,
 		Source:          schema.SourceStream,
 		Amount:          1250,
