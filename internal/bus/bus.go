@@ -39,6 +39,7 @@ type Bus struct {
 	// consumerMade is set once this replica has created or updated the consumer.
 	consumerMade atomic.Bool
 	nested       nested
+	captures     captures
 
 	mu sync.Mutex
 	// created is when each stream was created, by name.

@@ -29,10 +29,11 @@ func (b *Bus) Ensure(ctx context.Context) (made Made, err error) {
 	if made.Sessions, err = b.ensureStream(ctx, b.sessionStream()); err != nil {
 		return made, err
 	}
-	if err = b.ensureConsumer(ctx); err == nil {
-		b.findNested(ctx)
+	if err = b.ensureConsumer(ctx); err != nil {
+		return made, err
 	}
-	return made, err
+	b.findNested(ctx)
+	return made, b.checkCaptures()
 }
 
 // ensureJetStream checks that JetStream is there. Nobody answers also while a

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/natsserver/natstest"
@@ -88,44 +87,6 @@ func TestRefusedByAuthorization(t *testing.T) {
 	if len(right.unauthorized)+len(right.closed) > 0 {
 		t.Error("passing trouble looks like wrong credentials, or ended the connection")
 	}
-}
-
-// A message that another JetStream domain acknowledged is not where the bridge
-// reads.
-func TestAnAcknowledgementFromAnotherDomain(t *testing.T) {
-	t.Parallel()
-	hub := natstest.Run(t, natstest.WithConfig(`jetstream { domain: hub }, leafnodes { host: 127.0.0.1, port: -1 }, server_name: hub`))
-	leaf := natstest.Run(t, natstest.WithConfig(fmt.Sprintf(
-		`jetstream { domain: leaf }, server_name: leaf, leafnodes { remotes: [ { url: "nats-leaf://127.0.0.1:%d" } ] }`,
-		must(hub.Server().Varz(nil))(t).LeafNode.Port)))
-	domain := func(name string) func(*bus.Options) { return func(o *bus.Options) { o.Domain = name } }
-
-	// Through the leaf node everything works in the domain of the hub.
-	b := setup(t, leaf.URL(), domain("hub"))
-	b.ensure()
-	hubJS := must(jetstream.New(natstest.Connect(t, hub.URL())))(t)
-	must(hubJS.Stream(t.Context(), "POS_STATUS"))(t)
-	must(b.AppendClaim(t.Context(), "T1", "A", claim("T1", "A", 1), 0))(t)
-	if log := must(b.ReadLog(t.Context(), "T1", "A", true))(t); log.Claim == nil {
-		t.Errorf("got %+v", log)
-	}
-	if log := must(b.ReadLogFast(t.Context(), "T1", "A", true))(t); log.Claim == nil {
-		t.Errorf("got %+v", log)
-	}
-	got, stop := deliveries(t, b.Bus)
-	must(b.Enqueue(t.Context(), session("T1", "A")))(t)
-	if err := b.Ack(t.Context(), receive(t, got).Handle); err != nil {
-		t.Error(err)
-	}
-	stop()
-
-	// A stream of the leaf's own domain takes what was meant for the hub's.
-	if err := hubJS.DeleteStream(t.Context(), "POS_SESSIONS"); err != nil {
-		t.Fatal(err)
-	}
-	must(b.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "POS_SESSIONS", Subjects: []string{"pos.*.session"}}))(t)
-	_, err := b.Enqueue(t.Context(), session("T2", "A"))
-	checkUnfit(t, err, `domain "leaf"`, `domain "hub"`, "BRIDGE_NATS_JS_DOMAIN")
 }
 
 // The bridge can start its TLS handshake before the server speaks.

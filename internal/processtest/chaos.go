@@ -116,6 +116,11 @@ var NATSKilled = Fault{"nats-server killed", func(ctx context.Context, f *Fleet,
 	f.killNATS(ctx, dice, f.NATS[dice.IntN(len(f.NATS))])
 }}
 
+// LeafKilled kills the leaf node, in a scene that has one.
+var LeafKilled = Fault{"leaf node killed", func(ctx context.Context, f *Fleet, dice *rand.Rand) {
+	f.killNATS(ctx, dice, f.Leaf)
+}}
+
 // LeaderKilled kills the server that leads one of the bridge's streams, or their
 // consumer.
 var LeaderKilled = Fault{"JetStream leader killed", func(ctx context.Context, f *Fleet, dice *rand.Rand) {

@@ -37,26 +37,42 @@ type NATS struct {
 // returns.
 func StartNATS(tb testing.TB, dir string) *NATS {
 	tb.Helper()
-	n := placeNATS(tb, "n1", dir, "")
+	n := placeNATS(tb, "n1", dir, "", "")
 	n.Start(tb)
 	n.WaitReady(tb)
 	return n
 }
 
+// StartLeaf runs two servers: a hub, whose JetStream domain is "hub", and a leaf node
+// without JetStream that is connected to it.
+func StartLeaf(tb testing.TB) (hub, leaf *NATS) {
+	tb.Helper()
+	port := Port(tb)
+	hub = placeNATS(tb, "hub", tb.TempDir(), "hub", fmt.Sprintf("leafnodes { listen: %q }", address(port)))
+	leaf = placeNATS(tb, "leaf", "", "", fmt.Sprintf("leafnodes { remotes: [ { url: %q } ], reconnect: 1 }", "nats-leaf://"+address(port)))
+	for _, n := range []*NATS{hub, leaf} {
+		n.Start(tb)
+		n.WaitReady(tb)
+	}
+	return hub, leaf
+}
+
 // PlaceNATS prepares a server that is not started yet.
 func PlaceNATS(tb testing.TB) *NATS {
 	tb.Helper()
-	return placeNATS(tb, "n1", tb.TempDir(), "")
+	return placeNATS(tb, "n1", tb.TempDir(), "", "")
 }
 
-// placeNATS writes a server's configuration, with JetStream's files in dir; more
-// is put at its end.
-func placeNATS(tb testing.TB, name, dir, more string) *NATS {
+// placeNATS writes a server's configuration, with JetStream's files in dir and a
+// domain, if it has one; without a dir it has no JetStream. more is put at its end.
+func placeNATS(tb testing.TB, name, dir, domain, more string) *NATS {
 	tb.Helper()
 	n := &NATS{Name: name, Port: Port(tb), monitor: Port(tb), Dir: dir, client: &http.Client{Timeout: 2 * time.Second}}
 	n.config = filepath.Join(tb.TempDir(), "nats-server.conf")
-	text := fmt.Sprintf("server_name: %s\nlisten: %q\nhttp: %q\njetstream { store_dir: %q, sync_interval: always, max_file_store: 4GB }\n%s\n",
-		name, address(n.Port), address(n.monitor), n.Dir, more)
+	text := fmt.Sprintf("server_name: %s\nlisten: %q\nhttp: %q\n%s\n", name, address(n.Port), address(n.monitor), more)
+	if dir != "" {
+		text += fmt.Sprintf("jetstream { store_dir: %q, sync_interval: always, max_file_store: 4GB, domain: %q }\n", dir, domain)
+	}
 	if err := os.WriteFile(n.config, []byte(text), 0o600); err != nil {
 		tb.Fatalf("write nats-server configuration: %v", err)
 	}
@@ -119,7 +135,7 @@ func StartCluster(tb testing.TB) []*NATS {
 	var cluster []*NATS
 	for i, port := range ports {
 		more := fmt.Sprintf("cluster { name: test, no_advertise: true, listen: %q, routes: [%s] }", address(port), strings.Join(routes, ", "))
-		n := placeNATS(tb, fmt.Sprintf("n%d", i+1), tb.TempDir(), more)
+		n := placeNATS(tb, fmt.Sprintf("n%d", i+1), tb.TempDir(), "", more)
 		n.Start(tb)
 		cluster = append(cluster, n)
 	}

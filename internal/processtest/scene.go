@@ -21,6 +21,9 @@ const slack = time.Second
 type SceneOptions struct {
 	// Cluster asks for three servers with replicated streams instead of one.
 	Cluster bool
+	// Leaf asks for a server and a leaf node of it. Replicas connect to the leaf node,
+	// the auditor and the tills to the server.
+	Leaf bool
 	// Terminals is how many there are; 1 when zero.
 	Terminals int
 	// Provider is passed on to the simulator.
@@ -36,7 +39,9 @@ type SceneOptions struct {
 // Scene is a whole installation: NATS, the provider, replicas, and an auditor
 // who listened from the beginning.
 type Scene struct {
-	NATS     []*NATS
+	NATS []*NATS
+	// Leaf is the leaf node, nil if there is none.
+	Leaf     *NATS
 	Provider *Provider
 	Auditor  *Auditor
 	// Conn is the tills' connection.
@@ -70,6 +75,10 @@ func NewScene(tb testing.TB, o SceneOptions) *Scene {
 	case o.Cluster:
 		s.NATS = StartCluster(tb)
 		s.env["JETSTREAM_REPLICAS"] = "3"
+	case o.Leaf:
+		hub, leaf := StartLeaf(tb)
+		s.NATS, s.Leaf = []*NATS{hub}, leaf
+		s.env["NATS_JS_DOMAIN"] = "hub"
 	case o.Dir != "":
 		s.NATS = []*NATS{StartNATS(tb, o.Dir)}
 	default:
@@ -86,6 +95,9 @@ func (s *Scene) Env(id string) Env {
 	env := s.env.With(Env{"API_URL": s.Provider.APIURL(), "NATS_URL": URLs(s.NATS)})
 	if env["API_KEY"] == "" && env["API_KEY_FILE"] == "" && env["TERMINAL_GROUPS_FILE"] == "" {
 		env["API_KEY"] = ProviderKey
+	}
+	if s.Leaf != nil {
+		env["NATS_URL"] = s.Leaf.URL()
 	}
 	if s.natsWires != nil {
 		var urls []string
