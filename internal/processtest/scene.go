@@ -74,7 +74,9 @@ func NewScene(tb testing.TB, o SceneOptions) *Scene {
 	switch {
 	case o.Cluster:
 		s.NATS = StartCluster(tb)
-		s.env["JETSTREAM_REPLICAS"] = "3"
+		if s.env["JETSTREAM_REPLICAS"] == "" {
+			s.env["JETSTREAM_REPLICAS"] = "3"
+		}
 	case o.Leaf:
 		hub, leaf := StartLeaf(tb)
 		s.NATS, s.Leaf = []*NATS{hub}, leaf
