@@ -93,6 +93,7 @@ func (o Options) natsOptions() ([]nats.Option, error) {
 		nats.PingInterval(pingInterval),
 		nats.MaxPingsOutstanding(maxPings),
 		nats.PermissionErrOnSubscribe(true),
+		nats.SkipHostLookup(), // the dialer does it, within dialLimit
 	}
 	for _, file := range []string{o.CredsFile, o.NKeyFile, o.CAFile, o.CertFile, o.KeyFile} {
 		if file == "" {
