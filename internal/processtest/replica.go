@@ -23,7 +23,8 @@ import (
 // or to end.
 const replicaLimit = 60 * time.Second
 
-// Env is the configuration of a replica: names without BRIDGE_, and values.
+// Env is the configuration of a replica: names without BRIDGE_, and values. Names that
+// begin with OTEL_ stay as they are, and so does HTTP_PROXY.
 type Env map[string]string
 
 // Quick is a configuration that notices and repeats everything within a second
@@ -64,7 +65,11 @@ func (e Env) list() []string {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(e)) {
-		all = append(all, "BRIDGE_"+name+"="+e[name])
+		prefix := "BRIDGE_"
+		if strings.HasPrefix(name, "OTEL_") || name == "HTTP_PROXY" {
+			prefix = ""
+		}
+		all = append(all, prefix+name+"="+e[name])
 	}
 	return all
 }
