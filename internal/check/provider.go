@@ -49,7 +49,9 @@ func (c *checker) onProvider(ctx context.Context) {
 			}
 		}
 		for _, t := range l.own() {
-			owners[t.ID] = append(owners[t.ID], l.group.ID)
+			if !t.Foreign() { // no payments are taken there
+				owners[t.ID] = append(owners[t.ID], l.group.ID)
+			}
 		}
 		c.group(l)
 	}
