@@ -68,14 +68,6 @@ type fleet struct {
 	listed []*terminal // in the order of Options.Groups
 }
 
-// group is a terminal group at work.
-type group struct {
-	id        string
-	number    int64 // as the terminals list prints it
-	key       string
-	terminals []*terminal
-}
-
 // book is every order that is remembered.
 type book struct {
 	byID      map[string]*order

@@ -6,28 +6,6 @@ import "time"
 // payment screen or to rest.
 const resultScreenTime = 3 * time.Second
 
-// terminal is one virtual terminal. The simulator's lock guards it.
-type terminal struct {
-	id       string
-	group    *group
-	mode     Mode
-	scenario Scenario
-	screen   Screen
-	since    time.Time
-	deadline time.Time
-	order    *order // open payment, nil when free
-	last     *order // the open or the latest payment
-	revert   *alarm // takes a result off the screen
-}
-
-func newTerminal(id string, g *group, o Options) *terminal {
-	t := &terminal{id: id, group: g, mode: Auto, scenario: Approve, screen: ScreenIdle, since: o.Now().UTC()}
-	if o.Manual {
-		t.mode = Manual
-	}
-	return t
-}
-
 // showResult shows how an order went, unless its terminal is busy with another.
 // The caller holds mu.
 func (s *Simulator) showResult(o *order, screen Screen) {

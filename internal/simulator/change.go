@@ -1,0 +1,102 @@
+package simulator
+
+import "go.uber.org/zap"
+
+// addOrder puts a new order on its terminal, which must be free. The caller
+// holds mu.
+func (s *Simulator) addOrder(req createRequest, t *terminal, sc Scenario) *order {
+	now := s.now()
+	o := &order{
+		facts: facts{
+			Create: req, Session: randomID(39), Number: s.orders.next(now),
+			Status: statusInitialized, Financial: statusInitialized,
+			Created: now, Modified: now, Scenario: sc,
+		},
+		terminal: t, listeners: map[listener]struct{}{},
+	}
+	s.orders.byID[req.OrderID], s.orders.bySession[o.Session] = o, o
+	t.order, t.last = o, o
+	s.journal.note(o.entry(KindOrder, "order of "+money(req.Amount, req.Currency)+" on the terminal, scenario "+string(sc)))
+	s.show(t, ScreenAmountDue)
+	s.restartIdle(o)
+	return o
+}
+
+// change gives o a status and tells everybody. The caller holds mu.
+func (s *Simulator) change(o *order, status, financial string) {
+	now := s.now()
+	o.Status, o.Financial, o.Modified = status, financial, now
+	if status == statusCompleted {
+		o.Completed = now
+		if sc, err := scenarioByName(o.Scenario); err == nil && sc.charge != nil && o.Charged == 0 {
+			o.Charged = sc.charge(o.Create.Amount)
+		}
+	}
+	o.Events = append(o.Events, Event{Status: status, FinancialStatus: financial, At: now, TransactionID: o.Number})
+	e := o.entry(KindStatus, status)
+	e.Status = status
+	s.journal.note(e)
+	s.logger.Info("order changed",
+		zap.String("terminal", o.terminal.id), zap.String("order_id", o.id()), zap.String("status", status))
+	if isFinal(status) && !o.Finished {
+		s.finish(o)
+	}
+	o.wakeStreams()
+	s.tell(o)
+}
+
+// tell lets the watchers know that o was made or has changed. The caller holds
+// mu.
+func (s *Simulator) tell(o *order) {
+	for _, watch := range s.watchers {
+		watch(o)
+	}
+}
+
+// finish frees the terminal and puts o among the finished ones. The caller
+// holds mu.
+func (s *Simulator) finish(o *order) {
+	s.alarms.stop(o.idle)
+	o.idle = nil
+	if o.terminal.order == o {
+		o.terminal.order = nil
+	}
+	o.Finished = true
+	s.orders.finished = append(s.orders.finished, o)
+	for len(s.orders.finished) > s.opts.History {
+		old := s.orders.finished[0]
+		s.orders.finished[0] = nil
+		s.orders.finished = s.orders.finished[1:]
+		s.forget(old)
+	}
+}
+
+// forget drops a finished order. The caller holds mu.
+func (s *Simulator) forget(o *order) {
+	s.alarms.stop(o.visit.step)
+	delete(s.orders.byID, o.id())
+	delete(s.orders.bySession, o.Session)
+	if o.terminal.last == o {
+		o.terminal.last = nil
+	}
+	o.gone = true
+	o.wakeStreams()
+}
+
+// stopSteps sends the virtual customer away. The caller holds mu.
+func (s *Simulator) stopSteps(o *order) {
+	s.alarms.stop(o.visit.step)
+	o.visit.step, o.Steps, o.visit.waiting = nil, nil, false
+}
+
+// restartIdle begins the inactivity time anew. The caller holds mu.
+func (s *Simulator) restartIdle(o *order) {
+	s.alarms.stop(o.idle)
+	o.terminal.deadline = s.now().Add(s.opts.InactivityTimeout)
+	o.idle = s.alarms.after(s.opts.InactivityTimeout, func() {
+		o.idle = nil
+		s.stopSteps(o)
+		s.show(o.terminal, ScreenCancelled)
+		s.change(o, statusCancelled, statusCancelled)
+	})
+}
