@@ -176,6 +176,8 @@ func FuzzStreamEvent(f *testing.F) {
 		`{"financial_status":"initialized","order_id":"A1","session_id":"S","status":"initialized","transaction_id":"89000000"}`,
 		`{"order_id":"A1","status":"a"}` + "\n" + `{"order_id":"A1","status":"b"}`,
 		`{"order_id":"A1","status":5}`, `{"order_id":"A1","status":"x","transaction_id":1e400}`, "null", "[", `{"card":"4111 1111 1111 1111"}`,
+		"ping", `{"order_id":1,"status":"x","transaction_id":89000000,"amount":"1247","session_id":7,"financial_status":null}`,
+		`{"type":"session.order","data":{"order_id":"A1","status":"x"}}`, `{"type":"session.order","channel":"S","payload":"{\"order_id\":\"A1\",\"status\":\"x\"}"}`,
 		"\xef\xbb\xbf{}", `[]`, `[[{"order_id":"A1","status":"x"}],7]`, `{"type":"a","channel":"b","payload":[{"order_id":"A1","status":"x","amount":"12"}]}`, `{"type":1,"data":"[{}]"}`,
 		`{"status":"x","order_id":"A1"`, `"` + testToken + `"`, strings.Repeat(`{"order_id":"A1","status":"a"}`, 70), `{"order_id":"A1","status":"a","status":"İ"}`,
 	} {
