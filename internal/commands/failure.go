@@ -26,6 +26,7 @@ var (
 	groupKeyRefused   = failure{schema.ProviderError, "the provider refuses the key of a terminal group; it is not known whether it serves terminal %s"}
 	groupNotFound     = failure{schema.ProviderUnavailable, "the provider could not be asked which terminal group terminal %s belongs to; nothing was created"}
 	terminalBusy      = failure{schema.TerminalBusy, "terminal %s is busy with order %s"}
+	terminalTaken     = failure{schema.TerminalBusy, "terminal %s is busy with an order that a later release of the bridge has queued"}
 	terminalNotFreed  = failure{schema.TerminalBusy, "terminal %s is still being freed by order %s"}
 	orderConflict     = failure{schema.OrderConflict, "order %s exists with other content"}
 	orderUnknown      = failure{schema.NotFound, "order %s is not known on terminal %s"}

@@ -136,7 +136,8 @@ func (s *starts) try(ctx context.Context, st starting, certain bool) verdict {
 // locks the terminal.
 func (s *starts) look(ctx context.Context, st starting) verdict {
 	queued, err := s.Bus.Queued(ctx, st.Terminal)
-	if err != nil && !errors.Is(err, bus.ErrNotFound) {
+	newer := errors.Is(err, bus.ErrNewer)
+	if err != nil && !newer && !errors.Is(err, bus.ErrNotFound) {
 		return verdict{err: err}
 	}
 	if queued.Seq > 0 && queued.Session.Nonce == st.session.Nonce {
@@ -150,6 +151,8 @@ func (s *starts) look(ctx context.Context, st starting) verdict {
 	switch {
 	case at == pending && v.err == nil:
 		return s.join(st, own)
+	case at == absent && v.err == nil && newer:
+		return verdict{failure: terminalTaken.answer(st.Terminal)}
 	case at == absent && v.err == nil && queued.Seq > 0:
 		return s.busy(ctx, st.Terminal, queued)
 	}

@@ -126,6 +126,23 @@ func TestStartOnABusyTerminal(t *testing.T) {
 	r.silent()
 }
 
+// The order of a later release's session cannot be read: the terminal is busy all the
+// same, and what is known of the requested order goes first.
+func TestStartOnATerminalOfALaterRelease(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	s.over("T1", "paid", "completed")
+	if _, err := s.client.Request("pos.T1.session", []byte(`{"v":9}`), patience); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.start("T1", "B").failed(schema.TerminalBusy); !strings.Contains(got.Message, "later release") {
+		t.Errorf("got %+v", got)
+	}
+	if got := s.start("T1", "paid").started(); got.Status != "completed" {
+		t.Errorf("got %+v", got)
+	}
+}
+
 func TestTerminalThatIsNotFreedInTime(t *testing.T) {
 	t.Parallel()
 	s := setup(t, func(o *Options) {
