@@ -150,10 +150,12 @@ func (d *Daemon) Run(ctx, cut context.Context) error {
 // serve follows payments and answers commands until ctx is over, then drains.
 func (d *Daemon) serve(ctx, cut context.Context, life *lifecycle) {
 	b := d.link.bus
+	var f *follower.Follower
 	orders := board.New(board.Options{
 		Feed: b, Horizon: d.config.ClaimTTL(), Self: d.process, Metrics: d.metrics, Log: d.log, Changed: d.page.Changed,
+		Claimed: func(ref board.Ref, c *bus.Claim) { f.Claimed(ref, c) },
 	})
-	f := follower.New(d.followerOptions(orders).Traced(d.tracer))
+	f = follower.New(d.followerOptions(orders).Traced(d.tracer))
 	d.page.Connect(orders, b)
 	complete, again := make(chan struct{}), make(chan struct{}, 1)
 	life.run("board", func(ctx context.Context) error {

@@ -140,7 +140,6 @@ func TestRights(t *testing.T) {
 		{theBridge, "publish", "_INBOX.T1.abc.def"},
 		{theBridge, "subscribe", "pos._replica.R1"},
 		{theBridge, "publish", "pos._replica.R2"},
-		{theBridge, "subscribe", "pos.*.*.claim"},
 		{theBridge, "publish", "$JS.ACK.POS_SESSIONS.bridge.1.1.1.1.1"},
 		{theBridge, "publish", "$JS.API.STREAM.NAMES"},
 		{operator, "publish", "$JS.API.STREAM.UPDATE.POS_STATUS"},

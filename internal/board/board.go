@@ -52,6 +52,9 @@ type Options struct {
 	// Changed is called after every change of a terminal's orders, and with "" when
 	// the board is complete. It must return at once. nil is fine.
 	Changed func(terminal string)
+	// Claimed is called with every claim that is stored after the board is
+	// complete. It must return at once. nil is fine.
+	Claimed func(Ref, *bus.Claim)
 }
 
 // Board is filled by Run. Its other methods may be called from several goroutines
@@ -59,6 +62,8 @@ type Options struct {
 type Board struct {
 	Options
 	waits waits
+	// complete is set once everything old was seen. It belongs to Run.
+	complete bool
 
 	mu      sync.Mutex
 	entries map[Ref]*Entry
@@ -84,6 +89,9 @@ func New(o Options) *Board {
 	if o.Changed == nil {
 		o.Changed = func(string) {}
 	}
+	if o.Claimed == nil {
+		o.Claimed = func(Ref, *bus.Claim) {}
+	}
 	return &Board{
 		Options: o, waits: newWaits(), entries: map[Ref]*Entry{},
 		open: map[string][]*Entry{}, owned: map[string]map[Ref]struct{}{}, latest: map[string]*Entry{},
@@ -102,6 +110,7 @@ func (b *Board) Run(ctx context.Context, ready func()) {
 		err := b.Feed.Watch(ctx, b.Feed.Now().Add(-b.Horizon), b.saw, func(seq uint64) {
 			b.waits.told(seq)
 			b.Changed("")
+			b.complete = true
 			complete()
 		})
 		if ctx.Err() != nil {
@@ -121,6 +130,9 @@ func (b *Board) saw(e bus.Entry) {
 	if b.take(ref, e) {
 		b.waits.changed(ref)
 		b.Changed(ref.Terminal)
+		if b.complete && e.Claim != nil {
+			b.Claimed(ref, e.Claim)
+		}
 	}
 	b.waits.told(e.Seq)
 }
@@ -279,9 +291,15 @@ func (b *Board) Terminals() []string {
 
 // Silent returns the open orders that have had no status for longer than Silence.
 func (b *Board) Silent(now time.Time) []Entry {
-	return slices.DeleteFunc(b.Active(), func(e Entry) bool {
-		return e.Last.Sequence > 0 || now.Sub(e.Started()) < Silence
-	})
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var silent []Entry
+	for _, e := range b.active() {
+		if e.Last.Sequence == 0 && now.Sub(e.Started()) >= Silence {
+			silent = append(silent, *e)
+		}
+	}
+	return silent
 }
 
 // Owners returns the processes that own orders which are not over.

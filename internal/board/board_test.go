@@ -233,7 +233,8 @@ func TestRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	claim := func(order string, epoch, expect uint64) uint64 {
-		seq, err := b.AppendClaim(t.Context(), "T1", order, bus.Claim{Owner: "me", Epoch: epoch, Phase: bus.PhaseOpen, StartedAt: b.Now(), UpdatedAt: b.Now()}, expect)
+		c := bus.Claim{Owner: "me", Epoch: epoch, Phase: bus.PhaseOpen, StartedAt: b.Now(), UpdatedAt: b.Now()}
+		seq, err := bus.Wait(t.Context(), func(done bus.Published) { b.AppendClaim(t.Context(), "T1", order, c, expect, done) })
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -25,14 +25,15 @@ type Bus struct {
 	conn  *nats.Conn
 	js    jetstream.JetStream
 	space subjects.Space
-	opts  Options
+	// source is the ce-source of status messages, without the terminal.
+	source string
+	opts   Options
 
 	// clock is the server's.
 	clock clock
 	// state of the connection, written by nats.go's callbacks.
-	state connState
-	// waiting are the publishes that wait for their answer.
-	waiting waitingPublishes
+	state     connState
+	publishes publishes
 
 	// domain is the JetStream domain of Options, or the first one that answered.
 	domain atomic.Pointer[string]
@@ -50,7 +51,7 @@ type Bus struct {
 // in the background, see Connected. It fails if waiting cannot help: files that
 // cannot be read, or malformed URLs.
 func Connect(o Options) (*Bus, error) {
-	b := &Bus{space: o.Space, opts: o, created: map[string]time.Time{}}
+	b := &Bus{space: o.Space, opts: o, created: map[string]time.Time{}, source: "/" + strings.ReplaceAll(o.Space.Prefix(), ".", "/") + "/"}
 	if o.Domain != "" {
 		b.domain.Store(&o.Domain)
 	}
@@ -69,6 +70,9 @@ func Connect(o Options) (*Bus, error) {
 		b.js, err = jetstream.New(b.conn, timeout)
 	} else {
 		b.js, err = jetstream.NewWithDomain(b.conn, o.Domain, timeout)
+	}
+	if err == nil {
+		err = b.listen()
 	}
 	if err != nil {
 		b.conn.Close()
@@ -104,6 +108,7 @@ func (b *Bus) handlers() []nats.Option {
 	}
 	disconnected := func(_ *nats.Conn, err error) {
 		b.state.trouble()
+		b.give(nats.ErrDisconnected, func(*underWay) bool { return true })
 		if !b.state.closing.Load() {
 			callErr(ev.Disconnected, err)
 		}
@@ -123,7 +128,7 @@ func (b *Bus) handlers() []nats.Option {
 // asyncError takes errors that nats.go cannot return from a call.
 func (b *Bus) asyncError(c *nats.Conn, sub *nats.Subscription, err error) {
 	if errors.Is(err, nats.ErrPermissionViolation) {
-		if b.waiting.refuse(err) {
+		if b.refuse(err) {
 			return // the caller of the publish gets the error
 		}
 		b.state.refuse(err)

@@ -11,34 +11,6 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// publish stores one message. The error is one of this package, see the package
-// comment; op says in it what was tried. An acknowledgement that is not above the
-// expected sequence means that nothing was stored: the server knew the message id.
-// If that is older than what is expected, reading the log again would not help.
-func (b *Bus) publish(ctx context.Context, op string, msg *nats.Msg, expect uint64) (seq uint64, err error) {
-	ctx, cancel := limit(ctx)
-	defer cancel()
-	ctx, done := b.waiting.add(ctx, msg.Subject)
-	defer done()
-	ack, err := b.js.PublishMsg(ctx, msg)
-	if err != nil {
-		if cause := context.Cause(ctx); errors.Is(cause, nats.ErrPermissionViolation) {
-			err = cause
-		}
-		return 0, b.noted(publishError(op, err))
-	}
-	if err := b.checkDomain(ack.Domain); err != nil {
-		return 0, err
-	}
-	switch {
-	case ack.Duplicate && ack.Sequence <= expect:
-		return 0, ErrBusy // the id is from before a purge: it is free again after dedupeWindow
-	case ack.Duplicate, ack.Sequence <= expect:
-		return 0, ErrConflict
-	}
-	return ack.Sequence, nil
-}
-
 // noted remembers trouble with NATS, see Calm.
 func (b *Bus) noted(err error) error {
 	if isTrouble(err) {

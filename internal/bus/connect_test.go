@@ -85,7 +85,7 @@ func TestConnections(t *testing.T) {
 				t.Fatal(err)
 			}
 			receive(t, connected)
-			if _, err := b.AppendStatus(t.Context(), bus.Status{Event: schema.StatusEvent{TerminalID: "T1", OrderID: "o", Sequence: 1}}, 0); err != nil {
+			if _, err := appendStatus(t.Context(), b, bus.Status{Event: schema.StatusEvent{TerminalID: "T1", OrderID: "o", Sequence: 1}}, 0); err != nil {
 				t.Errorf("after the reconnect: %v", err)
 			}
 		})
@@ -173,7 +173,7 @@ func TestPublishDuringAnOutage(t *testing.T) {
 	server.Shutdown()
 	receive(t, lost)
 	event := bus.Status{Event: schema.StatusEvent{TerminalID: "T1", OrderID: "o", Sequence: 1, Status: "initialized"}}
-	if _, err := b.AppendStatus(t.Context(), event, 0); err == nil {
+	if _, err := appendStatus(t.Context(), b, event, 0); err == nil {
 		t.Fatal("published while the server was away")
 	}
 	if err := server.Restart(); err != nil {

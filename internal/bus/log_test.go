@@ -162,7 +162,7 @@ func TestAClaimExpires(t *testing.T) {
 	b := ready(t, "", func(o *bus.Options) { o.ClaimTTL = time.Second })
 	seq := must(b.AppendClaim(t.Context(), "T1", "A", claim("T1", "A", 1), 0))(t)
 	kept := b.another()
-	must(kept.AppendClaim(t.Context(), "T1", "B", claim("T1", "B", 1), 0))(t)
+	must(bus.Wait(t.Context(), func(done bus.Published) { kept.AppendClaim(t.Context(), "T1", "B", claim("T1", "B", 1), 0, done) }))(t)
 	until(t, func() bool {
 		log := must(b.ReadLog(t.Context(), "T1", "A", false))(t)
 		if log.Last != 0 && (log.Last != seq || log.Claim == nil) {

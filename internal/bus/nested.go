@@ -37,7 +37,7 @@ func (b *Bus) findNested(ctx context.Context) {
 	}
 	ctx, cancel := limit(ctx)
 	defer cancel()
-	ctx, done := b.waiting.add(ctx, b.listStreams().Subject)
+	ctx, done := b.refusable(ctx, b.listStreams().Subject)
 	defer done()
 	names := b.js.StreamNames(ctx, jetstream.WithStreamListSubject(b.space.Prefix()+".*.*.session"))
 	queue := b.space.SessionStream()

@@ -20,10 +20,12 @@ func TestNestedPrefixesStoreApart(t *testing.T) {
 	heard := must(b.nc.SubscribeSync("pos.*.*.status"))(t)
 	for _, terminal := range []string{"journal", "session", "payment", "T1"} {
 		for _, order := range []string{"journal", "session", "payment", "A"} {
-			last := must(nested.AppendClaim(t.Context(), terminal, order, claim(terminal, order, 1), 0))(t)
+			last := must(bus.Wait(t.Context(), func(done bus.Published) {
+				nested.AppendClaim(t.Context(), terminal, order, claim(terminal, order, 1), 0, done)
+			}))(t)
 			s := status(order, "completed", 1)
 			s.Event.TerminalID = terminal
-			must(nested.AppendStatus(t.Context(), s, last))(t)
+			must(appendStatus(t.Context(), nested, s, last))(t)
 		}
 	}
 	must(b.AppendStatus(t.Context(), status("own", "completed", 1), 0))(t)

@@ -44,7 +44,8 @@ func (b *Bus) Enqueue(ctx context.Context, s Session) (seq uint64, err error) {
 	}
 	h := newHeaders()
 	h.set(jetstream.ExpectedLastSubjSeqHeader, "0")
-	return b.publish(ctx, "publish session", &nats.Msg{Subject: subject, Header: h.header, Data: body}, 0)
+	msg := &nats.Msg{Subject: subject, Header: h.header, Data: body}
+	return Wait(ctx, func(done Published) { b.publish(ctx, "publish session", msg, 0, done) })
 }
 
 // Queued returns the session that locks a terminal, as the leader of the queue has

@@ -68,7 +68,6 @@ func (b *Bus) Rights() []Right {
 	write("publish statuses", journal+string(subjects.Status))
 	write("publish invalid events", journal+string(subjects.Invalid))
 	write("claim orders", journal+string(subjects.Claim))
-	listen("see claims", b.space.All(subjects.Claim))
 	listen("answer other replicas", p+"._replica."+nobody)
 	write("ask other replicas", p+"._replica."+nobody)
 	write("ask for JetStream", b.apiSubject("INFO"))

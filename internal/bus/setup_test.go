@@ -67,6 +67,24 @@ func both(t *testing.T, test func(t *testing.T, b *bundle)) {
 	t.Run("cluster", func(t *testing.T) { t.Parallel(); test(t, clustered(t)) })
 }
 
+// AppendClaim, AppendStatus and AppendInvalid are those of the bus; they wait for
+// the outcome.
+func (b *bundle) AppendClaim(ctx context.Context, terminal, order string, c bus.Claim, expect uint64) (uint64, error) {
+	return bus.Wait(ctx, func(done bus.Published) { b.Bus.AppendClaim(ctx, terminal, order, c, expect, done) })
+}
+
+func (b *bundle) AppendStatus(ctx context.Context, s bus.Status, expect uint64) (uint64, error) {
+	return appendStatus(ctx, b.Bus, s, expect)
+}
+
+func (b *bundle) AppendInvalid(ctx context.Context, e schema.InvalidEvent, expect uint64) (uint64, error) {
+	return bus.Wait(ctx, func(done bus.Published) { b.Bus.AppendInvalid(ctx, e, expect, done) })
+}
+
+func appendStatus(ctx context.Context, b *bus.Bus, s bus.Status, expect uint64) (uint64, error) {
+	return bus.Wait(ctx, func(done bus.Published) { b.AppendStatus(ctx, s, expect, done) })
+}
+
 // ensure makes the objects. In a cluster that has just begun it may take more
 // than one call.
 func (b *bundle) ensure() (made bus.Made) {

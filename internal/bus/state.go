@@ -1,9 +1,6 @@
 package bus
 
 import (
-	"context"
-	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -43,50 +40,4 @@ func (s *connState) refusedWithin(d time.Duration) error {
 		return r.err
 	}
 	return nil
-}
-
-// waitingPublishes ends a publish early when the server refuses the right to it:
-// JetStream never sees such a message and never answers.
-type waitingPublishes struct {
-	mu   sync.Mutex
-	list map[*waitingPublish]struct{}
-}
-
-type waitingPublish struct {
-	subject string
-	cancel  context.CancelCauseFunc
-}
-
-// add returns a context that ends when the server refuses the subject. The caller
-// calls done after the answer.
-func (w *waitingPublishes) add(ctx context.Context, subject string) (_ context.Context, done func()) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	p := &waitingPublish{subject, cancel}
-	w.mu.Lock()
-	if w.list == nil {
-		w.list = map[*waitingPublish]struct{}{}
-	}
-	w.list[p] = struct{}{}
-	w.mu.Unlock()
-	return ctx, func() {
-		w.mu.Lock()
-		delete(w.list, p)
-		w.mu.Unlock()
-		cancel(nil)
-	}
-}
-
-// refuse ends the publishes on the subject that a permission error names, and
-// reports whether there was one.
-func (w *waitingPublishes) refuse(err error) bool {
-	text, found := err.Error(), false
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for p := range w.list {
-		if strings.Contains(text, `"`+p.subject+`"`) {
-			p.cancel(err)
-			found = true
-		}
-	}
-	return found
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"sync"
 	"time"
 
@@ -189,22 +188,4 @@ func (b *Bus) newEntry(m stored) (e Entry, ok bool) {
 		}
 	}
 	return e, true
-}
-
-// WatchClaims calls seen with every claim that is published from now on, until
-// stop. It is a hint: claims are missed while the connection is away.
-func (b *Bus) WatchClaims(seen func(terminal, order string, c Claim, seq uint64)) (stop func(), err error) {
-	sub, err := b.conn.Subscribe(b.space.All(subjects.Claim), func(msg *nats.Msg) {
-		seq, err := strconv.ParseUint(msg.Header.Get(jetstream.SequenceHeader), 10, 64)
-		if err != nil {
-			return // not from the stream
-		}
-		if e, ok := b.newEntry(stored{Subject: msg.Subject, Seq: seq, Header: msg.Header, Data: msg.Data}); ok && e.Claim != nil {
-			seen(e.Terminal, e.Order, *e.Claim, seq)
-		}
-	})
-	if err != nil {
-		return nil, fmt.Errorf("watch claims: %w", err)
-	}
-	return func() { _ = sub.Unsubscribe() }, nil // fails only when the connection is closed
 }

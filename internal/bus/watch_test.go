@@ -110,27 +110,3 @@ func TestTerminalOfAnOrder(t *testing.T) {
 		t.Errorf("got %v, want not found", err)
 	}
 }
-
-func TestClaimsAreSeenAsTheyArePublished(t *testing.T) {
-	t.Parallel()
-	a := ready(t, "")
-	b := a.another()
-	type seen struct {
-		order string
-		epoch uint64
-		seq   uint64
-	}
-	got := make(chan seen, 4)
-	stop, err := b.WatchClaims(func(_, order string, c bus.Claim, seq uint64) { got <- seen{order, c.Epoch, seq} })
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stop()
-	if err := b.Conn().Flush(); err != nil {
-		t.Fatal(err)
-	}
-	seq := must(a.AppendClaim(t.Context(), "T1", "A/1", claim("T1", "A/1", 4), 0))(t)
-	if got, want := receive(t, got), (seen{"A/1", 4, seq}); got != want {
-		t.Errorf("got %v, want %v", got, want)
-	}
-}

@@ -199,7 +199,7 @@ func (s *scene) claim(d bus.Delivery, phase bus.Phase, change ...func(*bus.Claim
 	for _, f := range change {
 		f(&c)
 	}
-	if _, err := s.bus.AppendClaim(s.Context(), d.Terminal, d.Order, c, log.Last); err != nil {
+	if _, err := bus.Wait(s.Context(), func(done bus.Published) { s.bus.AppendClaim(s.Context(), d.Terminal, d.Order, c, log.Last, done) }); err != nil {
 		s.Fatal(err)
 	}
 	return c
@@ -219,7 +219,7 @@ func (s *scene) publish(d bus.Delivery, status string, sequence uint64, change .
 	for _, f := range change {
 		f(&e)
 	}
-	seq, err := s.bus.AppendStatus(s.Context(), e, log.Last)
+	seq, err := bus.Wait(s.Context(), func(done bus.Published) { s.bus.AppendStatus(s.Context(), e, log.Last, done) })
 	if err == nil {
 		err = s.board.Synced(s.Context(), seq)
 	}

@@ -82,15 +82,17 @@ func (f *Follower) askOwner(ctx context.Context, ref Ref, e payment.AskOwner) pa
 	return said
 }
 
-// claimSeen leaves payments that another replica has claimed.
-func (f *Follower) claimSeen(terminal, order string, c bus.Claim, _ uint64) {
+// Claimed tells of a claim that was seen. A payment that another replica has
+// claimed is left; without this its next publish would be refused.
+func (f *Follower) Claimed(ref Ref, c *bus.Claim) {
 	if c.Owner == f.opts.Rules.Self {
 		return
 	}
 	f.peers.heard(c.Owner)
+	outranked := payment.Outranked{Epoch: c.Epoch, Phase: payment.ClaimPhase(c.Phase)}
 	f.post(func() {
-		if a := f.actors[Ref{Terminal: terminal, Order: order}]; a != nil {
-			f.step(a, payment.Outranked{Epoch: c.Epoch, Phase: payment.ClaimPhase(c.Phase)})
+		if a := f.actors[ref]; a != nil {
+			f.step(a, outranked)
 		}
 	})
 }

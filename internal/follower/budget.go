@@ -3,6 +3,7 @@ package follower
 import (
 	"context"
 	"math"
+	"slices"
 	"sync"
 	"time"
 )
@@ -55,8 +56,8 @@ type budget struct {
 	recovering time.Time
 	// pausedUntil is when the provider wants to be called again.
 	pausedUntil time.Time
-	// queue waits while the provider fails, routine while it works.
-	queue, routine []*ticket
+	// queue waits while the provider fails, routine while it works, after first.
+	queue, first, routine []*ticket
 	// granting is set while a goroutine hands out the turns.
 	granting bool
 }
@@ -96,16 +97,19 @@ func (b *budget) wait(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// later has run called when it is the turn of a routine call. Until then nothing
-// but the ticket waits.
-func (b *budget) later(run func()) *ticket {
+// later has run called when it is the turn of a routine call; the first ones about
+// an order go before the others. Until then nothing but the ticket waits.
+func (b *budget) later(first bool, run func()) *ticket {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	t := &ticket{run: run}
-	if b.isFree() {
-		b.routine = append(b.routine, t)
-	} else {
+	switch {
+	case !b.isFree():
 		b.queue = append(b.queue, t)
+	case first:
+		b.first = append(b.first, t)
+	default:
+		b.routine = append(b.routine, t)
 	}
 	b.startGranting()
 	return t
@@ -129,18 +133,13 @@ func (b *budget) startGranting() {
 func (b *budget) leave(t *ticket) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	waiting := len(b.queue) + len(b.routine)
-	b.queue, b.routine = without(b.queue, t), without(b.routine, t)
-	return len(b.queue)+len(b.routine) < waiting
-}
-
-func without(list []*ticket, t *ticket) []*ticket {
-	for i := range list {
-		if list[i] == t {
-			return append(list[:i], list[i+1:]...)
+	for _, line := range []*[]*ticket{&b.queue, &b.first, &b.routine} {
+		if i := slices.Index(*line, t); i >= 0 {
+			*line = slices.Delete(*line, i, i+1)
+			return true
 		}
 	}
-	return list
+	return false
 }
 
 // grant hands out turns until nobody waits any more.
@@ -173,19 +172,26 @@ func (b *budget) next() (pause time.Duration, more bool) {
 	// Short pauses are imprecise: several turns are given at once instead.
 	turns := max(1, int(b.now(now)*minPause.Seconds()))
 	for range turns {
-		switch {
-		case len(b.queue) > 0:
-			b.queue[0].give()
-			b.queue = b.queue[1:]
-		case len(b.routine) > 0:
-			b.routine[0].give()
-			b.routine = b.routine[1:]
-		default:
+		t := b.pop()
+		if t == nil {
 			b.granting = false
 			return 0, false
 		}
+		t.give()
 	}
 	return time.Duration(float64(turns) / b.now(now) * float64(time.Second)), true
+}
+
+// pop takes the ticket whose turn it is, nil if nobody waits.
+func (b *budget) pop() *ticket {
+	for _, line := range []*[]*ticket{&b.queue, &b.first, &b.routine} {
+		if len(*line) > 0 {
+			t := (*line)[0]
+			*line = (*line)[1:]
+			return t
+		}
+	}
+	return nil
 }
 
 // minPause is the shortest pause between turns.

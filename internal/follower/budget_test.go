@@ -39,7 +39,7 @@ func (l *budgetLine) calls(n int, routine bool) (at []time.Duration) {
 		all.Go(func() {
 			if routine {
 				turn := make(chan struct{})
-				l.later(func() { close(turn) })
+				l.later(false, func() { close(turn) })
 				<-turn
 			} else if err := l.wait(l.ctx); err != nil {
 				l.t.Error(err)
@@ -134,7 +134,7 @@ func TestRetryAfterPausesTheGroup(t *testing.T) {
 func TestUrgentQuestion(t *testing.T) {
 	inLine(t, func(l *budgetLine) {
 		l.calls(10, true)
-		q := l.later(func() { l.t.Error("the turn came all the same") })
+		q := l.later(false, func() { l.t.Error("the turn came all the same") })
 		if !l.leave(q) || l.leave(q) {
 			l.t.Error("the question was not in the line, or twice")
 		}

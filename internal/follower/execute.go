@@ -3,10 +3,12 @@ package follower
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"runtime/debug"
 	"strconv"
 	"time"
 
+	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/payment"
 	"github.com/posbridge/bridge/schema"
 	"github.com/posbridge/bridge/subjects"
@@ -18,22 +20,15 @@ func (f *Follower) execute(a *actor, effect payment.Effect, at time.Time) {
 	case payment.ReadLog:
 		f.run(a, func(ctx context.Context) payment.Event { return f.log.read(ctx, a.ref) })
 	case payment.StoreClaim:
-		f.run(a, func(ctx context.Context) payment.Event {
-			return f.log.store(ctx, func(ctx context.Context) (uint64, error) {
-				return f.opts.Bus.AppendClaim(ctx, a.ref.Terminal, a.ref.Order, wireClaim(e.Claim), e.Expect)
-			})
+		f.store(a, func(ctx context.Context, done bus.Published) {
+			f.opts.Bus.AppendClaim(ctx, a.ref.Terminal, a.ref.Order, wireClaim(e.Claim), e.Expect, done)
 		})
 	case payment.StoreStatus:
-		status := wireStatus(e.Entry, traceOut(a.ctx))
-		f.run(a, func(ctx context.Context) payment.Event {
-			f.report.Metrics.AddPendingPublishes(1)
-			defer f.report.Metrics.AddPendingPublishes(-1)
-			return f.log.store(ctx, func(ctx context.Context) (uint64, error) { return f.opts.Bus.AppendStatus(ctx, status, e.Expect) })
+		f.store(a, func(ctx context.Context, done bus.Published) {
+			f.opts.Bus.AppendStatus(ctx, wireStatus(e.Entry, traceOut(ctx)), e.Expect, done)
 		})
 	case payment.StoreInvalid:
-		f.run(a, func(ctx context.Context) payment.Event {
-			return f.log.store(ctx, func(ctx context.Context) (uint64, error) { return f.opts.Bus.AppendInvalid(ctx, e.Event, e.Expect) })
-		})
+		f.store(a, func(ctx context.Context, done bus.Published) { f.opts.Bus.AppendInvalid(ctx, e.Event, e.Expect, done) })
 	case payment.Unlock:
 		f.run(a, func(ctx context.Context) payment.Event { return unlock(ctx, f.opts.Bus, e.Place) })
 	case payment.GiveBack:
@@ -86,18 +81,44 @@ func (f *Follower) run(a *actor, do func(context.Context) payment.Event) {
 	})
 }
 
-// beside runs something of a payment beside the loop. If it panics, the payment
-// ends alone.
-func (f *Follower) beside(a *actor, do func()) {
-	f.wg.Go(func() {
-		defer func() {
-			if cause := recover(); cause != nil {
-				stack := debug.Stack()
-				f.post(func() { f.failed(a, cause, stack) })
+// store publishes a message to the payment's log and brings the outcome back.
+func (f *Follower) store(a *actor, publish func(context.Context, bus.Published)) {
+	f.report.Metrics.AddPendingPublishes(1)
+	f.log.store(&write{
+		ctx: a.ctx,
+		publish: func(ctx context.Context, done bus.Published) {
+			if !f.contained(a, func() { publish(ctx, done) }) {
+				done(0, errPanicked)
 			}
-		}()
-		do()
+		},
+		done: func(event payment.Event) {
+			f.report.Metrics.AddPendingPublishes(-1)
+			if event != nil {
+				f.back(a, event)
+			}
+		},
 	})
+}
+
+// beside runs something of a payment beside the loop.
+func (f *Follower) beside(a *actor, do func()) {
+	f.wg.Go(func() { f.contained(a, do) })
+}
+
+// errPanicked: what was to be stored could not even be written down.
+var errPanicked = errors.New("the payment has failed")
+
+// contained does something for a payment and reports whether it came to its end.
+// If it panics, the payment ends alone.
+func (f *Follower) contained(a *actor, do func()) (done bool) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			stack := debug.Stack()
+			f.post(func() { f.failed(a, cause, stack) })
+		}
+	}()
+	do()
+	return true
 }
 
 // ask asks the provider for the order. A routine question waits for its turn
@@ -116,7 +137,7 @@ func (f *Follower) ask(a *actor, s payment.Session, e payment.Ask) {
 		f.question(a, s, e.After, false)
 		return
 	}
-	a.question = budget.later(func() { f.post(func() { f.question(a, s, 0, true) }) })
+	a.question = budget.later(e.First, func() { f.post(func() { f.question(a, s, 0, true) }) })
 }
 
 // question asks beside the loop.

@@ -36,10 +36,6 @@ func (*fakeBus) ServeReplica(string, func([]byte, func([]byte))) (func(), error)
 	return func() {}, nil
 }
 
-func (*fakeBus) WatchClaims(func(string, string, bus.Claim, uint64)) (func(), error) {
-	return func() {}, nil
-}
-
 func (b *fakeBus) AskReplica(_ context.Context, id string, _ []byte) ([]byte, error) {
 	answer, err := b.ask(id)
 	return []byte(answer), err

@@ -29,7 +29,7 @@ type Follower struct {
 	beats  *beats
 	peers  *peers
 	// log and provider are the lanes of effects.
-	log      logLane
+	log      *logLane
 	provider *providerLane
 	asker    *asker
 	waiters  waiters
@@ -53,7 +53,7 @@ func New(o Options) *Follower {
 		outcomes: make(chan func(), inboxSize),
 		actors:   map[Ref]*actor{},
 		active:   map[*actor]time.Time{},
-		log:      logLane{OrderLog: o.Bus},
+		log:      newLogLane(o.Bus),
 		report:   &reporter{Metrics: o.Metrics, Log: o.Log, observer: o.Observer},
 		asker:    &asker{bus: o.Bus, self: o.Rules.Self},
 		failures: failures{first: o.Rules.ReplicaTTL, of: map[Ref]failure{}},
@@ -86,11 +86,7 @@ func (f *Follower) Run(ctx context.Context) error {
 		return fmt.Errorf("listen to other replicas: %w", err)
 	}
 	defer stopAnswers()
-	stopHints, err := f.opts.Bus.WatchClaims(f.claimSeen)
-	if err != nil {
-		return fmt.Errorf("watch claims: %w", err)
-	}
-	defer stopHints()
+	f.wg.Go(func() { f.log.run(f.work) })
 	f.wg.Go(func() { f.beats.run(f.work) })
 	f.wg.Go(func() { f.peers.run(f.work) })
 	f.loop(ctx)

@@ -3,6 +3,8 @@ package follower
 import (
 	"context"
 	"errors"
+	"sync"
+	"time"
 
 	"github.com/cenkalti/backoff/v4"
 
@@ -10,40 +12,95 @@ import (
 	"github.com/posbridge/bridge/internal/payment"
 )
 
-// logLane reads and writes the logs of orders.
+// logLane reads and writes the logs of orders. One goroutine publishes: it may
+// wait for the connection, and nothing else waits for it.
 type logLane struct {
 	OrderLog
 	writes writes
+
+	mu    sync.Mutex
+	queue []*write
+	wake  chan struct{} // has a value when the queue may have something
 }
 
-// store publishes one message until it is stored or refused by the fence. A
-// try whose answer was lost is unknown: the next one is refused if it was stored,
-// and the log tells.
-func (l *logLane) store(ctx context.Context, publish func(context.Context) (uint64, error)) payment.Event {
-	attempt := l.writes.begin()
-	defer attempt.end()
-	var pause *backoff.ExponentialBackOff // most messages are stored at once
+func newLogLane(log OrderLog) *logLane { return &logLane{OrderLog: log, wake: make(chan struct{}, 1)} }
+
+// write is one message for an order's log. It is published until it is stored or
+// refused by the fence. A try whose answer was lost is unknown: the next one is
+// refused if it was stored, and the log tells.
+type write struct {
+	ctx     context.Context //nolint:containedctx // ends when the payment is left
+	publish func(ctx context.Context, done bus.Published)
+	// done gets the outcome; nil if ctx was over first.
+	done    func(payment.Event)
+	attempt *attempt
+	pause   *backoff.ExponentialBackOff // nil before the first failure: most messages are stored at once
+}
+
+// store begins a write.
+func (l *logLane) store(w *write) {
+	w.attempt = l.writes.begin()
+	l.add(w)
+}
+
+func (l *logLane) add(w *write) {
+	l.mu.Lock()
+	l.queue = append(l.queue, w)
+	l.mu.Unlock()
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run publishes what is there until ctx is over.
+func (l *logLane) run(ctx context.Context) {
 	for {
-		seq, err := publish(ctx)
-		switch {
-		case err == nil:
-			attempt.answered()
-			return payment.Stored{Seq: seq}
-		case errors.Is(err, bus.ErrConflict): // JetStream works
-			attempt.answered()
-			return payment.Refused{}
-		case ctx.Err() != nil:
-			return nil
-		case !errors.Is(err, bus.ErrBusy):
-			attempt.failed(err)
+		select {
+		case <-l.wake:
+		case <-ctx.Done():
+			return
 		}
-		if pause == nil {
-			pause = retries(retryFirst, retryLast)
-		}
-		if !sleep(ctx, pause.NextBackOff()) {
-			return nil
+		l.mu.Lock()
+		queue := l.queue
+		l.queue = nil
+		l.mu.Unlock()
+		for _, w := range queue {
+			if w.ctx.Err() != nil {
+				w.end(nil)
+				continue
+			}
+			w.publish(w.ctx, func(seq uint64, err error) { l.published(w, seq, err) })
 		}
 	}
+}
+
+// published takes the outcome of one try.
+func (l *logLane) published(w *write, seq uint64, err error) {
+	switch {
+	case err == nil:
+		w.attempt.answered()
+		w.end(payment.Stored{Seq: seq})
+		return
+	case errors.Is(err, bus.ErrConflict): // JetStream works
+		w.attempt.answered()
+		w.end(payment.Refused{})
+		return
+	case w.ctx.Err() != nil:
+		w.end(nil)
+		return
+	case !errors.Is(err, bus.ErrBusy):
+		w.attempt.failed(err)
+	}
+	if w.pause == nil {
+		w.pause = retries(retryFirst, retryLast)
+	}
+	time.AfterFunc(w.pause.NextBackOff(), func() { l.add(w) })
+}
+
+func (w *write) end(event payment.Event) {
+	w.attempt.end()
+	w.done(event)
 }
 
 // read reads an order's log until it is there; nil when ctx is over first.

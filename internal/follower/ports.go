@@ -37,13 +37,12 @@ type Clock interface {
 
 // OrderLog is the status stream.
 type OrderLog interface {
-	AppendClaim(ctx context.Context, terminal, order string, c bus.Claim, expect uint64) (seq uint64, err error)
-	AppendStatus(ctx context.Context, s bus.Status, expect uint64) (seq uint64, err error)
-	AppendInvalid(ctx context.Context, e schema.InvalidEvent, expect uint64) (seq uint64, err error)
+	AppendClaim(ctx context.Context, terminal, order string, c bus.Claim, expect uint64, done bus.Published)
+	AppendStatus(ctx context.Context, s bus.Status, expect uint64, done bus.Published)
+	AppendInvalid(ctx context.Context, e schema.InvalidEvent, expect uint64, done bus.Published)
 	ReadLog(ctx context.Context, terminal, order string, all bool) (bus.Log, error)
 	// StatusCreated is when the stream was created, as far as is known.
 	StatusCreated() time.Time
-	WatchClaims(seen func(terminal, order string, c bus.Claim, seq uint64)) (stop func(), err error)
 }
 
 // Queue is the work queue.

@@ -66,15 +66,16 @@ type tracedBus struct {
 }
 
 // AppendStatus publishes a status within a span; the message carries its context on.
-func (b tracedBus) AppendStatus(ctx context.Context, s bus.Status, expect uint64) (uint64, error) {
+func (b tracedBus) AppendStatus(ctx context.Context, s bus.Status, expect uint64, done bus.Published) {
 	ctx, span := b.tracer.Start(ctx, "publish status", trace.WithSpanKind(trace.SpanKindProducer), about(s.Event.TerminalID, s.Event.OrderID))
 	span.SetAttributes(attribute.String("pos.status", s.Event.Status), attribute.String("pos.source", s.Event.Source))
 	if out := traceOut(ctx); out != nil {
 		s.Trace = out
 	}
-	seq, err := b.Bus.AppendStatus(ctx, s, expect)
-	endSpan(span, err)
-	return seq, err
+	b.Bus.AppendStatus(ctx, s, expect, func(seq uint64, err error) {
+		endSpan(span, err)
+		done(seq, err)
+	})
 }
 
 func about(terminal, order string) trace.SpanStartEventOption {

@@ -28,17 +28,21 @@ func TestTroubleEndsWithItsMessage(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
-				l := &logLane{}
+				l := newLogLane(nil)
 				down, began := errors.New("down"), time.Now()
-				done := make(chan payment.Event)
-				go func() {
-					done <- l.store(ctx, func(context.Context) (uint64, error) {
+				done := make(chan payment.Event, 1)
+				go l.run(t.Context())
+				l.store(&write{
+					ctx: ctx,
+					publish: func(_ context.Context, done bus.Published) {
 						if time.Since(began) < time.Minute {
-							return 0, down
+							done(0, down)
+							return
 						}
-						return 7, tt.end
-					})
-				}()
+						done(7, tt.end)
+					},
+					done: func(e payment.Event) { done <- e },
+				})
 				sleep(t.Context(), writesLimit-time.Millisecond)
 				if err := l.writes.trouble(); err != nil {
 					t.Errorf("too early: %v", err)

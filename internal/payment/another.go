@@ -3,7 +3,7 @@ package payment
 // another takes the delivery of another session of the order. It reports whether
 // nothing more is to be done with its place in the queue.
 func (t *turn) another(e Delivered) bool {
-	p := t.p
+	p := &t.p
 	answer := t.answerFor(e.Session)
 	switch p.Phase.(type) {
 	case Settling, Watching:
@@ -28,7 +28,7 @@ func (t *turn) another(e Delivered) bool {
 
 // answerFor is the answer to another start of the order.
 func (t *turn) answerFor(s Session) AnswerStart {
-	p := t.p
+	p := &t.p
 	switch {
 	case s.Hash != p.Session.Hash:
 		return AnswerStart{Reply: s.Reply, Failure: conflictError(p.Session.Order())}

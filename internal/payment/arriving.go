@@ -9,7 +9,7 @@ import (
 // arrive begins with a session from the queue. The first delivery of a young
 // session claims an empty log without reading it: the fence tells if it is not.
 func (t *turn) arrive(place Place) {
-	p := t.p
+	p := &t.p
 	p.Place = place
 	t.expectAnswer()
 	t.note(NoteTaken, "taken from the queue; the terminal is locked")
@@ -40,7 +40,7 @@ func (t *turn) logLost() bool {
 
 // decide is what the log means for an order that this replica comes upon.
 func (t *turn) decide(log Log) {
-	p := t.p
+	p := &t.p
 	if !log.Created.IsZero() {
 		p.Place.LogCreated = log.Created
 	}

@@ -11,7 +11,7 @@ import (
 // been made anew in that time: sequences begin with the time in microseconds at
 // which it was made (R5).
 func (t *turn) createFirst() {
-	p := t.p
+	p := &t.p
 	if made := time.UnixMicro(int64(p.Ledger.Last)); made.After(p.Session.StartedAt) { //nolint:gosec // sequences are small
 		p.Place.LogCreated = made
 	}
@@ -93,7 +93,7 @@ func (t *turn) postAgain(phase Creating, told time.Duration) {
 
 // found takes the provider's answer while it is not known whether the order exists.
 func (t *turn) found(phase Creating, e Answered) {
-	p := t.p
+	p := &t.p
 	switch {
 	case phase.Posting: // the create tells
 	case e.Exists && (phase.Belief == Claimed && !isOurs(p.Session, e) || phase.Belief == Doubt && !phase.Sent && isAnothers(p.Session, e)):
@@ -113,7 +113,7 @@ func (t *turn) found(phase Creating, e Answered) {
 // missing takes the answer that the provider does not know the order. It proves
 // that nothing exists only when no create can still be carried out (R3).
 func (t *turn) missing(phase Creating, e Answered) {
-	p := t.p
+	p := &t.p
 	patient := t.at.Sub(phase.Since) < failurePatience
 	phase.Tries++
 	wait := t.pause(phase.Tries - 1)
@@ -190,7 +190,7 @@ func (t *turn) open() {
 
 // opened answers the requester: from here on the session survives this replica.
 func (t *turn) opened() {
-	p := t.p
+	p := &t.p
 	t.note(NoteCreated, "the order exists at the provider; the terminal shows it")
 	t.answer(AnswerStart{SessionID: p.State.SessionID, Status: p.State.Status, Created: true})
 	t.follow()

@@ -21,7 +21,7 @@ func describeEffect(e Effect) string {
 	case Create:
 		return fmt.Sprintf("create after %v", e.After)
 	case Ask:
-		return words("ask", when(e.Routine, "routine"), when(e.After != 0, "after "+e.After.String()))
+		return words("ask", when(e.Routine, "routine"), when(e.First, "first"), when(e.After != 0, "after "+e.After.String()))
 	case Cancel:
 		return "cancel"
 	case OpenStream:

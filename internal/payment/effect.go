@@ -44,7 +44,8 @@ type (
 	// its answer is enough for both. → Answered, once.
 	Ask struct {
 		// Routine questions are about healthy, silent streams and have a budget.
-		Routine bool
+		// First is set on the first one about an order: it goes before the others.
+		Routine, First bool
 		// After is a pause before the question.
 		After time.Duration
 	}

@@ -14,7 +14,7 @@ func (t *turn) openStream() {
 // follow reads the stream of an order that exists, and asks for what the stream
 // does not tell.
 func (t *turn) follow() {
-	p := t.p
+	p := &t.p
 	t.become(Following{})
 	switch {
 	case p.Stream.Wanted: // since before the claim
@@ -57,7 +57,7 @@ func (t *turn) replayEarly() {
 // streamOpened begins a new connection. What happened before it was open is
 // gone unless asked for.
 func (t *turn) streamOpened() {
-	p := t.p
+	p := &t.p
 	p.Stream.Connected = true
 	p.Question.Polls = 0
 	t.note(NoteStream, "event stream connected")
@@ -67,14 +67,19 @@ func (t *turn) streamOpened() {
 		return
 	}
 	t.resolveRun()
+	fresh := p.Stream.Connection.Since.IsZero() && len(p.known()) == 0
 	p.Stream.Connection = Connection{Since: t.at, Live: len(p.known()) == 0}
-	t.askNow()
+	if fresh { // hardly anything can have happened yet
+		t.askRoutine(true)
+	} else {
+		t.askNow()
+	}
 	t.flush()
 }
 
 // streamEvent takes a status from the stream.
 func (t *turn) streamEvent(o Observation) {
-	p := t.p
+	p := &t.p
 	p.Stream.LastEvent = t.at
 	p.Stream.LastID = orElse(o.EventID, p.Stream.LastID)
 	if !t.writes() {
@@ -99,7 +104,7 @@ func (t *turn) streamEvent(o Observation) {
 // show adds what is certainly new. Events that may be repeats are held until
 // the provider has been asked.
 func (t *turn) show(o Observation) {
-	p := t.p
+	p := &t.p
 	if t.lacks(ruleOverlap) {
 		p.Stream.Connection.Live = true
 	}
@@ -130,7 +135,7 @@ func (t *turn) holdRun(o Observation) {
 
 // streamInvalid keeps what was not understood for the log, and asks instead.
 func (t *turn) streamInvalid(e StreamInvalid) {
-	p := t.p
+	p := &t.p
 	p.Invalids++
 	p.Stream.Connection.Blurred = !p.Stream.Connection.Live
 	if !t.writes() {
@@ -151,7 +156,7 @@ func (t *turn) streamInvalid(e StreamInvalid) {
 
 // streamEnded goes on by asking until the stream is back, if it comes back.
 func (t *turn) streamEnded(e StreamEnded) {
-	p := t.p
+	p := &t.p
 	p.Stream.Connected = false
 	if e.Lost {
 		p.Stream.Wanted = false
@@ -184,7 +189,7 @@ func (t *turn) cancel() {
 // cancelled takes what the cancel came to. The waiters are answered with the
 // status that is stored for it, so that answer and event say the same.
 func (t *turn) cancelled(e Cancelled) {
-	p := t.p
+	p := &t.p
 	p.Cancel.Sent = false
 	if e.Outcome == Done && schema.IsFinal(e.Status) {
 		p.Cancel.DoneAt = t.at
@@ -196,11 +201,7 @@ func (t *turn) cancelled(e Cancelled) {
 		t.askNow() // for what came in between, or for what was paid
 	case e.Outcome == Done && schema.IsFinal(e.Status):
 		o := Observation{Source: schema.SourceReconcile, Status: e.Status, At: t.at}
-		if p.Stream.Connected {
-			t.hold(o)
-		} else {
-			p.Pending = push(p.Pending, o)
-		}
+		t.learnt(o)
 		p.Cancel.Failure = nil
 	case e.Outcome == Done:
 		t.respondCancels(e.Status, nil)
@@ -227,7 +228,7 @@ func (t *turn) respondCancels(status string, failure *schema.Error) {
 // handOver gives the session back while this replica stops, once nothing of it
 // is on its way to the log.
 func (t *turn) handOver() {
-	p := t.p
+	p := &t.p
 	if _, following := p.Phase.(Following); !following || !p.Draining || p.Ledger.Writing != nil || len(p.Pending) > 0 {
 		return
 	}
@@ -257,7 +258,7 @@ func (t *turn) giveUp(why string) {
 // giveUpNext takes the next step of giving up once nothing is on its way any
 // more, or has been for too long: the cancel, then the end.
 func (t *turn) giveUpNext() {
-	p := t.p
+	p := &t.p
 	phase, still := p.Phase.(GivingUp)
 	switch {
 	case !still:

@@ -6,7 +6,7 @@ import (
 
 // storeClaim publishes a claim of this replica in its present epoch.
 func (t *turn) storeClaim(phase ClaimPhase, answer *schema.Error) {
-	p := t.p
+	p := &t.p
 	p.Ledger.Claim = Claim{
 		Owner: p.Rules.Self, Replica: p.Rules.Replica, Epoch: p.Ledger.Epoch, Phase: phase,
 		Session: p.Session, SessionID: p.State.SessionID, Sealed: p.Stream.Sealed,
@@ -18,7 +18,7 @@ func (t *turn) storeClaim(phase ClaimPhase, answer *schema.Error) {
 
 // claimOver makes this replica the owner, over whatever the log shows.
 func (t *turn) claimOver(log Log, goal Goal) {
-	p := t.p
+	p := &t.p
 	t.know(log)
 	p.Ledger.Epoch = 1
 	if newest := log.Newest(); newest != nil {
@@ -50,7 +50,7 @@ func (c Claim) ended() []string {
 
 // know takes over what the log says.
 func (t *turn) know(log Log) {
-	p := t.p
+	p := &t.p
 	p.Ledger.Last, p.Ledger.Seen = log.Last, seenOf(log)
 	p.State = stateOf(log)
 	if n := log.Newest(); n != nil {
@@ -60,7 +60,7 @@ func (t *turn) know(log Log) {
 
 // adopt takes over from a claim what this replica does not know by itself.
 func (t *turn) adopt(log Log) {
-	p := t.p
+	p := &t.p
 	if c := log.Claim; c != nil {
 		// The claim's session was put to the provider, not another one that joined
 		// it; and one that was queued again looks younger than it is.
@@ -115,7 +115,7 @@ func (p *Payment) known() []Seen {
 // flush folds what is pending and stores the first news. One message of an
 // order is in flight at a time.
 func (t *turn) flush() {
-	p := t.p
+	p := &t.p
 	for p.Ledger.Writing == nil && t.writes() && len(p.Pending) > 0 {
 		o := p.Pending[0]
 		next, change := Fold(p.State, p.Session.Request.Amount, o)

@@ -4,7 +4,7 @@ import "github.com/posbridge/bridge/schema"
 
 // asked answers another replica that considers taking the session over (R11).
 func (t *turn) asked(e Asked) {
-	p := t.p
+	p := &t.p
 	switch {
 	case !t.isOwner():
 		t.do(Respond{Waiter: e.Waiter, Elsewhere: true})
@@ -60,7 +60,7 @@ func (t *turn) knowsMore() bool {
 
 // dispute goes on after the fence refused a message, with the log as it is.
 func (t *turn) dispute(log Log) {
-	p := t.p
+	p := &t.p
 	verdict := judgeRefusal(p.Ledger, log)
 	if verdict == refusedAfterAll {
 		t.stored(log.Last)
@@ -93,7 +93,7 @@ func (t *turn) dispute(log Log) {
 // does not know that the order exists (R7). A closed claim over an order that is
 // followed is in a log that was made anew.
 func (t *turn) yield(log Log) {
-	p := t.p
+	p := &t.p
 	_, opening := p.Phase.(Opening)
 	claim, newest := log.Claim, log.Newest()
 	switch {
@@ -121,7 +121,7 @@ func (t *turn) denies() bool {
 
 // claimAgain claims above whatever the log shows, from memory.
 func (t *turn) claimAgain(log Log) {
-	p := t.p
+	p := &t.p
 	t.catchUp(log)
 	if log.Claim != nil {
 		p.Ledger.Epoch = max(p.Ledger.Epoch, log.Claim.Epoch)
@@ -152,7 +152,7 @@ func (t *turn) tryAgain(log Log) {
 // catchUp takes over what the log has more than memory. Memory goes on when the
 // log has lost something.
 func (t *turn) catchUp(log Log) {
-	p := t.p
+	p := &t.p
 	p.Ledger.Writing, p.Ledger.Disputed, p.Ledger.Last = nil, false, log.Last
 	if newest := log.Newest(); newest != nil && newest.Event.Sequence >= p.State.Sequence {
 		p.State, p.Ledger.Seen = stateOf(log), seenOf(log)

@@ -206,7 +206,7 @@ const (
 
 // turn is one step of a payment under way.
 type turn struct {
-	p       *Payment
+	p       Payment
 	at      time.Time
 	effects []Effect
 }
@@ -289,7 +289,7 @@ func (t *turn) seeOff() {
 // expectAnswer sets the time at which whoever waits for the start is answered,
 // whatever is known by then.
 func (t *turn) expectAnswer() {
-	if p := t.p; p.Session.Reply != "" {
+	if p := &t.p; p.Session.Reply != "" {
 		p.Timers[TimerAnswer] = p.Session.Deadline.Add(answerGrace)
 	}
 }

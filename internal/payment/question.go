@@ -20,12 +20,13 @@ func (t *turn) askAfter(pause time.Duration) {
 	}
 }
 
-// askRoutine asks about a healthy, silent stream.
-func (t *turn) askRoutine() {
+// askRoutine asks about a healthy, silent stream; first says that nothing was
+// asked about it before.
+func (t *turn) askRoutine(first bool) {
 	q := &t.p.Question
 	if !q.Asking {
 		q.Asking, q.Routine, q.Since = true, true, t.at
-		t.do(Ask{Routine: true})
+		t.do(Ask{Routine: true, First: first})
 	}
 }
 
@@ -53,7 +54,7 @@ func (t *turn) answered(e Answered) {
 // came to. An answer that is older than such news is none, unless only it says
 // that the payment is over.
 func (t *turn) weigh(e Answered) {
-	p, o := t.p, e.observation(t.at)
+	p, o := &t.p, e.observation(t.at)
 	older := p.Stream.LastEvent.After(e.SentAt) || p.Cancel.DoneAt.After(e.SentAt)
 	ends := schema.IsFinal(e.Status)
 	if !older || ends && !t.expected().Final {
@@ -68,14 +69,21 @@ func (t *turn) weigh(e Answered) {
 		}
 	case change == nil:
 		p.Pending = push(p.Pending, o) // the newest ids
-	case p.Stream.Connected:
-		t.hold(o)
 	default:
-		if p.Question.Held != nil {
-			t.release() // it is older
-		}
-		p.Pending = push(p.Pending, o)
+		t.learnt(o)
 	}
+}
+
+// learnt takes news that the stream has not shown.
+func (t *turn) learnt(o Observation) {
+	if t.p.Stream.Connected {
+		t.hold(o)
+		return
+	}
+	if t.p.Question.Held != nil {
+		t.release() // it is older
+	}
+	t.p.Pending = push(t.p.Pending, o)
 }
 
 // judgeRun decides about events that may be history by an answer that is newer:
@@ -126,7 +134,7 @@ func (t *turn) held() {
 // release takes a held answer as news. What the stream shows next may be from
 // before it.
 func (t *turn) release() {
-	p := t.p
+	p := &t.p
 	p.Pending = push(p.Pending, *p.Question.Held)
 	p.Question.Held = nil
 	if p.Stream.Connected {
@@ -136,7 +144,7 @@ func (t *turn) release() {
 
 // resolveRun decides about events that may be repeats.
 func (t *turn) resolveRun() {
-	p := t.p
+	p := &t.p
 	var news []Observation
 	p.Stream.Connection, news = p.Stream.Connection.settle(p.known())
 	p.Pending = push(p.Pending, news...)
@@ -145,7 +153,7 @@ func (t *turn) resolveRun() {
 // scheduleQuestion sets the time of the next question: rarer and rarer while a
 // healthy stream is silent, soon while there is none.
 func (t *turn) scheduleQuestion() {
-	p := t.p
+	p := &t.p
 	q := &p.Question
 	switch p.Phase.(type) {
 	case Following, HandingOver:

@@ -5,7 +5,7 @@ import "github.com/posbridge/bridge/schema"
 // settle begins when the first final status is stored: the terminal is free,
 // and the stream is read on for a while.
 func (t *turn) settle() {
-	p := t.p
+	p := &t.p
 	t.become(Settling{})
 	for _, timer := range []Timer{TimerLife, TimerQuestion, TimerAnswer} {
 		t.stop(timer)
@@ -26,7 +26,7 @@ func (t *turn) settle() {
 
 // settleOver ends the settle window. Without a stream one last answer is awaited.
 func (t *turn) settleOver(phase Settling) {
-	p := t.p
+	p := &t.p
 	if phase.Over {
 		p.Question.Asking = false // it has taken too long
 		t.resolveRun()
@@ -42,7 +42,7 @@ func (t *turn) settleOver(phase Settling) {
 
 // settled leaves a payment of which nothing more is expected, or watches it.
 func (t *turn) settled() {
-	p := t.p
+	p := &t.p
 	if phase, settling := p.Phase.(Settling); !settling || !phase.Over || !p.Place.Gone || t.busy() {
 		return
 	}
@@ -59,7 +59,7 @@ func (t *turn) settled() {
 
 // busy reports whether something of the payment is on its way.
 func (t *turn) busy() bool {
-	p := t.p
+	p := &t.p
 	return p.Ledger.Writing != nil || len(p.Pending) > 0 || len(p.Invalid) > 0 || p.Stream.Connection.open() ||
 		p.Question.Asking || p.Question.Held != nil || p.Cancel.Sent || p.Visitor != nil
 }
@@ -87,7 +87,7 @@ func (t *turn) watchRound() {
 
 // nextRound sets the timer to the next time of the aftercare, if there is one.
 func (t *turn) nextRound() {
-	p := t.p
+	p := &t.p
 	t.stop(TimerPhase)
 	if !endsUnpaid(p.State.Status) {
 		return

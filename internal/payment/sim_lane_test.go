@@ -121,6 +121,9 @@ func (r *simReplica) ask(y *simPay, e Ask) {
 	wait := e.After
 	if e.Routine {
 		wait += r.w.between(0, 300*time.Millisecond)
+		if r.w.rand.IntN(8) == 0 { // many others go first
+			wait += r.w.between(0, 20*time.Second)
+		}
 	}
 	r.later(wait, func() { r.askOnce(y, q, 0) })
 }

@@ -3,10 +3,10 @@ package payment
 // Step takes one input. It makes every decision about the payment, and is pure:
 // the same payment and input give the same next payment and effects.
 func Step(p Payment, in Input) (Payment, []Effect) {
-	t := &turn{p: &p, at: in.At}
+	t := turn{p: p, at: in.At}
 	t.take(in.Event)
 	t.rest()
-	return p, t.effects
+	return t.p, t.effects
 }
 
 // take hands the input to the phase that it is meant for. What comes too late
@@ -66,7 +66,7 @@ func (t *turn) take(event Event) {
 
 // takeRequest takes what other replicas and commands want to know or to happen.
 func (t *turn) takeRequest(event Event) {
-	p := t.p
+	p := &t.p
 	switch e := event.(type) {
 	case OwnerSaid:
 		if phase, ok := p.Phase.(Inquiring); ok {
@@ -170,7 +170,7 @@ func (t *turn) takeCancelled(e Cancelled) {
 
 // stored takes the confirmation of the message in flight.
 func (t *turn) stored(seq uint64) {
-	p := t.p
+	p := &t.p
 	write := p.Ledger.Writing
 	p.Ledger.Last, p.Ledger.Writing, p.Ledger.Disputed = seq, nil, false
 	switch w := write.(type) {
@@ -224,7 +224,7 @@ func (t *turn) fire(timer Timer) {
 		t.phaseOver()
 	case TimerQuestion:
 		if t.p.Stream.Connected {
-			t.askRoutine()
+			t.askRoutine(false)
 		} else {
 			t.askNow()
 		}
@@ -295,7 +295,7 @@ func (t *turn) phaseOver() {
 
 // rest does what becomes possible when nothing is on its way any more.
 func (t *turn) rest() {
-	p := t.p
+	p := &t.p
 	if p.State.Final && p.Ledger.Writing == nil {
 		t.respondCancels(p.State.Status, nil)
 	}

@@ -49,7 +49,7 @@ func (t *turn) join(log Log) {
 // takeOver goes on in the place of an owner that has gone. An open order is
 // connected to first, so that its two readers overlap.
 func (t *turn) takeOver(log Log) {
-	p := t.p
+	p := &t.p
 	t.join(log)
 	t.adopt(log)
 	switch {
@@ -77,7 +77,7 @@ func (t *turn) connected() {
 
 // owns goes on after the claim is stored.
 func (t *turn) owns(goal Goal) {
-	p := t.p
+	p := &t.p
 	if goal != GoalWatch {
 		p.Timers[TimerLife] = p.Session.StartedAt.Add(p.Rules.SessionTimeout)
 	}
