@@ -544,7 +544,12 @@ func (r *simReplica) answerStart(y *simPay, inbox string, e AnswerStart) {
 	if in == nil {
 		return
 	}
-	w.after(w.between(200*time.Microsecond, 3*time.Millisecond), func() { in.take(w, e) })
+	w.after(w.between(200*time.Microsecond, 3*time.Millisecond), func() {
+		if e.Reply == "" && !in.answered {
+			in.joined = "" // its own session has answered, whatever it joined meanwhile
+		}
+		in.take(w, e)
+	})
 }
 
 // process finds the replica of a process.
