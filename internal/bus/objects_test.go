@@ -65,7 +65,7 @@ func TestEnsureRaces(t *testing.T) {
 		var group errgroup.Group
 		for _, maker := range makers {
 			group.Go(func() error {
-				_, err := maker.Ensure(t.Context())
+				_, err := ensure(t.Context(), maker)
 				return err
 			})
 		}

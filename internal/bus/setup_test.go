@@ -85,18 +85,24 @@ func appendStatus(ctx context.Context, b *bus.Bus, s bus.Status, expect uint64) 
 	return bus.Wait(ctx, func(done bus.Published) { b.AppendStatus(ctx, s, expect, done) })
 }
 
-// ensure makes the objects. In a cluster that has just begun it may take more
-// than one call.
+// ensure makes the objects.
 func (b *bundle) ensure() (made bus.Made) {
 	b.t.Helper()
+	made, err := ensure(b.t.Context(), b.Bus)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return made
+}
+
+// ensure makes the objects. In a cluster that has just begun, or on a busy
+// machine, it may take more than one call.
+func ensure(ctx context.Context, b *bus.Bus) (made bus.Made, err error) {
 	for deadline := time.Now().Add(patience); ; {
-		m, err := b.Ensure(b.t.Context())
+		m, err := b.Ensure(ctx)
 		made.Statuses, made.Sessions = made.Statuses || m.Statuses, made.Sessions || m.Sessions
-		if err == nil {
-			return made
-		}
-		if time.Now().After(deadline) {
-			b.t.Fatal(err)
+		if err == nil || time.Now().After(deadline) {
+			return made, err
 		}
 	}
 }
