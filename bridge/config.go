@@ -76,6 +76,9 @@ type HTTPConfig struct {
 	Console bool
 	// ConsoleToken protects the console; without one it answers this machine only.
 	ConsoleToken redact.Secret
+	// TerminalsURL is the page of simulated terminals that the console links to. No
+	// variable sets it.
+	TerminalsURL string
 }
 
 // TimingConfig has every time limit.

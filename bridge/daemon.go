@@ -60,7 +60,7 @@ func New(c Config, b Build, log *zap.Logger) (*Daemon, error) {
 		Replica: c.ReplicaID, Version: b.Version, Groups: func() map[string]string { return d.groups.Terminals() }, State: d.ready.forPage, Metrics: d.metrics,
 	})
 	if c.HTTP.Console {
-		d.console = console.New(console.Options{Source: d.page, Token: c.HTTP.ConsoleToken.Reveal()})
+		d.console = console.New(console.Options{Source: d.page, Token: c.HTTP.ConsoleToken.Reveal(), Terminals: c.HTTP.TerminalsURL})
 	}
 	if err := d.wireProvider(); err != nil {
 		return nil, err

@@ -3,6 +3,7 @@
 package browsertest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,6 +40,8 @@ var (
 type Look struct {
 	Size
 	Dark bool
+	// Locale of the browser, such as en-US; empty is en-IE.
+	Locale string
 }
 
 // Tab is a page in a window of its own. Its methods fail the test when the
@@ -112,7 +115,7 @@ func open(parent context.Context, t testing.TB, url string, look Look) *Tab {
 		Command(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
 			{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
 		}}),
-		Command(emulation.SetLocaleOverride, emulation.SetLocaleOverrideParams{Locale: "en-IE"}),
+		Command(emulation.SetLocaleOverride, emulation.SetLocaleOverrideParams{Locale: cmp.Or(look.Locale, "en-IE")}),
 		Command(emulation.SetTimezoneOverride, emulation.SetTimezoneOverrideParams{TimezoneID: "Europe/Amsterdam"}),
 	)
 	messages := chromedp.Console(ctx)

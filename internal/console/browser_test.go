@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -440,4 +441,41 @@ func emptyAndTrouble(t *testing.T, look browsertest.Look, name string) {
 	p.Until(`document.body.classList.contains("stale")`)
 	p.Picture("console-nats-away" + name)
 	p.Accessible("NATS away")
+}
+
+// A day that is not today's is written, and times with AM and PM fit their columns.
+func TestOtherDays(t *testing.T) {
+	t.Parallel()
+	source := newFake()
+	amsterdam, err := time.LoadLocation("Europe/Amsterdam") // as the browser has been told
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now().In(amsterdam)
+	midnight := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, amsterdam).AddDate(0, 0, -1)
+	before, after := midnight.Add(-time.Second), midnight.Add(1500*time.Millisecond)
+	source.pay(console.Payment{Terminal: "T-1", Order: "late", Status: "completed", Amount: 100, Currency: "EUR", Started: before, At: after})
+	source.courses["late"] = console.Course{
+		Terminal: "T-1", Order: "late", Status: "completed", Final: true, Amount: 100, Currency: "EUR", Started: before,
+		Steps: []console.Step{
+			{Kind: console.StepActivity, At: before, Text: "Start accepted"},
+			{Kind: console.StepActivity, At: before.Add(time.Millisecond), Text: "The order exists at the provider"},
+			{Kind: console.StepStatus, At: after, Status: "completed", Source: "stream", Sequence: 1},
+		},
+	}
+	_, url := serve(t, source, "")
+	p := live(t, url, browsertest.Look{Size: browsertest.Size{Width: 1280, Height: 900}, Locale: "en-US"})
+	p.Click("#tab-payments")
+	p.Reads(".scroller.current td.c-at", after.Format("Jan 2")+", 12:00 AM")
+	p.Click(".scroller.current tbody tr")
+	days, _ := json.Marshal([]string{before.Format("Mon, Jan 2"), "", after.Format("Mon, Jan 2")})
+	p.Until(`JSON.stringify([...document.querySelectorAll(".step .day")].map(e => e.textContent)) === '` + string(days) + `'`)
+	p.Reads(".step:first-child time", "11:59:59.000 PM")
+	p.Picture("console-other-days")
+	for _, cell := range []string{".scroller.current td.c-at", ".step:last-child .when"} {
+		if cut := browsertest.Eval[bool](p, `(e => e.scrollWidth > e.clientWidth)(document.querySelector("`+cell+`"))`); cut {
+			t.Errorf("%s is cut off", cell)
+		}
+	}
+	p.Quiet()
 }

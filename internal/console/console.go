@@ -15,12 +15,15 @@ type Options struct {
 	// Token protects the page. It is a secret. Without one the console answers this
 	// machine only.
 	Token string
+	// Terminals is the address of a page of simulated terminals; empty if there is none.
+	Terminals string
 }
 
 // Console serves the operator's page.
 type Console struct {
-	source Source
-	guard  *guard
+	source    Source
+	guard     *guard
+	terminals string
 	// handler answers what is asked, if the asker may be here at all.
 	handler http.Handler
 
@@ -37,7 +40,7 @@ const maxViewers = 64
 func New(o Options) *Console {
 	mux := http.NewServeMux()
 	c := &Console{
-		source: o.Source, guard: newGuard(o.Token), handler: mux,
+		source: o.Source, guard: newGuard(o.Token), terminals: o.Terminals, handler: mux,
 		viewers: make(chan struct{}, maxViewers), closed: make(chan struct{}),
 	}
 	files := pages()

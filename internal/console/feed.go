@@ -43,6 +43,8 @@ type hello struct {
 	Overview Overview       `json:"overview"`
 	// Token says that the page is protected, so that one can leave it.
 	Token bool `json:"token"`
+	// Terminals is the address of a page of simulated terminals.
+	Terminals string `json:"terminals,omitempty"`
 }
 
 // beat is the overview at a time.
@@ -74,7 +76,7 @@ func (c *Console) events(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no")
-	if f.begin(c.guard.token != nil) != nil {
+	if f.begin(hello{Token: c.guard.token != nil, Terminals: c.terminals}) != nil {
 		return
 	}
 	look := time.NewTicker(overviewPause)
@@ -125,14 +127,15 @@ type feed struct {
 	buffer bytes.Buffer
 }
 
-// begin tells everything.
-func (f *feed) begin(protected bool) error {
-	digits := map[string]int{}
+// begin tells everything, with first as the first event.
+func (f *feed) begin(first hello) error {
+	first.Digits = map[string]int{}
 	for _, code := range schema.Currencies() {
-		digits[code], _ = schema.CurrencyDigits(code)
+		first.Digits[code], _ = schema.CurrencyDigits(code)
 	}
 	f.told, f.toldAt = f.source.Overview(), time.Now()
-	if err := f.send(eventHello, hello{Now: clock(), Digits: digits, Overview: f.told, Token: protected}); err != nil {
+	first.Now, first.Overview = clock(), f.told
+	if err := f.send(eventHello, first); err != nil {
 		return err
 	}
 	if err := f.changed(nil, true); err != nil {

@@ -2,7 +2,7 @@
 // something about it may have changed.
 
 import { attribute, el, keyed, showStatus, text } from './dom.js'
-import { duration, exact, fine, money, now, time, toTheMillisecond } from './format.js'
+import { dayUnlike, duration, exact, fine, money, now, time, toTheMillisecond } from './format.js'
 
 const askPause = 150
 const askAgain = 3000
@@ -145,7 +145,7 @@ export class CoursePanel {
     p.note.hidden = !c.note
     let before = null
     const steps = (c.steps ?? []).map(s => {
-      const step = { ...s, after: before === null ? null : Date.parse(s.at) - before }
+      const step = { ...s, day: dayUnlike(s.at, before ?? now()), after: before === null ? null : Date.parse(s.at) - before }
       before = Date.parse(s.at)
       return step
     })
@@ -157,7 +157,7 @@ const stepKey = s => (s.kind === 'status' ? `status ${s.sequence}` : `${s.at} ${
 
 function makeStep() {
   return el('li', {},
-    el('div', { class: 'when' }, el('time'), el('span', { class: 'after', title: 'after the step before' })),
+    el('div', { class: 'when' }, el('span', { class: 'day' }), el('time'), el('span', { class: 'after', title: 'after the step before' })),
     el('span', { class: 'mark', 'aria-hidden': 'true' }),
     el('div', { class: 'words' }, el('p', { class: 'what' }), el('p', { class: 'how' })))
 }
@@ -165,8 +165,9 @@ function makeStep() {
 function showStep(li, s) {
   attribute(li, 'class', `step ${s.kind}${s.final ? ' final' : ''}`)
   const [when, , words] = li.children
-  const [time, after] = when.children
+  const [day, time, after] = when.children
   const [what, how] = words.children
+  text(day, s.day)
   text(time, toTheMillisecond(s.at))
   attribute(time, 'datetime', s.at)
   if (time.title === '') time.title = exact(s.at)

@@ -84,5 +84,13 @@ export function time(iso) {
 // toTheMillisecond writes a time of day.
 export const toTheMillisecond = iso => precise.format(new Date(iso))
 
+const dayOnly = new Intl.DateTimeFormat(undefined, { weekday: 'short', day: 'numeric', month: 'short' })
+
+// dayUnlike writes the day of a time, when it is another than that of before.
+export function dayUnlike(iso, before) {
+  const at = new Date(iso)
+  return at.toDateString() === new Date(before).toDateString() ? '' : dayOnly.format(at)
+}
+
 // exact is what stands there on hover: the whole truth, and what the bus says.
 export const exact = iso => `${full.format(new Date(iso))}\n${iso}`

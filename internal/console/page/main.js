@@ -266,6 +266,8 @@ const feed = new Feed('console/events', {
     setDigits(h.digits)
     store.begin(h)
     $('leave').hidden = !h.token
+    $('to-terminals').hidden = !h.terminals
+    attribute($('to-terminals'), 'href', h.terminals ?? null)
     heard()
   },
   terminals(list) {
