@@ -95,15 +95,15 @@ func Run(ctx context.Context, o Options) (err error) {
 		NATS: server.URL(), Simulator: "http://" + listener.Addr().String(), Console: "http://" + daemon.Addr().String(),
 		Key: apiKey, Terminals: terminals(), Command: o.Command, Dir: o.Dir,
 	}
-	if err := o.startSimulator(ctx, listener, guide, later); err != nil {
-		return err
-	}
-	failed := o.startReplica(ctx, daemon, later)
 	conn, err := nats.Connect(server.URL(), nats.Name("pos-bridge dev"))
 	if err != nil {
 		return fmt.Errorf("connect to NATS: %w", err)
 	}
 	later(conn.Close)
+	if err := o.startSimulator(ctx, listener, guide, tillOn(conn), later); err != nil {
+		return err
+	}
+	failed := o.startReplica(ctx, daemon, later)
 
 	guide.Addresses(o.Out)
 	sample, cancel := context.WithTimeout(ctx, readyLimit)
@@ -155,6 +155,7 @@ func (o Options) newReplica(natsURL, simulated, groups string) (*bridge.Daemon, 
 	config.Provider.GroupsFile = groups
 	config = config.WithNATS(natsURL)
 	config.Provider.URL = "http://" + simulated + "/v1/json"
+	config.HTTP.TerminalsURL = "http://" + simulated + "/"
 	config.HTTP.Addr = "127.0.0.1:" + strconv.Itoa(o.HTTPPort)
 	config.Webhook.Addr = "127.0.0.1:0"
 	config.Timing.DrainTimeout = 5 * time.Second
@@ -166,13 +167,13 @@ func (o Options) newReplica(natsURL, simulated, groups string) (*bridge.Daemon, 
 	return daemon, nil
 }
 
-func (o Options) startSimulator(ctx context.Context, listener net.Listener, guide Guide, later func(func())) error {
+func (o Options) startSimulator(ctx context.Context, listener net.Listener, guide Guide, till simulator.Till, later func(func())) error {
 	stateFile := ""
 	if o.Dir != "" { // JetStream's files stay, so the provider must not forget either
 		stateFile = filepath.Join(o.Dir, "simulator.jsonl")
 	}
 	sim, err := simulator.New(simulator.Options{
-		Pace: o.Pace, StateFile: stateFile,
+		Pace: o.Pace, StateFile: stateFile, Till: till,
 		Guide: simulator.Guide{Console: guide.Console + "/", Pay: "BRIDGE_NATS_URL=" + guide.NATS + " " + guide.Command + " pay"},
 	})
 	if err != nil {

@@ -55,6 +55,7 @@ func (c control) routes() http.Handler {
 	do("PUT faults/{id}", c.setFault)
 	do("DELETE faults", func(*http.Request) (any, error) { s.ClearFaults(); return nil, nil })
 	do("DELETE faults/{id}", c.clearFault)
+	do("POST payments", c.ask)
 	do("GET wait", c.wait)
 	do("GET log", c.log)
 	do("POST reset", func(*http.Request) (any, error) { s.Reset(); return nil, nil })

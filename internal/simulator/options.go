@@ -63,6 +63,8 @@ type Guide struct {
 	Console string `json:"console,omitempty"`
 	// Pay is the command line that starts a payment, less the payment's own flags.
 	Pay string `json:"pay,omitempty"`
+	// Till is true when the page can start payments, see Options.Till.
+	Till bool `json:"till,omitempty"`
 }
 
 // Options of a Simulator. The zero value is usable.
@@ -106,6 +108,8 @@ type Options struct {
 	StateFile string
 	// Guide is what the page tells a newcomer of its surroundings.
 	Guide Guide
+	// Till starts the payments that are asked for on the page; nil: none can be.
+	Till Till
 	// Now is the clock of time stamps and token expiry; nil is time.Now. Timers
 	// run on Go's own clock.
 	Now func() time.Time
@@ -136,6 +140,7 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}
+	o.Guide.Till = o.Till != nil
 	return o, errors.Join(o.check()...)
 }
 

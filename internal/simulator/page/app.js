@@ -7,8 +7,14 @@ import { follow } from './feed.js';
 import { plainTime, words } from './format.js';
 import { Grid } from './grid.js';
 import { Journal } from './journal.js';
+import { Till } from './pay.js';
 
-const grid = new Grid();
+const narrow = matchMedia('(max-width: 899px)');
+const grid = new Grid(narrow);
+const till = new Till((terminal) => {
+  if (narrow.matches) byId('till').open = false; // it makes room for the terminal
+  grid.bring(terminal);
+});
 const journal = new Journal();
 const faults = new Faults((id) => grid.terminals.get(id));
 
@@ -55,6 +61,7 @@ function guide(known, terminal) {
   const words = [...(known.pay ?? 'pos-bridge pay').split(' '), `--terminal ${terminal}`, '--amount 77.99'];
   byId('command').replaceChildren(...words.flatMap((word) => [element('span', '', word), ' ']).slice(0, -1));
   setHidden(byId('elsewhere'), Boolean(known.pay));
+  setText(byId('how-to-pay'), known.till ? 'Start a payment above; or in a shell:' : 'In a shell, send a payment over the bus:');
   for (const id of ['console', 'to-console']) setAttribute(byId(id), 'href', known.console ?? null);
   setHidden(byId('to-console'), !known.console);
 }
@@ -91,8 +98,10 @@ const tell = {
         return option;
       }));
       guide(state.guide ?? {}, ids[0] ?? 'SIM00001');
+      openGuide(state.guide ?? {});
     }
     if (!built || fresh) await build(state.faults);
+    if (fresh) till.offer(Boolean(state.guide?.till), state.terminals.map((t) => t.terminal_id), grid.scenarios);
   },
   terminal: (t) => grid.change(t),
   entry(entry) {
@@ -151,8 +160,8 @@ byId('reset-dialog').addEventListener('close', async () => {
   }
 });
 
-// The guide stays as it was left, where the browser keeps that; on a phone it is
-// closed at first.
+// The guide stays as it was left, where the browser keeps that. Else it is open if
+// the page has room for it, and there is no till, which needs no explanation.
 const help = byId('guide');
 let left = null;
 try {
@@ -160,10 +169,14 @@ try {
 } catch {
   // Storage is switched off.
 }
-help.open = left === null ? matchMedia('(min-width: 900px)').matches : left === 'open';
-help.addEventListener('toggle', () => {
+function openGuide(known) {
+  if (left === null) help.open = !known.till && matchMedia('(min-width: 900px) and (min-height: 850px)').matches;
+  else help.open = left === 'open';
+}
+help.querySelector('summary').addEventListener('click', () => {
+  left = help.open ? 'closed' : 'open'; // what the click makes of it
   try {
-    localStorage.setItem('guide', help.open ? 'open' : 'closed');
+    localStorage.setItem('guide', left);
   } catch {
     // As above.
   }

@@ -32,6 +32,7 @@ export async function ask(method, path, body) {
 const at = (id) => encodeURIComponent(id);
 
 export const state = () => ask('GET', 'state');
+export const pay = (payment) => ask('POST', 'payments', payment);
 export const faults = () => ask('GET', 'faults');
 export const scenarios = () => ask('GET', 'scenarios');
 export const faultKinds = () => ask('GET', 'fault-kinds');

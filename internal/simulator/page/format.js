@@ -20,16 +20,23 @@ export function money(amount, currency, digits) {
   return format.format(amount / 10 ** digits);
 }
 
-const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3, hour12: false });
-const plainClock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit', hour12: false });
+const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3 });
+const plainClock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
+const day = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' });
 const exact = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'long' });
 
+// withDay puts the day before a time of day that is not today's.
+function withDay(format, at) {
+  const text = format.format(at);
+  return at.toDateString() === new Date().toDateString() ? text : `${day.format(at)}, ${text}`;
+}
+
 export function time(iso) {
-  return clock.format(new Date(iso));
+  return withDay(clock, new Date(iso));
 }
 
 export function plainTime(date) {
-  return plainClock.format(date);
+  return withDay(plainClock, date);
 }
 
 // exactly is what stands in a tooltip: the viewer's time, and UTC as it was sent.

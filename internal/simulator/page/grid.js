@@ -5,7 +5,10 @@ import { arrange, byId, perFrame, setHidden, setText } from './dom.js';
 import { Card } from './terminal.js';
 
 export class Grid {
-  constructor() {
+  // narrow matches while the terminals are below each other.
+  constructor(narrow) {
+    this.narrow = narrow;
+    this.first = new Set(); // terminals that come before the others
     this.terminals = new Map(); // by id, in the simulator's order
     this.cards = new Map(); // of the terminals that have been shown on this page
     this.scenarios = [];
@@ -22,6 +25,9 @@ export class Grid {
     for (const button of document.querySelectorAll('[data-all]')) {
       button.addEventListener('click', () => this.setAll(button.dataset.all));
     }
+    narrow.addEventListener('change', () => this.draw());
+    byId('grid').addEventListener('mouseleave', () => this.draw());
+    byId('grid').addEventListener('focusout', () => this.draw());
     setInterval(() => this.tick(), 1000);
   }
 
@@ -55,11 +61,38 @@ export class Grid {
     this.draw();
   }
 
+  // rank says which terminals come first: those that need a hand, and on a narrow
+  // page all with a payment. Nothing moves under a hand or a mouse.
+  rank(inHand) {
+    const used = this.terminals.get(inHand?.replace(/^terminal-/, ''))?.busy;
+    if (used || (matchMedia('(hover: hover)').matches && byId('grid').matches(':hover'))) return;
+    const comesFirst = this.narrow.matches
+      ? (t) => t.busy || t.screen !== 'idle'
+      : (t) => t.busy && t.customer === 'hand';
+    this.first = new Set([...this.terminals.values()].filter(comesFirst).map((t) => t.terminal_id));
+  }
+
+  // bring shows a terminal, wherever it is.
+  bring(id) {
+    byId('find').value = '';
+    byId('show').value = 'all';
+    this.render();
+    const perPage = Number(byId('per-page').value);
+    const at = this.wanted().findIndex((t) => t.terminal_id === id);
+    this.page = Math.max(0, Math.floor(at / perPage));
+    this.render();
+    const card = this.cards.get(id)?.node;
+    if (this.narrow.matches) card?.scrollIntoView();
+    else card?.querySelector('[data-act="approve"]').scrollIntoView({ block: 'nearest' });
+  }
+
   wanted() {
     const find = byId('find').value.trim().toLowerCase();
     const show = byId('show').value;
     const inHand = document.activeElement?.closest('.terminal')?.id;
-    return [...this.terminals.values()].filter((t) => {
+    this.rank(inHand);
+    const all = [...this.terminals.values()];
+    return [...all.filter((t) => this.first.has(t.terminal_id)), ...all.filter((t) => !this.first.has(t.terminal_id))].filter((t) => {
       if (`terminal-${t.terminal_id}` === inHand) return true; // it does not vanish under the hand
       if (find && ![t.terminal_id, t.group_id, t.order_id ?? ''].some((text) => text.toLowerCase().includes(find))) return false;
       switch (show) {
