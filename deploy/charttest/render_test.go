@@ -25,15 +25,19 @@ const (
 	kubeVersion = "v1.37.0"
 )
 
-// cases are the values files that the chart is rendered with, by name. The
-// empty file name stands for no values at all.
-var cases = map[string]string{
-	"default":     "",
-	"production":  "../helm/examples/production.yaml",
-	"trial":       "../helm/examples/trial.yaml",
-	"autoscaling": "../helm/examples/autoscaling.yaml",
-	"everything":  "testdata/everything.yaml",
-}
+// cases are the values files that the chart is rendered with, by name: every
+// example among them. The empty file name stands for no values at all.
+var cases = func() map[string]string {
+	all := map[string]string{"default": "", "everything": "testdata/everything.yaml"}
+	examples, err := filepath.Glob(chartDir + "/examples/*.yaml")
+	if err != nil || len(examples) == 0 {
+		panic(fmt.Sprintf("no examples of the chart: %v", err))
+	}
+	for _, file := range examples {
+		all[strings.TrimSuffix(filepath.Base(file), ".yaml")] = file
+	}
+	return all
+}()
 
 // caseNames returns the names of cases in order.
 func caseNames() []string { return slices.Sorted(maps.Keys(cases)) }
@@ -83,6 +87,12 @@ func values(t testing.TB, name string) map[string]any {
 // against values.schema.json included.
 func render(t testing.TB, vals map[string]any) (rendered, error) {
 	t.Helper()
+	return renderIn(t, cluster{}, vals)
+}
+
+// renderIn renders the chart as an install or upgrade in a cluster does.
+func renderIn(t testing.TB, there cluster, vals map[string]any) (rendered, error) {
+	t.Helper()
 	c := loadChart(t)
 	capabilities := *chartutil.DefaultCapabilities
 	capabilities.KubeVersion = chartutil.KubeVersion{Version: kubeVersion, Major: "1", Minor: "37"}
@@ -92,7 +102,7 @@ func render(t testing.TB, vals map[string]any) (rendered, error) {
 	if err != nil {
 		return rendered{}, err
 	}
-	files, err := engine.Render(c, full)
+	files, err := engine.RenderWithClientProvider(c, full, there)
 	if err != nil {
 		return rendered{}, err
 	}

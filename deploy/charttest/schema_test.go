@@ -15,6 +15,10 @@ func TestMisspeltValueFails(t *testing.T) {
 	defaults := decode[map[string]any](t, readFile(t, chartDir+"/values.yaml"))
 	// Maps whose keys are the user's own.
 	free := map[string]bool{
+		"global": true, "podSpec": true, "tests.podSpec": true, "nats.server.podSpec": true, "simulator.podSpec": true,
+		"deploymentAnnotations": true, "serviceAccount.labels": true, "service.labels": true, "autoscaling.behavior": true,
+		"webhook.route.annotations": true, "console.route.annotations": true, "console.ingress.annotations": true,
+		"tests.resources.requests": true, "tests.resources.limits": true,
 		"commonLabels": true, "commonAnnotations": true, "podAnnotations": true, "podLabels": true, "nodeSelector": true,
 		"affinity": true, "podSecurityContext": true, "securityContext": true,
 		"serviceAccount.annotations": true, "service.annotations": true,
@@ -84,6 +88,17 @@ func TestBadValuesFail(t *testing.T) {
 		"no key":                 {set("provider.apiKey.secretName", ""), "no key for the provider"},
 		"min above max":          {merge(set("autoscaling.enabled", true), set("autoscaling.minReplicas", 20)), "greater than"},
 		"unknown alert":          {merge(set("metrics.prometheusRule.enabled", true), set("metrics.prometheusRule.disabled", []any{"PosBridgeDwon"})), "no alert \"PosBridgeDwon\""},
+		"balancer for everybody": {set("service.type", "LoadBalancer"), "opens health, metrics and console to everybody"},
+		"balancer without token": {merge(set("service.type", "LoadBalancer"), set("console.enabled", false), set("console.tokenSecretName", "a")), "opens health, metrics and console to everybody"},
+		"ranges for nothing":     {set("service.loadBalancerSourceRanges", []any{"10.0.0.0/8"}), "is for service.type LoadBalancer"},
+		"console to everybody":   {merge(set("console.ingress.enabled", true), set("console.ingress.host", "a")), "need console.tokenSecretName"},
+		"console to nowhere":     {merge(set("console.ingress.enabled", true), set("console.tokenSecretName", "a")), "needs console.ingress.host"},
+		"route to nowhere":       {set("webhook.route.enabled", true), "webhook.route needs webhook.enabled and webhook.url"},
+		"family":                 {set("service.ipFamilyPolicy", "Both"), "ipFamilyPolicy"},
+		"store above the volume": {merge(set("nats.enabled", true), set("nats.server.persistence.size", "900M")), "nats.server.maxFileStore (1Gi) is more than nats.server.persistence.size (900M)"},
+		"variable twice":         {set("extraEnv", []any{map[string]any{"name": "A", "value": "1"}, map[string]any{"name": "A", "value": "2"}}), "extraEnv has A twice"},
+		"tag that is rounded":    {set("image.tag", 1.1), "tag"},
+		"dns on no port":         {set("networkPolicy.dns.ports", []any{}), "ports"},
 		"runbook with an anchor": {set("metrics.prometheusRule.runbookURL", "https://a/b#c"), "runbookURL"},
 	}
 	for name, test := range tests {
@@ -105,7 +120,9 @@ func TestBadValuesFail(t *testing.T) {
 func TestValuesAndSchemaAgree(t *testing.T) {
 	t.Parallel()
 	type node struct {
-		Properties map[string]node `json:"properties"`
+		Properties  map[string]node `json:"properties"`
+		Ref         string          `json:"$ref"`
+		Definitions map[string]node `json:"definitions"`
 	}
 	var schema node
 	if err := yaml.Unmarshal([]byte(readFile(t, chartDir+"/values.schema.json")), &schema); err != nil {
@@ -113,7 +130,10 @@ func TestValuesAndSchemaAgree(t *testing.T) {
 	}
 	defaults := decode[map[string]any](t, readFile(t, chartDir+"/values.yaml"))
 	// Known to the schema and left out of values.yaml for a reason.
-	unlisted := map[string]bool{"global": true}
+	unlisted := map[string]bool{}
+	for _, pod := range []string{"", "tests.", "nats.server.", "simulator."} {
+		unlisted[pod+"resources.claims"] = true
+	}
 	var walk func(path string, s node, v map[string]any)
 	walk = func(path string, s node, v map[string]any) {
 		for _, k := range slices.Sorted(maps.Keys(s.Properties)) {
@@ -125,8 +145,12 @@ func TestValuesAndSchemaAgree(t *testing.T) {
 				}
 				continue
 			}
-			if m, ok := child.(map[string]any); ok && len(s.Properties[k].Properties) > 0 {
-				walk(p, s.Properties[k], m)
+			below := s.Properties[k]
+			if name, ok := strings.CutPrefix(below.Ref, "#/definitions/"); ok {
+				below = schema.Definitions[name]
+			}
+			if m, ok := child.(map[string]any); ok && len(below.Properties) > 0 {
+				walk(p, below, m)
 			}
 		}
 	}

@@ -21,13 +21,14 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 	podsecurityapi "k8s.io/pod-security-admission/api"
 	podsecurity "k8s.io/pod-security-admission/policy"
+	gateway "sigs.k8s.io/gateway-api/apis/v1"
 )
 
-// strict decodes YAML into Kubernetes' own types, and the prometheus-operator's;
-// it refuses unknown and repeated fields.
+// strict decodes YAML into Kubernetes' own types, the prometheus-operator's and the
+// Gateway API's; it refuses unknown and repeated fields.
 var strict = func() runtime.Decoder {
 	s := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, monitoring.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, monitoring.AddToScheme, gateway.Install} {
 		if err := add(s); err != nil {
 			panic(err)
 		}
@@ -76,6 +77,10 @@ func TestEveryObjectIsWhatKubernetesKnows(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			seen := map[string]bool{}
+			want := namespace
+			if override, ok := values(t, name)["namespaceOverride"].(string); ok {
+				want = override
+			}
 			for _, o := range mustRender(t, name).Objects {
 				obj := typed(t, o)
 				m, ok := obj.(meta.Object)
@@ -94,8 +99,8 @@ func TestEveryObjectIsWhatKubernetesKnows(t *testing.T) {
 						t.Errorf("%s: label %s=%s: %s", o, k, v, problem)
 					}
 				}
-				if o.Template != "pos-bridge/templates/extra.yaml" && m.GetNamespace() != namespace {
-					t.Errorf("%s: namespace %q, want %q", o, m.GetNamespace(), namespace)
+				if o.Template != "pos-bridge/templates/extra.yaml" && m.GetNamespace() != want {
+					t.Errorf("%s: namespace %q, want %q", o, m.GetNamespace(), want)
 				}
 			}
 		})
@@ -237,10 +242,11 @@ func TestPodsAreRestricted(t *testing.T) {
 					t.Errorf("%s: %s: %s %s", name, o, result.ForbiddenReason, result.ForbiddenDetail)
 				}
 			}
-			if pod.Spec.AutomountServiceAccountToken == nil || *pod.Spec.AutomountServiceAccountToken {
+			wantsToken := name == "operators" && o.Kind == "Deployment"
+			if got := pod.Spec.AutomountServiceAccountToken; got == nil || *got != wantsToken {
 				t.Errorf("%s: %s gets a token for the Kubernetes API", name, o)
 			}
-			for _, c := range pod.Spec.Containers {
+			for _, c := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
 				if c.SecurityContext.ReadOnlyRootFilesystem == nil || !*c.SecurityContext.ReadOnlyRootFilesystem {
 					t.Errorf("%s: %s: container %s may write to its root", name, o, c.Name)
 				}
@@ -363,6 +369,7 @@ func TestNetworkPolicyPorts(t *testing.T) {
 		"api with a port":   {set("provider.apiURL", "http://msp.internal:8081/v1/json"), "53 53 | 4222 | 8081"},
 		"api over http":     {set("provider.apiURL", "http://msp.internal/v1/json"), "53 53 | 4222 | 80"},
 		"simulator":         {merge(set("simulator.enabled", true), set("nats.enabled", true)), "53 53 | 4222 | 8900"},
+		"dns elsewhere":     {set("networkPolicy.dns.ports", []any{5353, 53}), "5353 5353 53 53 | 4222 | 443"},
 		"traces":            {set("tracing.endpoint", "http://collector:4318"), "53 53 | 4222 | 443 | 4318"},
 	}
 	for name, test := range tests {
@@ -439,6 +446,9 @@ func TestImage(t *testing.T) {
 		"posbridge/bridge:0.1.0":                      nil,
 		"registry.example.com/posbridge/bridge:0.1.0": set("image.registry", "registry.example.com"),
 		"posbridge/bridge:v2":                         set("image.tag", "v2"),
+		"posbridge/bridge:20250101":                   set("image.tag", 20250101),
+		"posbridge/bridge:20250102":                   set("image.tag", float64(20250102)),
+		"mirror.example.com/posbridge/bridge:0.1.0":   merge(set("image.registry", "registry.example.com"), set("global.imageRegistry", "mirror.example.com")),
 		"posbridge/bridge@" + digest:                  merge(set("image.tag", "v2"), set("image.digest", digest)),
 	} {
 		r, err := render(t, v)

@@ -16,7 +16,18 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Labels that choose pods. Give a dict with "root" and "component". */}}
+{{- define "pos-bridge.namespace" -}}
+{{- default .Release.Namespace .Values.namespaceOverride -}}
+{{- end -}}
+
+{{/* One map of several, as YAML: of the values of a key the last one wins. Give a list of maps. */}}
+{{- define "pos-bridge.map" -}}
+{{- $all := dict -}}
+{{- range . -}}{{- range $key, $value := . -}}{{- $_ := set $all $key $value -}}{{- end -}}{{- end -}}
+{{- if $all -}}{{- toYaml $all -}}{{- end -}}
+{{- end -}}
+
+{{/* Labels that choose pods; values.schema.json refuses them everywhere else. Give a dict with "root" and "component". */}}
 {{- define "pos-bridge.selector" -}}
 app.kubernetes.io/name: {{ include "pos-bridge.name" .root }}
 app.kubernetes.io/instance: {{ .root.Release.Name }}
@@ -26,50 +37,106 @@ app.kubernetes.io/component: {{ .component }}
 {{/* Labels of a pod: no version of the chart, so that a chart that changes nothing
      else restarts nothing. Give a dict with "root" and "component". */}}
 {{- define "pos-bridge.podLabels" -}}
-{{ include "pos-bridge.selector" . }}
-app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
-app.kubernetes.io/part-of: pos-bridge
-{{- with .root.Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{- $own := dict "app.kubernetes.io/version" .root.Chart.AppVersion "app.kubernetes.io/part-of" "pos-bridge" -}}
+{{- include "pos-bridge.map" (list $own .root.Values.commonLabels .root.Values.podLabels (include "pos-bridge.selector" . | fromYaml)) -}}
 {{- end -}}
 
-{{/* Labels of an object. Give a dict with "root" and "component". */}}
+{{/* Annotations of a pod, with the line above them; nothing when there are none. Give a
+     dict with "root", and if wanted "defaults" and "own": the chart's, which lose and win. */}}
+{{- define "pos-bridge.podAnnotations" -}}
+{{- with include "pos-bridge.map" (list (default (dict) .defaults) .root.Values.commonAnnotations .root.Values.podAnnotations (default (dict) .own)) -}}
+annotations:
+  {{- . | nindent 2 }}
+{{- end -}}
+{{- end -}}
+
+{{/* Labels of an object. Give a dict with "root" and "component", and if wanted "labels". */}}
 {{- define "pos-bridge.labels" -}}
-{{ include "pos-bridge.selector" . }}
-app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .root.Release.Service }}
-app.kubernetes.io/part-of: pos-bridge
-helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
-{{- with .root.Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{- $own := dict "app.kubernetes.io/version" .root.Chart.AppVersion
+      "app.kubernetes.io/managed-by" .root.Release.Service
+      "app.kubernetes.io/part-of" "pos-bridge"
+      "helm.sh/chart" (printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-") -}}
+{{- include "pos-bridge.map" (list $own .root.Values.commonLabels (default (dict) .labels) (include "pos-bridge.selector" . | fromYaml)) -}}
 {{- end -}}
 
 {{/* The metadata of an object. Give a dict with "root", "component", and if wanted
-     "suffix" (behind the full name), "labels" and "annotations". */}}
+     "name" (instead of the full name), "suffix" (behind the full name), "labels" and "annotations". */}}
 {{- define "pos-bridge.metadata" -}}
-name: {{ include "pos-bridge.fullname" .root }}{{ .suffix }}
-namespace: {{ .root.Release.Namespace }}
+name: {{ default (include "pos-bridge.fullname" .root) .name }}{{ .suffix }}
+namespace: {{ include "pos-bridge.namespace" .root }}
 labels:
   {{- include "pos-bridge.labels" . | nindent 2 }}
-  {{- with .labels }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
-{{- with merge (dict) (default (dict) .annotations) .root.Values.commonAnnotations }}
+{{- with include "pos-bridge.map" (list .root.Values.commonAnnotations (default (dict) .annotations)) }}
 annotations:
-  {{- toYaml . | nindent 2 }}
+  {{- . | nindent 2 }}
 {{- end }}
 {{- end -}}
 
-{{/* The name of an image. Give a dict with "image" and "tag" (used when image.tag is empty). */}}
+{{/* The name of an image. Give a dict with "root", "image" and "tag" (used when image.tag is empty).
+     A tag of digits alone is a number: an integer from --set, a float from a file. */}}
 {{- define "pos-bridge.image" -}}
 {{- $name := .image.repository -}}
-{{- if .image.registry -}}{{- $name = printf "%s/%s" .image.registry $name -}}{{- end -}}
+{{- with default .image.registry .root.Values.global.imageRegistry -}}{{- $name = printf "%s/%s" . $name -}}{{- end -}}
+{{- $tag := default .tag .image.tag -}}
+{{- if kindIs "float64" $tag -}}{{- $tag = int64 $tag -}}{{- end -}}
 {{- if .image.digest -}}
 {{- printf "%s@%s" $name .image.digest -}}
 {{- else -}}
-{{- printf "%s:%s" $name (default .tag .image.tag) -}}
+{{- printf "%s:%v" $name $tag -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Base and more as one value, as JSON in an object with the field "merged". Maps are
+     merged key by key. Lists whose entries have names (mountPath for mounts) are merged
+     by name: containers key by key, other entries are replaced. Everything else is
+     replaced, and null removes. Give a list of base and more. */}}
+{{- define "pos-bridge.merge" -}}
+{{- $base := first . -}}
+{{- $more := last . -}}
+{{- $out := $more -}}
+{{- if and (kindIs "map" $base) (kindIs "map" $more) -}}
+{{- $out = dict -}}
+{{- range $key, $value := $base -}}{{- $_ := set $out $key $value -}}{{- end -}}
+{{- range $key, $value := $more -}}
+{{- if kindIs "invalid" $value -}}
+{{- $_ := unset $out $key -}}
+{{- else if hasKey $out $key -}}
+{{- $_ := set $out $key (include "pos-bridge.merge" (list (get $out $key) $value) | fromJson).merged -}}
+{{- else -}}
+{{- $_ := set $out $key $value -}}
+{{- end -}}
+{{- end -}}
+{{- else if and (kindIs "slice" $base) (kindIs "slice" $more) -}}
+{{- $id := "" -}}
+{{- range concat $base $more -}}
+{{- if kindIs "map" . -}}{{- $id = hasKey . "mountPath" | ternary "mountPath" (hasKey . "name" | ternary "name" $id) -}}{{- end -}}
+{{- end -}}
+{{- if $id -}}
+{{- $out = list -}}
+{{- $known := list -}}
+{{- range $entry := $base -}}
+{{- $known = append $known (get $entry $id) -}}
+{{- range $other := $more -}}
+{{- if eq (get $other $id) (get $entry $id) -}}
+{{- $entry = hasKey $entry "image" | ternary (include "pos-bridge.merge" (list $entry $other) | fromJson).merged $other -}}
+{{- end -}}
+{{- end -}}
+{{- $out = append $out $entry -}}
+{{- end -}}
+{{- range $more -}}
+{{- if not (has (get . $id) $known) -}}{{- $out = append $out . -}}{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- dict "merged" $out | toJson -}}
+{{- end -}}
+
+{{/* A text of YAML with a value merged into it. Give a list of both. */}}
+{{- define "pos-bridge.merged" -}}
+{{- if last . -}}
+{{- toYaml (include "pos-bridge.merge" (list (first . | fromYaml) (last .)) | fromJson).merged -}}
+{{- else -}}
+{{- first . | trim -}}
 {{- end -}}
 {{- end -}}
 
@@ -90,6 +157,12 @@ annotations:
 {{- $total = addf $total (mulf $number (get $factors (regexFind "[a-z]+$" .))) -}}
 {{- end -}}
 {{- ceil $total | int -}}
+{{- end -}}
+
+{{/* Bytes of a quantity such as "1Gi" or "1.5G". */}}
+{{- define "pos-bridge.bytes" -}}
+{{- $factors := dict "" 1.0 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "Ki" 1024.0 "Mi" 1048576.0 "Gi" 1073741824.0 "Ti" 1099511627776.0 -}}
+{{- mulf (regexFind "^[0-9.]+" . | float64) (get $factors (regexFind "[A-Za-z]*$" .)) | int64 -}}
 {{- end -}}
 
 {{/* How long Kubernetes waits for a replica after SIGTERM: its drain, and a margin. */}}
@@ -160,44 +233,36 @@ nats://nats:4222
 {{- end }}
 {{- end -}}
 
-{{/* What cannot be said in values.schema.json. */}}
-{{- define "pos-bridge.validate" -}}
-{{- if and .Values.nats.creds.secretName .Values.nats.nkey.secretName -}}
-{{- fail "nats.creds.secretName and nats.nkey.secretName exclude each other: set one" -}}
-{{- end -}}
-{{- if contains "@" .Values.nats.url -}}
-{{- fail "nats.url holds a user or a password; put it into a Secret and name that in nats.urlSecret" -}}
-{{- end -}}
-{{- if and .Values.nats.url .Values.nats.urlSecret.name -}}
-{{- fail "nats.url and nats.urlSecret.name exclude each other: set one" -}}
-{{- end -}}
-{{- if and .Values.nats.enabled (or .Values.nats.url .Values.nats.urlSecret.name) -}}
-{{- fail "nats.enabled runs a NATS server for a trial; with a server of your own (nats.url) leave it off" -}}
-{{- end -}}
-{{- if and .Values.nats.enabled (gt (int .Values.config.jetstreamReplicas) 1) -}}
-{{- fail "config.jetstreamReplicas: the trial server of nats.enabled is a single one and can keep 1 copy" -}}
-{{- end -}}
-{{- if and .Values.simulator.enabled .Values.provider.apiURL -}}
-{{- fail "simulator.enabled takes the provider's place; leave provider.apiURL empty" -}}
-{{- end -}}
-{{- if and .Values.simulator.enabled .Values.provider.terminalGroups.secretName -}}
-{{- fail "simulator.enabled has terminals and a key of its own; leave provider.terminalGroups.secretName empty" -}}
-{{- end -}}
-{{- if and .Values.webhook.enabled (eq (int .Values.webhook.port) 8080) -}}
-{{- fail "webhook.port is 8080, the port of the console: the provider must not reach that" -}}
-{{- end -}}
-{{- range .Values.extraEnv -}}
-{{- if and (hasPrefix "BRIDGE_" .name) (ne .name "BRIDGE_REPLICA_ID") -}}
-{{- fail (printf "extraEnv: %s has a value of its own in this chart, which probes, alerts and the grace period go by; set that" .name) -}}
+{{/* Replicas of the Deployment. With autoscaling, an upgrade keeps what is there: without
+     the field Kubernetes would start again from 1, and a fixed number would undo what the
+     autoscaler did. Where nothing can be looked up ("helm template"), it is minReplicas. */}}
+{{- define "pos-bridge.replicas" -}}
+{{- if .Values.autoscaling.enabled -}}
+{{- $there := lookup "apps/v1" "Deployment" (include "pos-bridge.namespace" .) (include "pos-bridge.fullname" .) -}}
+{{- default .Values.autoscaling.minReplicas (default (dict) $there.spec).replicas | int -}}
+{{- else -}}
+{{- .Values.replicaCount -}}
 {{- end -}}
 {{- end -}}
-{{- if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) -}}
-{{- fail "autoscaling.minReplicas is greater than autoscaling.maxReplicas" -}}
+
+{{/* Replicas that are always there. */}}
+{{- define "pos-bridge.leastReplicas" -}}
+{{- ternary .Values.autoscaling.minReplicas .Values.replicaCount .Values.autoscaling.enabled | int -}}
 {{- end -}}
-{{- if not (or .Values.simulator.enabled .Values.provider.terminalGroups.secretName .Values.provider.apiKey.secretName) -}}
-{{- fail "no key for the provider: set provider.apiKey.secretName or provider.terminalGroups.secretName" -}}
+
+{{/* Not empty when the disruption budget allows no eviction of the least replicas. Shares
+     are rounded up, as Kubernetes does. */}}
+{{- define "pos-bridge.blocksDrains" -}}
+{{- $replicas := include "pos-bridge.leastReplicas" . | int -}}
+{{- with .Values.podDisruptionBudget -}}
+{{- if and .enabled $replicas -}}
+{{- $bound := kindIs "invalid" .minAvailable | ternary .maxUnavailable .minAvailable | toString -}}
+{{- $number := trimSuffix "%" $bound | int -}}
+{{- if hasSuffix "%" $bound -}}{{- $number = divf (mulf $number $replicas) 100 | ceil | int -}}{{- end -}}
+{{- if kindIs "invalid" .minAvailable -}}
+{{- if eq $number 0 -}}yes{{- end -}}
+{{- else if ge $number $replicas -}}yes
 {{- end -}}
-{{- if not (include "pos-bridge.seconds" .Values.config.drainTimeout | int) -}}
-{{- fail "config.drainTimeout takes a duration greater than zero, such as 20s" -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}

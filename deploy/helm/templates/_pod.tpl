@@ -1,3 +1,38 @@
+{{/* What all four pods share: the bridge, the test, the trial NATS server and the simulator. */}}
+{{- define "pos-bridge.podSpec" -}}
+serviceAccountName: {{ include "pos-bridge.serviceAccountName" . }}
+enableServiceLinks: false
+{{- include "pos-bridge.pullSecrets" . }}
+securityContext:
+  {{- toYaml .Values.podSecurityContext | nindent 2 }}
+{{- with .Values.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- end -}}
+
+{{- define "pos-bridge.pullSecrets" -}}
+{{- $all := list -}}
+{{- range concat (default (list) .Values.global.imagePullSecrets) .Values.imagePullSecrets -}}
+{{- $all = append $all (kindIs "string" . | ternary (dict "name" .) .) -}}
+{{- end -}}
+{{- with uniq $all }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
 {{/* What every pod that speaks to NATS needs of the environment: the bridge, and
      the test. The paths are those of pos-bridge.natsMounts. */}}
 {{- define "pos-bridge.natsEnv" -}}
@@ -158,7 +193,7 @@
 - name: OTEL_SERVICE_NAME
   value: pos-bridge
 - name: OTEL_RESOURCE_ATTRIBUTES
-  value: k8s.namespace.name={{ $.Release.Namespace }},k8s.pod.name=$(POD_NAME)
+  value: k8s.namespace.name={{ include "pos-bridge.namespace" $ }},k8s.pod.name=$(POD_NAME)
 - name: OTEL_EXPORTER_OTLP_ENDPOINT
   value: {{ .endpoint | quote }}
 {{- with .sampler }}
@@ -219,5 +254,160 @@
 {{- end }}
 {{- with .Values.extraVolumeMounts }}
 {{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* The bridge's environment: the chart's own variables, and extraEnv over them. A variable
+     of the chart that extraEnv names again keeps its place, so that others can refer to it. */}}
+{{- define "pos-bridge.bridgeEnv" -}}
+{{- $own := printf "%s\n%s" (include "pos-bridge.natsEnv" .) (include "pos-bridge.env" . | trim) -}}
+{{- if .Values.extraEnv -}}
+{{- toYaml (include "pos-bridge.merge" (list (fromYamlArray $own) .Values.extraEnv) | fromJson).merged -}}
+{{- else -}}
+{{- $own -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The bridge's pod. */}}
+{{- define "pos-bridge.bridgePod" -}}
+{{- include "pos-bridge.podSpec" . }}
+# The bridge never talks to the Kubernetes API.
+automountServiceAccountToken: {{ .Values.serviceAccount.automount }}
+# The drain ({{ .Values.config.drainTimeout }}) and a margin.
+terminationGracePeriodSeconds: {{ include "pos-bridge.gracePeriod" . }}
+containers:
+  - name: bridge
+    image: {{ include "pos-bridge.image" (dict "root" . "image" .Values.image "tag" .Chart.AppVersion) }}
+    imagePullPolicy: {{ .Values.image.pullPolicy }}
+    args: [serve]
+    securityContext:
+      {{- toYaml .Values.securityContext | nindent 6 }}
+    env:
+      {{- include "pos-bridge.bridgeEnv" . | nindent 6 }}
+    {{- with .Values.extraEnvFrom }}
+    envFrom:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+    ports:
+      - {name: http, containerPort: 8080, protocol: TCP}
+      {{- if .Values.webhook.enabled }}
+      - {name: webhook, containerPort: {{ .Values.webhook.port }}, protocol: TCP}
+      {{- end }}
+    # Alive as long as the process works, also while NATS is away: a restart
+    # would not bring NATS back.
+    startupProbe:
+      httpGet: {path: /healthz, port: http}
+      {{- toYaml .Values.probes.startup | nindent 6 }}
+    livenessProbe:
+      httpGet: {path: /healthz, port: http}
+      {{- toYaml .Values.probes.liveness | nindent 6 }}
+    readinessProbe:
+      httpGet: {path: /readyz, port: http}
+      {{- toYaml .Values.probes.readiness | nindent 6 }}
+    resources:
+      {{- toYaml .Values.resources | nindent 6 }}
+    {{- with include "pos-bridge.mounts" . | trim }}
+    volumeMounts:
+      {{- . | nindent 6 }}
+    {{- end }}
+{{- with include "pos-bridge.volumes" . | trim }}
+volumes:
+  {{- . | nindent 2 }}
+{{- end }}
+{{- with .Values.topologySpreadConstraints }}
+topologySpreadConstraints:
+  {{- range . }}
+  {{- $selector := dict "matchLabels" (include "pos-bridge.selector" (dict "root" $ "component" "bridge") | fromYaml) }}
+  {{- $own := kindIs "invalid" .labelSelector | ternary (dict "labelSelector" $selector) (dict) }}
+  - {{ include "pos-bridge.map" (list . $own) | nindent 4 | trim }}
+  {{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* The trial NATS server's pod. */}}
+{{- define "pos-bridge.natsPod" -}}
+{{- include "pos-bridge.podSpec" . }}
+automountServiceAccountToken: false
+terminationGracePeriodSeconds: 30
+containers:
+  - name: nats
+    image: {{ include "pos-bridge.image" (dict "root" . "image" .Values.nats.server.image "tag" "2") }}
+    imagePullPolicy: {{ .Values.nats.server.image.pullPolicy }}
+    args: [--config, /etc/nats/nats.conf]
+    securityContext:
+      {{- toYaml .Values.securityContext | nindent 6 }}
+    ports:
+      - {name: nats, containerPort: 4222, protocol: TCP}
+      - {name: monitor, containerPort: 8222, protocol: TCP}
+    startupProbe:
+      httpGet: {path: /healthz, port: monitor}
+      periodSeconds: 2
+      failureThreshold: 30
+    livenessProbe:
+      httpGet: {path: "/healthz?js-enabled-only=true", port: monitor}
+      periodSeconds: 10
+    readinessProbe:
+      httpGet: {path: "/healthz?js-server-only=true", port: monitor}
+      periodSeconds: 5
+    resources:
+      {{- toYaml .Values.nats.server.resources | nindent 6 }}
+    volumeMounts:
+      - {name: config, mountPath: /etc/nats, readOnly: true}
+      - {name: data, mountPath: /data}
+volumes:
+  - name: config
+    configMap:
+      name: {{ include "pos-bridge.fullname" . }}-nats
+  {{- if not .Values.nats.server.persistence.enabled }}
+  - name: data
+    emptyDir:
+      sizeLimit: {{ .Values.nats.server.persistence.size }}
+  {{- end }}
+{{- end -}}
+
+{{/* The simulator's pod. */}}
+{{- define "pos-bridge.simulatorPod" -}}
+{{- include "pos-bridge.podSpec" . }}
+automountServiceAccountToken: false
+containers:
+  - name: simulator
+    image: {{ include "pos-bridge.image" (dict "root" . "image" .Values.image "tag" .Chart.AppVersion) }}
+    imagePullPolicy: {{ .Values.image.pullPolicy }}
+    args: [simulate, --addr, "0.0.0.0:8900"]
+    securityContext:
+      {{- toYaml .Values.securityContext | nindent 6 }}
+    ports:
+      - {name: http, containerPort: 8900, protocol: TCP}
+    readinessProbe:
+      tcpSocket: {port: http}
+      periodSeconds: 5
+    resources:
+      {{- toYaml .Values.simulator.resources | nindent 6 }}
+{{- end -}}
+
+{{/* The pod of "helm test". */}}
+{{- define "pos-bridge.testPod" -}}
+{{- include "pos-bridge.podSpec" . }}
+automountServiceAccountToken: false
+restartPolicy: Never
+activeDeadlineSeconds: 120
+containers:
+  - name: sessions
+    image: {{ include "pos-bridge.image" (dict "root" . "image" .Values.image "tag" .Chart.AppVersion) }}
+    imagePullPolicy: {{ .Values.image.pullPolicy }}
+    args: [sessions, --json]
+    securityContext:
+      {{- toYaml .Values.securityContext | nindent 6 }}
+    env:
+      {{- include "pos-bridge.natsEnv" . | nindent 6 }}
+    resources:
+      {{- toYaml .Values.tests.resources | nindent 6 }}
+    {{- with include "pos-bridge.natsMounts" . | trim }}
+    volumeMounts:
+      {{- . | nindent 6 }}
+    {{- end }}
+{{- with include "pos-bridge.natsVolumes" . | trim }}
+volumes:
+  {{- . | nindent 2 }}
 {{- end }}
 {{- end -}}
