@@ -50,9 +50,10 @@ type budget struct {
 	budgets *budgets
 
 	mu sync.Mutex
-	// failing is set by a failed call until the next one succeeds; recovering
-	// is when that happened, zero while the provider works or fails.
-	failing    bool
+	// failing is set by a failed call until the next one of its kind succeeds: answers
+	// to questions do not say that streams can be opened. recovering is when nothing
+	// failed any more, zero while the provider works or fails.
+	failing    [2]bool
 	recovering time.Time
 	// pausedUntil is when the provider wants to be called again.
 	pausedUntil time.Time
@@ -61,6 +62,14 @@ type budget struct {
 	// granting is set while a goroutine hands out the turns.
 	granting bool
 }
+
+// kind is one of the two kinds of calls that a budget bounds.
+type kind int
+
+const (
+	questions kind = iota
+	streams
+)
 
 // ticket is a call that waits for its turn: run is called in a goroutine of its
 // own then, or else turn is closed.
@@ -117,8 +126,11 @@ func (b *budget) later(first bool, run func()) *ticket {
 
 // isFree reports whether calls that are not routine need not wait. b.mu is held.
 func (b *budget) isFree() bool {
-	return !b.failing && b.recovering.IsZero() && !time.Now().Before(b.pausedUntil)
+	return !b.fails() && b.recovering.IsZero() && !time.Now().Before(b.pausedUntil)
 }
+
+// fails reports whether calls of some kind fail. b.mu is held.
+func (b *budget) fails() bool { return b.failing[questions] || b.failing[streams] }
 
 // startGranting makes sure that turns are handed out. b.mu is held.
 func (b *budget) startGranting() {
@@ -163,7 +175,7 @@ func (b *budget) next() (pause time.Duration, more bool) {
 	if !b.recovering.IsZero() && now.Sub(b.recovering) > recoverTime {
 		b.recovering = time.Time{}
 	}
-	if !b.failing && b.recovering.IsZero() { // nobody but routine questions has to wait
+	if !b.fails() && b.recovering.IsZero() { // nobody but routine questions has to wait
 		for _, t := range b.queue {
 			t.give()
 		}
@@ -206,21 +218,25 @@ func (b *budget) now(at time.Time) float64 {
 	return min(maxRate, b.budgets.rate*math.Pow(2, math.Floor(steps)))
 }
 
-// succeeded notes that the provider answered.
-func (b *budget) succeeded() {
+// succeeded notes that the provider answered a call.
+func (b *budget) succeeded(k kind) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.failing {
-		b.failing, b.recovering = false, time.Now()
+	if !b.failing[k] {
+		return
+	}
+	b.failing[k] = false
+	if !b.fails() {
+		b.recovering = time.Now()
 	}
 }
 
-// failed notes that the provider did not answer, or fails; wait is how long it
+// failed notes that the provider did not answer a call, or fails; wait is how long it
 // wants not to be called.
-func (b *budget) failed(wait time.Duration) {
+func (b *budget) failed(k kind, wait time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.failing, b.recovering = true, time.Time{}
+	b.failing[k], b.recovering = true, time.Time{}
 	if until := time.Now().Add(wait); wait > 0 && until.After(b.pausedUntil) {
 		b.pausedUntil = until
 	}

@@ -80,7 +80,7 @@ func TestRateOfSingleCalls(t *testing.T) {
 
 func TestEveryCallKeepsTheRateWhileTheProviderFails(t *testing.T) {
 	inLine(t, func(l *budgetLine) {
-		l.failed(0)
+		l.failed(questions, 0)
 		l.took(l.calls(21, false), 2*time.Second, 2*time.Second)
 	})
 }
@@ -88,9 +88,9 @@ func TestEveryCallKeepsTheRateWhileTheProviderFails(t *testing.T) {
 // Once the provider answers again, thousands return within seconds, and not at once.
 func TestRateGrowsWhenTheProviderIsBack(t *testing.T) {
 	inLine(t, func(l *budgetLine) {
-		l.failed(0)
+		l.failed(questions, 0)
 		l.calls(1, false)
-		l.succeeded()
+		l.succeeded(questions)
 		at := l.calls(2000, false)
 		l.took(at, 500*time.Millisecond, 3*time.Second)
 		early := 0
@@ -109,10 +109,21 @@ func TestRateGrowsWhenTheProviderIsBack(t *testing.T) {
 // One failure more ends the recovery.
 func TestFailureDuringRecovery(t *testing.T) {
 	inLine(t, func(l *budgetLine) {
-		l.failed(0)
-		l.succeeded()
-		l.failed(0)
+		l.failed(questions, 0)
+		l.succeeded(questions)
+		l.failed(questions, 0)
 		l.took(l.calls(21, false), 2*time.Second, 2*time.Second)
+	})
+}
+
+// Questions that are answered do not say that streams can be opened.
+func TestStreamsFailWhileQuestionsAreAnswered(t *testing.T) {
+	inLine(t, func(l *budgetLine) {
+		l.failed(streams, 0)
+		l.succeeded(questions)
+		l.took(l.calls(21, false), 2*time.Second, 2*time.Second)
+		l.succeeded(streams)
+		l.took(l.calls(2000, false), 2*time.Second, 5*time.Second)
 	})
 }
 
@@ -120,9 +131,9 @@ func TestFailureDuringRecovery(t *testing.T) {
 // its way succeeds meanwhile; a shorter time does not replace a longer one.
 func TestRetryAfterPausesTheGroup(t *testing.T) {
 	inLine(t, func(l *budgetLine) {
-		l.failed(5 * time.Second)
-		l.failed(time.Second)
-		l.succeeded()
+		l.failed(questions, 5 * time.Second)
+		l.failed(questions, time.Second)
+		l.succeeded(questions)
 		at := l.calls(10, false)
 		if at[0] < 5*time.Second || at[len(at)-1] > 6*time.Second {
 			l.t.Errorf("got %v", at)
@@ -145,7 +156,7 @@ func TestUrgentQuestion(t *testing.T) {
 // Whoever leaves the line does not use up a turn.
 func TestWaitThatIsGivenUp(t *testing.T) {
 	inLine(t, func(l *budgetLine) {
-		l.failed(0)
+		l.failed(questions, 0)
 		l.calls(1, false)
 		ctx, cancel := context.WithCancel(l.ctx)
 		done := make(chan error)
@@ -166,7 +177,7 @@ func TestWaitThatIsGivenUp(t *testing.T) {
 // A stop ends everything, also while the provider wants to be left alone for long.
 func TestStopDuringAPause(t *testing.T) {
 	inLine(t, func(l *budgetLine) {
-		l.failed(time.Hour)
+		l.failed(questions, time.Hour)
 		ctx, cancel := context.WithTimeout(l.ctx, time.Second)
 		defer cancel()
 		if err := l.wait(ctx); err == nil {
@@ -177,7 +188,7 @@ func TestStopDuringAPause(t *testing.T) {
 
 func TestGroupsHaveBudgetsOfTheirOwn(t *testing.T) {
 	inLine(t, func(l *budgetLine) {
-		l.failed(time.Hour)
+		l.failed(questions, time.Hour)
 		if l.budgets.of("group") != l.budget {
 			t.Error("the group has another budget now")
 		}

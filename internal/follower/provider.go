@@ -68,7 +68,7 @@ func (l *providerLane) create(ctx context.Context, s payment.Session, e payment.
 // while. Creates and cancels go on.
 func (l *providerLane) obey(group string, err error) {
 	if wait := retryAfter(err); wait > 0 {
-		l.budgets.of(group).failed(wait)
+		l.budgets.of(group).failed(questions, wait)
 	}
 }
 
@@ -108,14 +108,14 @@ func (l *providerLane) ask(ctx context.Context, s payment.Session, sealed []byte
 			return nil
 		}
 		if answer, ok := answeredOf(state, err, sent); ok {
-			budget.succeeded()
+			budget.succeeded(questions)
 			l.report.Metrics.Reconciled(telemetry.ReconcileNoNews)
 			if stream, err := unseal(key, sealedFor(s), sealed); err == nil && stream.Token.In(answer.Transaction) {
 				answer.Transaction = "" // the client knows the keys, not the token of this order
 			}
 			return answer
 		}
-		budget.failed(retryAfter(err))
+		budget.failed(questions, retryAfter(err))
 		l.report.Metrics.Reconciled(telemetry.ReconcileFailed)
 		wait = max(retryAfter(err), pause.NextBackOff())
 	}

@@ -56,7 +56,7 @@ func (r *streamReader) run(ctx context.Context, sealed []byte) {
 		case errors.Is(err, multisafepay.ErrStreamTooLarge):
 			r.invalid(payment.StreamInvalid{Reason: "an event was too large to be read"})
 		case !errors.Is(err, multisafepay.ErrStreamEnded) || r.opened.IsZero() || time.Since(r.opened) < r.lane.rules.BackoffMax:
-			budget.failed(retryAfter(err))
+			budget.failed(streams, retryAfter(err))
 		}
 		r.tell(payment.StreamEnded{Lost: lost, Reason: "event stream: " + multisafepay.Reason(err)})
 		if lost {
@@ -83,7 +83,7 @@ func (r *streamReader) connect(ctx context.Context, stream multisafepay.Stream, 
 		OrderID: r.session.Order(),
 		Opened: func() {
 			r.opened = time.Now()
-			budget.succeeded()
+			budget.succeeded(streams)
 			r.lane.report.Metrics.AddConnectedStreams(1)
 			r.tell(payment.StreamOpened{})
 		},
