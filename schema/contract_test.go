@@ -31,7 +31,7 @@ var contract = map[string]struct {
 	"session": {Session{}, "order_id terminal_id session_id? status financial_status transaction_id final sequence " +
 		"active amount amount_charged? currency replica started_at updated_at"},
 	"list-request": {ListRequest{}, ""},
-	"list-reply":   {ListReply{}, "sessions"},
+	"list-reply":   {ListReply{}, "sessions terminals?"},
 	"status-event": {StatusEvent{}, "order_id terminal_id session_id? transaction_id status financial_status " +
 		"previous_status final sequence source amount amount_charged? reason? currency observed_at"},
 	"receipt-request": {OrderRequest{}, "terminal_id? order_id"},

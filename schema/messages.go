@@ -156,6 +156,9 @@ type ListRequest struct{}
 // ListReply holds the active sessions.
 type ListReply struct {
 	Sessions []Session `json:"sessions"`
+	// Terminals that the bridge serves, sorted, as far as it knows them without asking
+	// the provider; none if it knows none, or more than 1000.
+	Terminals []string `json:"terminals,omitempty"`
 }
 
 // StatusEvent is one change of an order's status.

@@ -47,11 +47,7 @@ the bridge; 6 too late: the customer had paid.
 	}
 	h.orderFlags(cmd, &terminal, &order, "terminal of the payment", "order to cancel")
 	h.flags(cmd, "write the bridge's reply as one JSON line")
-	for _, required := range []string{"terminal", "order"} {
-		if err := cmd.MarkFlagRequired(required); err != nil {
-			panic(err) // the flag is not there: a mistake in this program
-		}
-	}
+	require(cmd, "terminal", "order")
 	return cmd
 }
 

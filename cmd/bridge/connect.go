@@ -1,11 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -14,6 +17,7 @@ import (
 
 	"github.com/posbridge/bridge/client"
 	"github.com/posbridge/bridge/internal/till"
+	"github.com/posbridge/bridge/schema"
 	"github.com/posbridge/bridge/subjects"
 )
 
@@ -64,51 +68,46 @@ func (h *hand) flags(cmd *cobra.Command, jsonHelp string) {
 func (h *hand) orderFlags(cmd *cobra.Command, terminal, order *string, terminalHelp, orderHelp string) {
 	cmd.Flags().StringVarP(terminal, "terminal", "t", "", terminalHelp)
 	cmd.Flags().StringVarP(order, "order", "o", "", orderHelp)
-	open := func(name func(terminal, order string) string) func(string) []string {
-		return func(string) []string {
-			var names []string
-			for _, s := range h.open(cmd) {
-				if n := name(s[0], s[1]); n != "" {
-					names = append(names, n)
-				}
+	complete(cmd, "terminal", func(string) []string {
+		list := h.list(cmd)
+		for _, s := range list.Sessions {
+			list.Terminals = append(list.Terminals, s.TerminalID)
+		}
+		return list.Terminals
+	})
+	complete(cmd, "order", func(string) []string {
+		var orders []string
+		for _, s := range h.list(cmd).Sessions {
+			if *terminal == "" || *terminal == s.TerminalID {
+				orders = append(orders, s.OrderID)
 			}
-			return names
 		}
-	}
-	complete(cmd, "terminal", open(func(terminal, _ string) string { return terminal }))
-	complete(cmd, "order", open(func(t, order string) string {
-		if *terminal != "" && *terminal != t {
-			return ""
-		}
-		return order
-	}))
+		return orders
+	})
 }
 
-// open asks for the terminals and orders with an open payment, for completion.
-// Whatever goes wrong, there is nothing to complete then.
-func (h *hand) open(cmd *cobra.Command) [][2]string {
+// list asks for the terminals, and the orders with an open payment, for completion.
+// Whatever goes wrong, there is nothing to complete then. It leaves out what is no id.
+func (h *hand) list(cmd *cobra.Command) (list schema.ListReply) {
 	ctx, cancel := context.WithTimeout(contextOf(cmd), completionLimit)
 	defer cancel()
 	settings, err := till.LoadSettings(h.getenv, h.context)
 	if err != nil {
-		return nil
+		return list
 	}
 	t, err := till.Connect(ctx, settings)
 	if err != nil {
-		return nil
+		return list
 	}
 	defer t.Close()
-	list, _, err := t.List(ctx)
-	if err != nil {
-		return nil
+	if list, _, err = t.List(ctx); err != nil {
+		return schema.ListReply{}
 	}
-	var open [][2]string
-	for _, s := range list.Sessions {
-		if subjects.CheckTerminal(s.TerminalID) == nil && subjects.CheckOrder(s.OrderID) == nil {
-			open = append(open, [2]string{s.TerminalID, s.OrderID})
-		}
-	}
-	return open
+	list.Terminals = slices.DeleteFunc(list.Terminals, func(id string) bool { return subjects.CheckTerminal(id) != nil })
+	list.Sessions = slices.DeleteFunc(list.Sessions, func(s schema.Session) bool {
+		return subjects.CheckTerminal(s.TerminalID) != nil || subjects.CheckOrder(s.OrderID) != nil
+	})
+	return list
 }
 
 func contextOf(cmd *cobra.Command) context.Context {
@@ -123,7 +122,7 @@ func complete(cmd *cobra.Command, flag string, names func(typed string) []string
 	err := cmd.RegisterFlagCompletionFunc(flag, func(_ *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		var matching []cobra.Completion
 		for _, name := range names(typed) {
-			if strings.HasPrefix(name, typed) {
+			if strings.HasPrefix(name, typed) && !slices.Contains(matching, name) {
 				matching = append(matching, name)
 			}
 		}
@@ -171,31 +170,51 @@ func (h *hand) failure(screen *till.Screen, err error, terminal, order string) e
 // usage is a wrong command line.
 func usage(err error) error { return &exitError{exitBadConfig, err} }
 
+// require makes flags necessary, and says in plain words that one is missing.
+func require(cmd *cobra.Command, flags ...string) {
+	for _, flag := range flags {
+		if err := cmd.MarkFlagRequired(flag); err != nil {
+			panic(err) // the flag is not there: a mistake in this program
+		}
+	}
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		var missing []string
+		for _, flag := range flags {
+			if !cmd.Flags().Changed(flag) {
+				missing = append(missing, "--"+flag)
+			}
+		}
+		verb := " is missing"
+		switch len(missing) {
+		case 0:
+			return nil
+		case 1:
+		default:
+			verb = " are missing"
+		}
+		return usage(fmt.Errorf("%s%s; see %q", strings.Join(missing, " and "), verb, cmd.CommandPath()+" --help"))
+	}
+}
+
 // checkOrder holds the ids of a command line to what a subject may carry; an
 // empty one is not checked.
 func checkOrder(terminal, order string) error {
-	if terminal != "" {
-		if err := subjects.CheckTerminal(terminal); err != nil {
-			return usage(errors.New("--" + err.Error()))
-		}
-	}
-	if order != "" {
-		if err := subjects.CheckOrder(order); err != nil {
-			return usage(errors.New("--" + err.Error()))
-		}
-	}
-	return nil
+	return checkBoth(cmp.Or(terminal, "any"), cmp.Or(order, "any"))
 }
 
 // checkBoth is checkOrder for a command that needs both.
 func checkBoth(terminal, order string) error {
-	if err := subjects.CheckTerminal(terminal); err != nil {
-		return usage(errors.New("--" + err.Error()))
+	refused, ok := errors.AsType[*schema.Error](schema.OrderRequest{TerminalID: terminal, OrderID: order}.Check())
+	if !ok {
+		return nil
 	}
-	if err := subjects.CheckOrder(order); err != nil {
-		return usage(errors.New("--" + err.Error()))
+	text := refused.Message
+	for field, flag := range map[string]string{"terminal_id": "--terminal", "order_id": "--order"} {
+		if rest, found := strings.CutPrefix(text, field); found {
+			text = flag + rest
+		}
 	}
-	return nil
+	return usage(errors.New(text))
 }
 
 // untilStopped returns a context that ends on SIGINT and SIGTERM.

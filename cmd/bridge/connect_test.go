@@ -71,14 +71,14 @@ func TestBusCommandsRefuseWrongUse(t *testing.T) {
 	for _, test := range []struct {
 		args, want string
 	}{
-		{"pay", `pos-bridge: required flag(s) "amount", "terminal" not set`},
+		{"pay", `pos-bridge: --terminal and --amount are missing; see "pos-bridge pay --help"`},
 		{"pay --terminal T1 --amount 12,50", `pos-bridge: --amount must be digits with a point before the decimals, such as 12.50; got "12,50"`},
 		{"pay --terminal T1 --amount 12.505", `pos-bridge: --amount: EUR has 2 decimals; got "12.505"`},
 		{"pay --terminal T1 --amount 1.5 --currency jpy", `pos-bridge: --amount: JPY has no decimals; got "1.5"`},
 		{"pay --terminal T1 --amount 1 --currency XYZ", `pos-bridge: --amount: "XYZ" is not a currency: it must be an ISO 4217 code such as EUR`},
 		{"pay --terminal > --amount 1", `pos-bridge: --terminal must be 1 to 36 characters`},
-		{"pay --terminal T1 --amount 1 --order *", `pos-bridge: --order must be 1 to 50 characters`},
-		{"pay --terminal T1 --amount 1 --order=", `pos-bridge: --order must be 1 to 50 characters`},
+		{"pay --terminal T1 --amount 1 --order *", "pos-bridge: --order must be 1 to 50 characters of A-Z a-z 0-9 . _ / -; got a string whose character 1 is '*'"},
+		{"pay --terminal T1 --amount 1 --order=", `pos-bridge: --order is missing; it must be 1 to 50 characters`},
 		{"pay --terminal T1 --amount 1 --timeout 0s", `pos-bridge: --timeout must be a positive duration, such as 35m`},
 		{"pay --terminal T1 --amount 1 --description " + strings.Repeat("x", 201), `pos-bridge: description must be at most 200 characters; got 201`},
 		{"pay --terminal T1 --amount 1 more", `pos-bridge: unexpected argument "more"; did you mean --order more?`},
@@ -91,8 +91,8 @@ func TestBusCommandsRefuseWrongUse(t *testing.T) {
 		{"list -t T1 -o A more", `pos-bridge: unexpected argument "more"; see "pos-bridge sessions --help"`},
 		{"status \x1b[2J", `pos-bridge: unexpected argument "�[2J"; did you mean`},
 		{"pay --terminal T1 --amount 1 --context gone", `pos-bridge: nats context gone: there is no`},
-		{"cancel --terminal T1", `pos-bridge: required flag(s) "order" not set`},
-		{"cancel --terminal T1 --order=", `pos-bridge: --order must be 1 to 50 characters`},
+		{"cancel --terminal T1", `pos-bridge: --order is missing; see "pos-bridge cancel --help"`},
+		{"cancel --terminal T1 --order=", `pos-bridge: --order is missing; it must be 1 to 50 characters`},
 		{"watch --since -1s", `pos-bridge: --since must be a positive duration, such as 10m`},
 		{"watch --terminal a.b", `pos-bridge: --terminal must be`},
 		{"sessions --order a", `pos-bridge: --terminal is missing: an order is known by`},
@@ -136,7 +136,7 @@ func TestCompletion(t *testing.T) {
 			tilltest.Session(tilltest.Event("SIM1", "a", 1, "initialized")),
 			tilltest.Session(tilltest.Event("SIM2", "b", 1, "initialized")),
 			tilltest.Session(tilltest.Event("X\x1b3", "c", 1, "initialized")),
-		}}, nil
+		}, Terminals: []string{"SIM1", "SIM3", "Y\x1b"}}, nil
 	}})
 	contexts := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(contexts, "nats", "context"), 0o700); err != nil {
@@ -150,7 +150,7 @@ func TestCompletion(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"pay", "--terminal", ""}, "SIM1\nSIM2\n:4\n"},
+		{[]string{"pay", "--terminal", ""}, "SIM1\nSIM3\nSIM2\n:4\n"},
 		{[]string{"watch", "--terminal", "SIM2"}, "SIM2\n:4\n"},
 		{[]string{"cancel", "--terminal", "SIM2", "--order", ""}, "b\n:4\n"},
 		{[]string{"sessions", "--order", ""}, "a\nb\n:4\n"},

@@ -93,11 +93,7 @@ expired, void, not created), or the money goes back; 4 not known whether paid (u
 	f.DurationVar(&settle, "settle", 3*time.Second, "how long to watch for a reversal after the end; as the bridge's BRIDGE_SETTLE_WINDOW")
 	h.flags(cmd, "write every message as one JSON line")
 	complete(cmd, "currency", func(string) []string { return schema.Currencies() })
-	for _, required := range []string{"terminal", "amount"} {
-		if err := cmd.MarkFlagRequired(required); err != nil {
-			panic(err) // the flag is not there: a mistake in this program
-		}
-	}
+	require(cmd, "terminal", "amount")
 	return cmd
 }
 

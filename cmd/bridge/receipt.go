@@ -40,10 +40,6 @@ Exit codes: 0 the receipt is written; 1 no connection, no bridge, or no answer;
 	}
 	h.orderFlags(cmd, &terminal, &order, "terminal of the payment", "order of the receipt")
 	h.flags(cmd, "write the bridge's reply as one JSON line")
-	for _, required := range []string{"terminal", "order"} {
-		if err := cmd.MarkFlagRequired(required); err != nil {
-			panic(err) // the flag is not there: a mistake in this program
-		}
-	}
+	require(cmd, "terminal", "order")
 	return cmd
 }

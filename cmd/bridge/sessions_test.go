@@ -42,7 +42,7 @@ func TestSessionsAndCancel(t *testing.T) {
 		{"sessions --all -t T1 -o a", exitBadConfig, "--all and --order exclude each other"},
 		{"receipt -t T1 -o a", exitOK, "TOTAL                            12.50 EUR\n"},
 		{"receipt -t T1 -o a --json", exitOK, `{"order_id":"a","terminal_id":"T1","receipt":{`},
-		{"receipt -t T1", exitBadConfig, `required flag(s) "order" not set`},
+		{"receipt -t T1", exitBadConfig, `--order is missing`},
 		{"cancel -t T1 -o a", exitOK, "order a on terminal T1: cancelled: cancelled, nothing was charged\n"},
 		{"cancel -t T1 -o a --json", exitOK, `{"order_id":"a","terminal_id":"T1","status":"cancelled"}` + "\n"},
 	} {

@@ -3,6 +3,8 @@ package commands
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -253,5 +255,19 @@ func (o *orders) list(ctx context.Context) (any, *schema.Error) {
 	for _, e := range active {
 		sessions = append(sessions, e.Session())
 	}
-	return schema.ListReply{Sessions: sessions}, nil
+	return schema.ListReply{Sessions: sessions, Terminals: o.terminals()}, nil
+}
+
+// maxTerminals bounds how many terminals a list names: with more of them a person does
+// not look for one in a list, and the answer would not fit into a message.
+const maxTerminals = 1000
+
+// terminals are those that the bridge serves, as far as they are known without asking
+// for them; none if they are too many.
+func (o *orders) terminals() []string {
+	known := o.Groups.Terminals()
+	if len(known) == 0 || len(known) > maxTerminals {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(known))
 }

@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -201,6 +202,9 @@ func TestList(t *testing.T) {
 		var got schema.ListReply
 		if code := s.send("pos.payment.list", "{}").receive(&got); code != "" {
 			t.Fatalf("got %s", code)
+		}
+		if !slices.Equal(got.Terminals, []string{"T1", "T2"}) {
+			t.Errorf("got terminals %q, want T1 and T2", got.Terminals)
 		}
 		return got.Sessions
 	}

@@ -55,6 +55,8 @@ type Owner interface {
 
 // Groups finds the terminal group of a terminal, and a group by its id.
 type Groups interface {
+	// Terminals has those that are known, without asking for them.
+	Terminals() map[string]string
 	Lookup(ctx context.Context, terminal string) (terminalgroups.Group, error)
 	ByID(group string) (terminalgroups.Group, bool)
 }

@@ -323,6 +323,8 @@ func (g groups) Lookup(_ context.Context, terminal string) (terminalgroups.Group
 	return terminalgroups.Group{ID: "g", Key: redact.NewSecret("key-g")}, nil
 }
 
+func (g groups) Terminals() map[string]string { return map[string]string{"T2": "g", "T1": "g"} }
+
 func (g groups) ByID(id string) (terminalgroups.Group, bool) {
 	return terminalgroups.Group{ID: id, Key: redact.NewSecret("key-" + id)}, id != ""
 }

@@ -49,11 +49,15 @@ func (s Sessions) Run(ctx context.Context) error {
 		return s.Screen.Err()
 	}
 	if s.All {
+		s.Till.checkTerminal(ctx, s.Screen, s.Filter.Terminal)
 		return s.all(ctx)
 	}
 	list, body, err := s.Till.List(ctx)
 	if err != nil {
 		return err
+	}
+	if text := unknown(s.Filter.Terminal, list.Terminals); text != "" {
+		s.Screen.Note(text)
 	}
 	if s.Filter.Terminal != "" {
 		list.Sessions = slices.DeleteFunc(list.Sessions, func(o schema.Session) bool { return o.TerminalID != s.Filter.Terminal })

@@ -46,6 +46,7 @@ func (w Watch) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	w.Till.checkTerminal(ctx, w.Screen, w.Filter.Terminal)
 	w.Screen.Note("watching " + describe(w.Filter) + " at " + w.Till.Server() + "; Ctrl-C ends")
 	trouble := ""
 	for update := range following.Updates() {

@@ -171,6 +171,12 @@ export interface ListReply {
    * One for each terminal with an open payment; none of another.
    */
   sessions: Session[];
+  /**
+   * Terminals that the bridge serves, sorted, as far as it knows them without asking the provider; absent when it knows none, or more than 1000.
+   *
+   * Items: A terminal.
+   */
+  terminals?: string[];
 }
 /**
  * What get, and list for each active session, tell of one order.
