@@ -5,6 +5,7 @@
 //
 //	go run ./internal/bench
 //	go run ./internal/bench -only starts,idle -runs 5 -bridge dist/bridge
+//	go run ./internal/bench -only delivery,flood -contract
 //
 // NATS and the program that is measured run as processes of their own; the
 // provider and the tills are in the benchmark. Every run begins with new ones.
@@ -49,6 +50,7 @@ func run(ctx context.Context, args []string, s sizes, stdout, stderr io.Writer) 
 	only := flags.String("only", "delivery,flood,idle,starts,failover,drop", "figures to measure")
 	runs := flags.Int("runs", 3, "how often each figure is measured, 1 to 20")
 	bridge := flags.String("bridge", "", "program to measure (default: built from the sources)")
+	contract := flags.Bool("contract", false, "have the naive program publish what the contract asks for: what remains is the bridge's own cost")
 	if flags.Parse(args) != nil {
 		return 2
 	}
@@ -68,6 +70,7 @@ func run(ctx context.Context, args []string, s sizes, stdout, stderr io.Writer) 
 		fmt.Fprintln(stderr, "bench:", err)
 		return 1
 	}
+	p.contract = *contract
 	rows, err := measure(ctx, chosen, p, s, *runs, stderr)
 	if err := errors.Join(err, table(stdout, rows)); err != nil {
 		fmt.Fprintln(stderr, "bench:", err)

@@ -34,7 +34,11 @@ const (
 )
 
 // programs are the paths of what is run.
-type programs struct{ nats, naive, bridge string }
+type programs struct {
+	nats, naive, bridge string
+	// contract has the naive program publish what the contract asks for.
+	contract bool
+}
 
 // rig is one measurement: a NATS server process, a provider, a subscriber and
 // the program that is measured, all of them new.
@@ -112,7 +116,7 @@ func (r *rig) launch(name string, env []string, path string, args ...string) (*p
 }
 
 func (r *rig) startNaive(ctx context.Context) (*process, error) {
-	p, err := r.launch("naive", nil, r.programs.naive, "-nats", r.natsURL, "-api", r.provider.url, "-key", key)
+	p, err := r.launch("naive", nil, r.programs.naive, "-nats", r.natsURL, "-api", r.provider.url, "-key", key, "-contract="+strconv.FormatBool(r.programs.contract))
 	if err != nil {
 		return nil, err
 	}

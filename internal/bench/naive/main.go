@@ -14,6 +14,8 @@ import (
 	"net/http"
 	"net/url"
 	"os/signal"
+	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -30,16 +32,17 @@ func main() {
 	natsURL := flag.String("nats", nats.DefaultURL, "address of NATS")
 	api := flag.String("api", "", "address of the provider")
 	key := flag.String("key", "", "the terminal group's key")
+	contract := flag.Bool("contract", false, "publish what the contract asks for: under the fence, with headers, republished once stored")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *natsURL, *api, *key); err != nil {
+	if err := run(ctx, *natsURL, *api, *key, *contract); err != nil {
 		log.Fatal(err) //nolint:gocritic // stop has nothing left to do
 	}
 }
 
 // run serves start requests until ctx ends.
-func run(ctx context.Context, natsURL, api, key string) error {
+func run(ctx context.Context, natsURL, api, key string, contract bool) error {
 	conn, err := nats.Connect(natsURL)
 	if err != nil {
 		return fmt.Errorf("connect to NATS: %w", err)
@@ -50,12 +53,17 @@ func run(ctx context.Context, natsURL, api, key string) error {
 		return fmt.Errorf("use JetStream: %w", err)
 	}
 	space := subjects.Default()
-	if _, err := js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
-		Name: space.StatusStream(), Subjects: []string{space.All(subjects.Status)}, Storage: jetstream.FileStorage,
-	}); err != nil {
+	stream := jetstream.StreamConfig{Name: space.StatusStream(), Subjects: []string{space.All(subjects.Status)}, Storage: jetstream.FileStorage}
+	if contract {
+		const stored = "pos.{{wildcard(1)}}.{{wildcard(2)}}.{{wildcard(3)}}"
+		stream.Subjects = []string{space.All(subjects.Journal) + ".*"}
+		stream.SubjectTransform = &jetstream.SubjectTransformConfig{Source: stream.Subjects[0], Destination: stored}
+		stream.RePublish = &jetstream.RePublish{Source: space.AllLogs(), Destination: stored}
+	}
+	if _, err := js.CreateOrUpdateStream(ctx, stream); err != nil {
 		return fmt.Errorf("create status stream: %w", err)
 	}
-	p := program{ctx: ctx, js: js, orders: api + "/orders?api_key=" + url.QueryEscape(key)}
+	p := program{ctx: ctx, js: js, contract: contract, orders: api + "/orders?api_key=" + url.QueryEscape(key)}
 	if _, err := conn.QueueSubscribe(space.Command(subjects.Start), "naive", func(m *nats.Msg) { p.work.Go(func() { p.start(m) }) }); err != nil {
 		return fmt.Errorf("subscribe to starts: %w", err)
 	}
@@ -66,10 +74,11 @@ func run(ctx context.Context, natsURL, api, key string) error {
 
 // program is what every order needs.
 type program struct {
-	ctx    context.Context //nolint:containedctx // ends with the process
-	js     jetstream.JetStream
-	orders string         // address for new orders, key included
-	work   sync.WaitGroup // one goroutine per order
+	ctx      context.Context //nolint:containedctx // ends with the process
+	js       jetstream.JetStream
+	orders   string         // address for new orders, key included
+	contract bool           // see the flag
+	work     sync.WaitGroup // one goroutine per order
 }
 
 // start creates an order, replies and follows it.
@@ -144,7 +153,10 @@ func (p *program) create(body []byte) (schema.StartReply, *http.Request, error) 
 
 // follow publishes the statuses of one order until its stream is over for good.
 func (p *program) follow(order schema.StartReply, stream *http.Request) {
-	var last schema.StatusEvent
+	var (
+		last   schema.StatusEvent
+		stored uint64 // sequence of last in the stream
+	)
 	conn := sse.NewConnection(stream)
 	conn.SubscribeEvent("session.order", func(e sse.Event) {
 		next := schema.StatusEvent{TerminalID: order.TerminalID, Source: schema.SourceStream, Sequence: last.Sequence + 1, PreviousStatus: last.Status, ObservedAt: time.Now().UTC()}
@@ -157,13 +169,43 @@ func (p *program) follow(order schema.StartReply, stream *http.Request) {
 			log.Print(err)
 			return
 		}
-		if _, err := p.js.Publish(p.ctx, order.StatusSubject, body); err != nil {
+		msg := &nats.Msg{Subject: order.StatusSubject, Data: body}
+		if p.contract {
+			err = asContracted(msg, next, stored)
+		}
+		var ack *jetstream.PubAck
+		if err == nil {
+			ack, err = p.js.PublishMsg(p.ctx, msg)
+		}
+		if err != nil {
 			log.Print(err)
 			return
 		}
-		last = next
+		last, stored = next, ack.Sequence
 	})
 	if err := conn.Connect(); err != nil && p.ctx.Err() == nil {
 		log.Print(err)
 	}
+}
+
+// asContracted gives a message the subject and the headers of the contract, and
+// the fence: it is stored only behind the order's message with the sequence expect.
+func asContracted(msg *nats.Msg, e schema.StatusEvent, expect uint64) error {
+	log, err := subjects.Default().Log(e.TerminalID, e.OrderID)
+	if err != nil {
+		return err
+	}
+	if msg.Subject, err = subjects.Default().Journal(e.TerminalID, e.OrderID, subjects.Status); err != nil {
+		return err
+	}
+	at := e.ObservedAt.Format(time.RFC3339Nano)
+	id := e.TerminalID + "." + subjects.OrderToken(e.OrderID) + "." + strconv.FormatUint(e.Sequence, 10)
+	msg.Header = nats.Header{
+		jetstream.ExpectedLastSubjSeqHeader: {strconv.FormatUint(expect, 10)}, jetstream.ExpectedLastSubjSeqSubjHeader: {log},
+		jetstream.ExpectedStreamHeader: {subjects.Default().StatusStream()}, jetstream.MsgIDHeader: {id},
+		"ce-specversion": {"1.0"}, "ce-id": {id}, "ce-source": {"/pos/" + e.TerminalID}, "ce-type": {schema.CloudEventType},
+		"ce-subject": {e.OrderID}, "ce-time": {at}, "content-type": {"application/json"},
+		"Bridge-Request-Hash": {strings.Repeat("0", 64)}, "Bridge-Group": {"default"}, "Bridge-Replica": {"naive"}, "Bridge-Epoch": {"1"}, "Bridge-Started-At": {at},
+	}
+	return nil
 }
