@@ -35,11 +35,20 @@ func (t *turn) follow() {
 }
 
 // replayEarly takes what the stream showed before the claim, now that the
-// stored statuses are certain.
+// stored statuses are certain. What came before the last stored one is history.
 func (t *turn) replayEarly() {
 	s := &t.p.Stream
-	for _, e := range s.Early {
+	last := 0
+	if known := t.p.known(); len(known) > 0 {
+		for i, e := range s.Early {
+			if e.event != nil && known[len(known)-1].same(e.event.seen()) {
+				last = i
+			}
+		}
+	}
+	for i, e := range s.Early {
 		switch {
+		case e.event != nil && i < last:
 		case e.event != nil:
 			t.show(*e.event)
 		case e.invalid:
