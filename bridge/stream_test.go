@@ -167,6 +167,7 @@ func TestGapIsReconciled(t *testing.T) {
 	}
 	r.waitMetric(`pos_bridge_stream_reconnects_total{reason="ended"}`, "1")
 	r.waitMetric(`pos_bridge_streams_connected`, "1")
+	r.waitMetric(`pos_bridge_reconciles_total{result="news"}`, "1")
 }
 
 // An answer that is older than what the stream has told since is no news.

@@ -31,6 +31,10 @@ func (r *reporter) note(ref Ref, n payment.Note, at time.Time) {
 	case payment.NoteStatus:
 		r.published(ref, n.Event, at)
 		return
+	case payment.NoteAnswer:
+		r.Metrics.Reconciled(telemetry.ReconcileNoNews)
+	case payment.NoteNews:
+		r.Metrics.Reconciled(telemetry.ReconcileNews)
 	case payment.NoteCreated:
 		r.Metrics.SessionStarted()
 		level = zapcore.InfoLevel
@@ -56,6 +60,7 @@ var noteLines = map[payment.NoteKind]string{
 	payment.NoteInvalid:   "The event stream showed something that could not be understood",
 	payment.NoteStream:    "The event stream",
 	payment.NoteAnswer:    "The provider answered a question",
+	payment.NoteNews:      "The provider answered a question with news",
 	payment.NoteTrouble:   "A payment has met trouble",
 	payment.NoteRefused:   "The start was refused",
 	payment.NoteUnlocked:  "The terminal is free",

@@ -138,7 +138,7 @@ func textOf(n payment.Note) string {
 	switch n.Kind {
 	case payment.NoteInvalid:
 		return "An event could not be understood: " + n.Text
-	case payment.NoteAnswer:
+	case payment.NoteAnswer, payment.NoteNews:
 		return "Asked the provider: " + n.Text
 	case payment.NoteTrouble:
 		if words, ok := streamEnds[n.Text]; ok {

@@ -134,6 +134,7 @@ const (
 	NoteInvalid   NoteKind = "invalid"   // an event was not understood
 	NoteStream    NoteKind = "stream"    // the stream opened or ended
 	NoteAnswer    NoteKind = "answer"    // the provider answered a question
+	NoteNews      NoteKind = "news"      // the same, with something that the stream has not shown
 	NoteTrouble   NoteKind = "trouble"   // something went wrong on the way
 	NoteRefused   NoteKind = "refused"   // the start was refused
 	NoteUnlocked  NoteKind = "unlocked"  // the terminal is free

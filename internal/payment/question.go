@@ -37,7 +37,6 @@ func (t *turn) answered(e Answered) {
 		c.Ripe = true
 	}
 	if e.Exists {
-		t.note(NoteAnswer, e.Status)
 		t.weigh(e)
 	} else {
 		t.note(NoteTrouble, "the provider does not know the order just now")
@@ -62,6 +61,11 @@ func (t *turn) weigh(e Answered) {
 	}
 	expected := t.expected()
 	_, change := Fold(expected, p.Session.Request.Amount, o)
+	if change == nil || older && (expected.Final || !ends) {
+		t.note(NoteAnswer, e.Status)
+	} else {
+		t.note(NoteNews, e.Status)
+	}
 	switch {
 	case older && (expected.Final || !ends):
 		if change != nil {
