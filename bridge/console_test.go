@@ -122,6 +122,36 @@ func wordsOf(c console.Course) (words, statuses []string) {
 	return words, statuses
 }
 
+// A refund long after the end is shown by every replica: in the list of payments, at
+// the terminal, and in the course. Nothing shows the payment as paid any more.
+func TestConsoleShowsALateChange(t *testing.T) {
+	t.Parallel()
+	b := setup(t, options{simulator: simulator.Options{Manual: true}})
+	notified, other := b.run(hooked), b.run()
+	screens := []*screen{notified.look(), other.look()}
+	b.start(order("a", terminal1))
+	b.await("a", "initialized")
+	b.act(terminal1, simulator.ActApprove)
+	b.await("a", "initialized", "completed")
+	b.waitFree(terminal1)
+	b.act(terminal1, simulator.ActRefund)
+	if got := notify(t, hookAddress(t, notified), "a"); got != http.StatusOK {
+		t.Fatalf("notification: got %d", got)
+	}
+	for _, s := range screens {
+		s.until("the refund", func() bool {
+			at := s.terminals[terminal1]
+			return s.payments["a"].Status == "refunded" && at.Session == nil && at.Status == "refunded"
+		})
+	}
+	for _, r := range []*replica{notified, other} {
+		c := r.course(terminal1, "a")
+		if _, statuses := wordsOf(c); c.Status != "refunded" || !slices.Equal(statuses, []string{"initialized", "completed", "refunded"}) {
+			t.Errorf("the course: %s, %v", c.Status, statuses)
+		}
+	}
+}
+
 // The console shows a payment from its start to its end, on every replica, and
 // its course afterwards; the numbers are those of the metrics.
 func TestConsoleShowsAPayment(t *testing.T) {
