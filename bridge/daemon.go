@@ -149,15 +149,20 @@ func (d *Daemon) Run(ctx, cut context.Context) error {
 
 // serve follows payments and answers commands until ctx is over, then drains.
 func (d *Daemon) serve(ctx, cut context.Context, life *lifecycle) {
-	b := d.link.bus
+	b, again := d.link.bus, make(chan struct{}, 1)
 	var f *follower.Follower
 	orders := board.New(board.Options{
 		Feed: b, Horizon: d.config.ClaimTTL(), Self: d.process, Metrics: d.metrics, Log: d.log, Changed: d.page.Changed,
 		Claimed: func(ref board.Ref, c *bus.Claim) { f.Claimed(ref, c) },
+		Lost: func(lost bool) {
+			if d.ready.set(condStatuses, map[bool]string{true: "the status stream has lost messages; the rest is being read"}[lost]); !lost {
+				wake(again)
+			}
+		},
 	})
 	f = follower.New(d.followerOptions(orders).Traced(d.tracer))
 	d.page.Connect(orders, b)
-	complete, again := make(chan struct{}), make(chan struct{}, 1)
+	complete := make(chan struct{})
 	life.run("board", func(ctx context.Context) error {
 		orders.Run(ctx, sync.OnceFunc(func() {
 			close(complete)
@@ -225,9 +230,17 @@ func (d *Daemon) followerOptions(orders *board.Board) follower.Options {
 			SettleWindow: t.SettleWindow, SessionTimeout: t.SessionTimeout, Aftercare: t.Aftercare, ClaimTTL: d.config.ClaimTTL(),
 		},
 		StartDeadline: t.StartDeadline, ProviderRate: float64(d.config.Provider.Rate), NotificationURL: d.config.Webhook.URL,
-		Bus: d.link.bus, Provider: d.client, Groups: d.groups, Orders: orders, Observer: d.page,
+		Bus: d.link.bus, Provider: d.client, Groups: d.groups, Orders: orders, Observer: d.page, Swept: d.swept,
 		Space: d.config.NATS.Space, Metrics: d.metrics, Log: d.log,
 	}
+}
+
+// swept names what JetStream did wrong until a sweep finds it repaired.
+func (d *Daemon) swept(faults string) {
+	if faults != "" {
+		faults = "a sweep repairs what JetStream has lost: " + faults
+	}
+	d.ready.set(condSweep, faults)
 }
 
 func (d *Daemon) commandOptions(orders *board.Board, f *follower.Follower) commands.Options {

@@ -82,7 +82,11 @@ func (l *link) keepObjects(ctx context.Context, unstored func() error, sweep fun
 		if made.Sessions {
 			l.log.Error("The session queue was lost; open payments are queued again")
 		}
-		if made.Statuses || made.Sessions {
+		if made.Reset {
+			l.metrics.SweepRepaired("consumer_ahead")
+			l.log.Error("The consumer of the session queue was ahead of its stream, and new sessions were not delivered; it begins again with the first session")
+		}
+		if made.Statuses || made.Sessions || made.Reset {
 			sweep()
 		}
 		switch {

@@ -25,6 +25,8 @@ const (
 	condObjects  = "jetstream"
 	condSessions = "sessions"
 	condWrites   = "writes"
+	condStatuses = "statuses"
+	condSweep    = "sweep"
 	condService  = "service"
 	condDraining = "draining"
 )
@@ -58,7 +60,7 @@ func (r *readiness) forPage() overview.State {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := overview.State{NATS: r.reasons[condNATS], Service: r.reasons[condService], Stopping: r.reasons[condDraining] != ""}
-	for _, c := range []string{condObjects, condWrites, condSessions} {
+	for _, c := range []string{condObjects, condWrites, condSessions, condStatuses, condSweep} {
 		if s.JetStream == "" {
 			s.JetStream = r.reasons[c]
 		}

@@ -3,6 +3,7 @@ package board
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"sync"
@@ -55,6 +56,9 @@ type Options struct {
 	// Claimed is called with every claim that is stored after the board is
 	// complete. It must return at once. nil is fine.
 	Claimed func(Ref, *bus.Claim)
+	// Lost is called with true when the stream has lost messages that the board had
+	// shown, and with false when the board shows what is left. nil is fine.
+	Lost func(lost bool)
 }
 
 // Board is filled by Run. Its other methods may be called from several goroutines
@@ -92,6 +96,9 @@ func New(o Options) *Board {
 	if o.Claimed == nil {
 		o.Claimed = func(Ref, *bus.Claim) {}
 	}
+	if o.Lost == nil {
+		o.Lost = func(bool) {}
+	}
 	return &Board{
 		Options: o, waits: newWaits(), entries: map[Ref]*Entry{},
 		open: map[string][]*Entry{}, owned: map[string]map[Ref]struct{}{}, latest: map[string]*Entry{},
@@ -104,7 +111,7 @@ func (b *Board) Run(ctx context.Context, ready func()) {
 	var tidying sync.WaitGroup
 	defer tidying.Wait()
 	tidying.Go(func() { b.tidy(ctx) })
-	complete := sync.OnceFunc(ready)
+	complete, lost := sync.OnceFunc(ready), false
 	pause := backoff.NewExponentialBackOff(backoff.WithMaxElapsedTime(0), backoff.WithMaxInterval(2*time.Second))
 	for ctx.Err() == nil {
 		err := b.Feed.Watch(ctx, b.Feed.Now().Add(-b.Horizon), b.saw, func(seq uint64) {
@@ -112,9 +119,18 @@ func (b *Board) Run(ctx context.Context, ready func()) {
 			b.Changed("")
 			b.complete = true
 			complete()
+			if lost {
+				lost = false
+				b.Lost(false)
+			}
 		})
 		if ctx.Err() != nil {
 			return
+		}
+		if errors.Is(err, bus.ErrLost) {
+			lost = true
+			b.lost()
+			continue
 		}
 		b.Log.Warn("The status stream cannot be followed just now; what list and the console show may be old", zap.Error(err))
 		select {
@@ -122,6 +138,21 @@ func (b *Board) Run(ctx context.Context, ready func()) {
 		case <-ctx.Done():
 		}
 	}
+}
+
+// lost forgets everything: the stream has lost messages, and uses their sequences again.
+func (b *Board) lost() {
+	b.Log.Error("The status stream has lost messages that it had acknowledged; what is left is read again")
+	b.Metrics.SweepRepaired("statuses_lost")
+	b.complete = false
+	b.Lost(true)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	clear(b.entries)
+	clear(b.open)
+	clear(b.owned)
+	clear(b.latest)
+	b.over = nil
 }
 
 // saw takes a message of the stream.

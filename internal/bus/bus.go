@@ -35,10 +35,13 @@ type Bus struct {
 	state     connState
 	publishes publishes
 
+	// ensuring is held by Ensure.
+	ensuring sync.Mutex
 	// domain is the JetStream domain of Options, or the first one that answered.
 	domain atomic.Pointer[string]
 	// consumerMade is set once this replica has created or updated the consumer.
 	consumerMade atomic.Bool
+	ahead        ahead
 	nested       nested
 	captures     captures
 

@@ -1,6 +1,7 @@
 package bus_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -37,17 +38,23 @@ func TestNestedPrefixesStoreApart(t *testing.T) {
 	}
 }
 
+// accountsWithout runs a server on which the user "bridge" has no right to a subject.
+func accountsWithout(t *testing.T, subject string) (url string) {
+	t.Helper()
+	return natstest.Run(t, natstest.WithConfig(fmt.Sprintf(`
+		accounts { A { jetstream: enabled, users: [
+			{ user: all, password: all }
+			{ user: bridge, password: bridge, permissions: { publish: { deny: [ %q ] } } }
+		] } }
+		no_auth_user: all
+	`, subject))).URL()
+}
+
 // A bridge finds those whose prefix is its own and one token more, also without the
 // right to look for them: then it finds none, and complains about nothing.
 func TestNestedPrefixesAreFound(t *testing.T) {
 	t.Parallel()
-	url := natstest.Run(t, natstest.WithConfig(`
-		accounts { A { jetstream: enabled, users: [
-			{ user: all, password: all }
-			{ user: bridge, password: bridge, permissions: { publish: { deny: [ "$JS.API.STREAM.NAMES" ] } } }
-		] } }
-		no_auth_user: all
-	`)).URL()
+	url := accountsWithout(t, "$JS.API.STREAM.NAMES")
 	b := ready(t, url)
 	for _, prefix := range []string{"pos.eu", "pos.a_b", "post", "other.eu"} {
 		must(b.another(func(o *bus.Options) { o.Space = must(subjects.New(prefix))(t) }).Ensure(t.Context()))(t)

@@ -13,13 +13,19 @@ import (
 
 // Made says which streams were created since the last Ensure of this process, by
 // it or by another replica: whatever was in them before is gone.
-type Made struct{ Statuses, Sessions bool }
+type Made struct {
+	Statuses, Sessions bool
+	// Reset is true if the consumer was ahead of the queue and was set back.
+	Reset bool
+}
 
 // Ensure creates the JetStream objects that are missing and checks the others. It
 // returns *UnfitError if waiting does not help; any other error may pass, and
 // Ensure may be called again. What it has created stays, and Made is right even
 // with an error.
 func (b *Bus) Ensure(ctx context.Context) (made Made, err error) {
+	b.ensuring.Lock()
+	defer b.ensuring.Unlock()
 	if err := b.ensureJetStream(ctx); err != nil {
 		return made, err
 	}
@@ -30,6 +36,9 @@ func (b *Bus) Ensure(ctx context.Context) (made Made, err error) {
 		return made, err
 	}
 	if err = b.ensureConsumer(ctx); err != nil {
+		return made, err
+	}
+	if made.Reset, err = b.keepConsumerBehind(ctx); err != nil {
 		return made, err
 	}
 	b.findNested(ctx)
@@ -123,6 +132,7 @@ func (b *Bus) explain(doing string, err error) error {
 }
 
 func (b *Bus) ensureConsumer(ctx context.Context) error {
+	b.ahead.delivered = 0
 	ctx, cancel := limit(ctx)
 	defer cancel()
 	name := b.consumerTitle()
@@ -131,6 +141,7 @@ func (b *Bus) ensureConsumer(ctx context.Context) error {
 	switch {
 	case err == nil:
 		got := c.CachedInfo()
+		b.ahead.delivered = got.Delivered.Stream
 		if unfit := b.consumerFits(got); unfit != nil {
 			return unfit
 		}

@@ -80,6 +80,7 @@ func (b *Bus) Rights() []Right {
 	write("read orders", b.apiSubject("DIRECT.GET", status))
 	write("watch orders", b.apiSubject("CONSUMER.CREATE", status, nobody, b.space.AllLogs()), b.apiSubject("CONSUMER.MSG.NEXT", status, nobody))
 	write("set up its consumer", b.apiSubject("CONSUMER.CREATE", queue, consumerName), b.apiSubject("CONSUMER.INFO", queue, consumerName))
+	list = append(list, Right{Subject: b.apiSubject("CONSUMER.RESET", queue, consumerName), Why: "set its consumer back when it is ahead of the queue", Optional: true})
 	write("receive sessions", b.apiSubject("CONSUMER.MSG.NEXT", queue, consumerName))
 	write("remove sessions", b.apiSubject("STREAM.MSG.DELETE", queue))
 	write("keep, hand over and end sessions", handlePrefix+queue+"."+consumerName+".1.1.1.1.1")

@@ -41,7 +41,8 @@ const (
 // continues after an outage where it was. ready is called when everything that was
 // stored before the call has been passed on, with the last sequence of that; and
 // again after an outage if the stream was made anew, or its last messages are gone,
-// so that nothing is left to pass on. Watch returns early only if it cannot start.
+// so that nothing is left to pass on. Watch returns early only if it cannot start, and
+// with ErrLost.
 func (b *Bus) Watch(ctx context.Context, since time.Time, entry func(Entry), ready func(seq uint64)) error {
 	last, err := b.LastSeq(ctx)
 	if err != nil {
@@ -64,6 +65,11 @@ func (b *Bus) Watch(ctx context.Context, since time.Time, entry func(Entry), rea
 		}
 		var last uint64
 		if last, err = b.LastSeq(ctx); err == nil {
+			if err = w.checkLost(ctx, last); errors.Is(err, ErrLost) {
+				return err
+			}
+		}
+		if err == nil {
 			consumer, err = w.consumer(ctx)
 		}
 		if err == nil && last > w.seen && consumer.CachedInfo().NumPending == 0 {
@@ -79,6 +85,12 @@ type watch struct {
 	since time.Time
 	// seen is the last sequence that was passed on; 0: none.
 	seen uint64
+	// status is the last status that was passed on, nil if there was none. Statuses stay
+	// where they are, and claims do not.
+	status *Entry
+	// short is since when the stream has been shorter than what was passed on, zero if
+	// it is not.
+	short time.Time
 	// last is the last sequence of the stream when the watch began.
 	last  uint64
 	entry func(Entry)
@@ -138,6 +150,9 @@ func (w *watch) follow(ctx context.Context, consumer jetstream.Consumer) error {
 		w.seen = meta.Sequence.Stream
 		if e, ok := w.bus.newEntry(stored{msg.Subject(), w.seen, msg.Headers(), msg.Data(), meta.Timestamp}); ok {
 			w.entry(e)
+			if e.Kind == subjects.Status {
+				w.status = &e
+			}
 		}
 		if w.seen >= w.last || meta.NumPending == 0 {
 			w.caughtUp()
@@ -161,6 +176,42 @@ func (w *watch) untilReconnected(ctx context.Context) (until context.Context, st
 		work.Wait()
 		cancel()
 	}
+}
+
+// ErrLost says that the stream does not have messages any more that it had passed on: a
+// server lost what it had acknowledged. Their sequences are used again.
+var ErrLost = errors.New("the stream has lost messages that it had")
+
+// errShort: the stream seems to have lost messages, or a new leader has not caught up.
+var errShort = errors.New("the stream is shorter than it was")
+
+// lostAfter is how long a new leader may take to catch up.
+const lostAfter = 2 * time.Second
+
+// checkLost finds out, before the watch continues, whether the stream still has what
+// was passed on. last is its last sequence.
+func (w *watch) checkLost(ctx context.Context, last uint64) error {
+	if last < w.seen {
+		if w.short.IsZero() {
+			w.short = time.Now()
+		}
+		if time.Since(w.short) < lostAfter {
+			return errShort
+		}
+		return ErrLost
+	}
+	w.short = time.Time{}
+	if w.status == nil {
+		return nil
+	}
+	m, err := w.bus.getMessage(ctx, w.bus.space.StatusStream(), messageRequest{Seq: w.status.Seq})
+	if err == nil && !m.At.Equal(w.status.At) {
+		return ErrLost // another message has its sequence
+	}
+	if err == nil || errors.Is(err, ErrNotFound) { // it was too old, or the stream is a new one
+		return nil
+	}
+	return err
 }
 
 func (w *watch) caughtUp() {

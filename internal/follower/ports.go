@@ -112,7 +112,10 @@ type Options struct {
 	Groups          Groups
 	Orders          Orders
 	Observer        Observer
-	Space           subjects.Space
-	Metrics         *telemetry.Metrics
-	Log             *zap.Logger
+	// Swept is called after each sweep with what JetStream had done wrong and the sweep
+	// has repaired, "" for nothing. nil is fine.
+	Swept   func(faults string)
+	Space   subjects.Space
+	Metrics *telemetry.Metrics
+	Log     *zap.Logger
 }

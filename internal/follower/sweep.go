@@ -3,6 +3,10 @@ package follower
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -40,8 +44,10 @@ type finding struct {
 
 // What a sweep finds.
 const (
-	// unfollowed: a session in the queue, or an open order, that nobody follows.
+	// unfollowed: a claimed session in the queue, or an open order, that nobody follows.
 	unfollowed = "unfollowed"
+	// undelivered: a session in the queue that no replica has ever claimed.
+	undelivered = "undelivered"
 	// unqueued: an open order whose session is not in the queue.
 	unqueued = "unqueued"
 	// unreadable: a session in the queue that nobody can follow.
@@ -81,11 +87,43 @@ func (s *sweeper) sweep(ctx context.Context) (found bool, err error) {
 		return false, err
 	}
 	repairs, pending := choose(findings, s.seen)
+	faults := 0
 	for _, at := range repairs {
 		s.repair(ctx, at)
+		if _, byJetStream := faultsOf[at.what]; byJetStream {
+			faults++
+		}
 	}
 	s.seen = pending
-	return len(pending) > 0, nil
+	s.f.opts.swept(repairs)
+	return len(pending)+faults > 0, nil // after a fault it looks whether the repair helped
+}
+
+// faultsOf says what JetStream has done wrong, by what a sweep finds. What a replica
+// that died may leave, too, is none.
+var faultsOf = map[string]string{
+	undelivered: "sessions were not delivered to any replica",
+	unqueued:    "open payments were missing in the queue",
+	unreadable:  "sessions in the queue could not be read",
+	ended:       "sessions were still in the queue after their end",
+}
+
+// swept reports what a sweep has repaired that JetStream had done wrong, "" for nothing.
+func (o *Options) swept(repairs []finding) {
+	if o.Swept == nil {
+		return
+	}
+	count := map[string]int{}
+	for _, at := range repairs {
+		count[at.what]++
+	}
+	var said []string
+	for _, what := range slices.Sorted(maps.Keys(faultsOf)) {
+		if n := count[what]; n > 0 {
+			said = append(said, fmt.Sprintf("%d %s", n, faultsOf[what]))
+		}
+	}
+	o.Swept(strings.Join(said, ", "))
 }
 
 // choose picks what the sweep before has seen too, and at most maxWatches orders
@@ -142,7 +180,27 @@ func (s *sweeper) look(ctx context.Context) ([]finding, error) {
 			findings = append(findings, finding{ref: ref, what: unqueued})
 		}
 	}
+	for _, ref := range s.unlisted(open) {
+		if !queued[ref.Terminal] {
+			findings = append(findings, finding{ref: ref, what: unqueued})
+		}
+	}
 	return append(findings, s.unwatched()...), nil
+}
+
+// unlisted are the payments that this replica keeps alive, and whose claims the log has
+// lost.
+func (s *sweeper) unlisted(open map[Ref]string) []Ref {
+	refs, _ := inLoop(s.f.work, s.f, func(answer func([]Ref)) {
+		var refs []Ref
+		for a := range s.f.active {
+			if _, listed := open[a.ref]; !listed && !a.payment.State.Final {
+				refs = append(refs, a.ref)
+			}
+		}
+		answer(refs)
+	})
+	return refs
 }
 
 // unwatched lists the orders that are over, that may have been paid all the same or
@@ -180,8 +238,11 @@ func (s *sweeper) lookAtSession(ctx context.Context, terminal string) (finding, 
 	case err != nil:
 		return finding{}, false, err
 	}
-	if l := logOf(log); l.Over() && l.Newest().Hash == d.Session.Hash {
+	switch l := logOf(log); {
+	case l.Over() && l.Newest().Hash == d.Session.Hash:
 		at.what = ended
+	case l.Last == 0:
+		at.what = undelivered
 	}
 	return at, true, nil
 }
@@ -212,7 +273,7 @@ func (s *sweeper) repair(ctx context.Context, at finding) {
 		}
 	case unqueued:
 		s.requeue(ctx, at.ref)
-	case unfollowed:
+	case unfollowed, undelivered:
 		if at.seq != 0 {
 			s.take(ctx, at)
 			return
@@ -235,11 +296,17 @@ func (s *sweeper) take(ctx context.Context, at finding) {
 }
 
 // requeue queues the session of a payment that this replica follows again, if
-// its terminal is free.
+// its terminal is free. A payment that is over here, and open in its log, has lost its
+// end: it is taken up again from its log.
 func (s *sweeper) requeue(ctx context.Context, ref Ref) {
 	p, ok := inLoop(ctx, s.f, func(answer func(payment.Session)) {
 		var session payment.Session
-		if a := s.f.actors[ref]; a != nil && a.payment.Active() && !a.payment.State.Final {
+		switch a := s.f.actors[ref]; {
+		case a == nil:
+		case a.payment.State.Final:
+			s.f.forget(a)
+			s.f.find(ref)
+		case a.payment.Active():
 			session = a.payment.Session
 		}
 		answer(session)

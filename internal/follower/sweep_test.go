@@ -58,6 +58,7 @@ func TestWhatASweepFinds(t *testing.T) {
 	t.Parallel()
 	ref := Ref{Terminal: "T1", Order: "A"}
 	over := bus.Log{Last: 9, Statuses: []bus.Status{{Hash: "hash", Event: schema.StatusEvent{Status: "completed", Final: true, Sequence: 1}}}}
+	begun := bus.Log{Last: 9, Claim: &bus.Claim{Owner: "stranger", Phase: bus.PhaseOpen}}
 	down := errors.New("down")
 	for name, tt := range map[string]struct {
 		queue *fakeBus
@@ -71,10 +72,11 @@ func TestWhatASweepFinds(t *testing.T) {
 		"nothing":                          {queue: queueOf()},
 		"all is well here":                 {queue: queueOf(queuedSession("T1", "A")), owner: "me", mine: true},
 		"all is well elsewhere":            {queue: queueOf(queuedSession("T1", "A")), owner: "there"},
-		"a session that was not delivered": {queue: queueOf(queuedSession("T1", "A")), want: []finding{{ref, unfollowed, 7}}},
+		"a session that was not delivered": {queue: queueOf(queuedSession("T1", "A")), want: []finding{{ref, undelivered, 7}}},
+		"a session that was left":          {queue: queueOf(queuedSession("T1", "A")), log: &begun, want: []finding{{ref, unfollowed, 7}}},
 		"an order that was left here":      {queue: queueOf(), owner: "me", want: []finding{{ref, unfollowed, 0}}},
 		"an owner that nobody knows":       {queue: queueOf(), owner: "stranger", want: []finding{{ref, unfollowed, 0}}},
-		"both are left":                    {queue: queueOf(queuedSession("T1", "A")), owner: "stranger", want: []finding{{ref, unfollowed, 7}, {ref, unfollowed, 0}}},
+		"both are left":                    {queue: queueOf(queuedSession("T1", "A")), log: &begun, owner: "stranger", want: []finding{{ref, unfollowed, 7}, {ref, unfollowed, 0}}},
 		"a lost lock":                      {queue: queueOf(), owner: "me", mine: true, want: []finding{{ref, unqueued, 0}}},
 		"a lost lock elsewhere":            {queue: queueOf(), owner: "there"},
 		"a session that is over":           {queue: queueOf(queuedSession("T1", "A")), log: &over, want: []finding{{ref, ended, 7}}},
@@ -118,6 +120,8 @@ func TestSweepRepairsWhatItSeesTwice(t *testing.T) {
 	}
 	f, ref := fakeFollower(t, b), Ref{Terminal: "T1", Order: "A"}
 	f.opts.Orders = claimed(map[Ref]string{ref: "me"})
+	var said []string
+	f.opts.Swept = func(faults string) { said = append(said, faults) }
 	following(f, ref)
 	s := &sweeper{f: f}
 	sweep := func(wantFound bool, wantQueued int) {
@@ -127,7 +131,7 @@ func TestSweepRepairsWhatItSeesTwice(t *testing.T) {
 		}
 	}
 	sweep(true, 0)
-	sweep(false, 1)
+	sweep(true, 1) // it looks again, whether that helped
 	if q := queued[0]; q.Nonce != "nonce" || q.Reply != "inbox" || q.Hash != "hash" || q.Request.OrderID != "A" || q.V != bus.Version {
 		t.Errorf("got %+v", q)
 	}
@@ -140,6 +144,9 @@ func TestSweepRepairsWhatItSeesTwice(t *testing.T) {
 	sweep(false, 1)
 	b.locked = func() []string { return nil }
 	sweep(true, 1) // what was well in between counts anew
+	if want := []string{"", "1 open payments were missing in the queue", "", "", ""}; !slices.Equal(said, want) {
+		t.Errorf("said %q, want %q", said, want)
+	}
 }
 
 // An order that nobody follows is taken up, and found again by the next sweep if

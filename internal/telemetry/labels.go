@@ -65,7 +65,10 @@ var notifications = []NotificationResult{
 }
 
 var (
-	findings = []string{"unfollowed", "unqueued", "unreadable", "ended", "unwatched"}
+	findings = []string{
+		"unfollowed", "undelivered", "unqueued", "unreadable", "ended", "unwatched",
+		"consumer_ahead", "statuses_lost", // by the replica itself, between the sweeps
+	}
 	results  = []string{string(ReconcileNews), string(ReconcileNoNews), string(ReconcileFailed)}
 	statuses = []string{
 		"initialized", "declined", "completed", "cancelled", "expired", "void",
