@@ -13,14 +13,14 @@ import (
 
 	"github.com/posbridge/bridge/client"
 	"github.com/posbridge/bridge/internal/dev"
-	"github.com/posbridge/bridge/internal/till/tilltest"
+	"github.com/posbridge/bridge/internal/bridgetest"
 	"github.com/posbridge/bridge/schema"
 )
 
 // runDev runs what "pos-bridge dev" runs: NATS, a simulated provider, and a bridge.
 func runDev(ctx context.Context) (nc *nats.Conn, stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
-	var out tilltest.Output
+	var out bridgetest.Output
 	ended := make(chan error, 1)
 	go func() { ended <- dev.Run(ctx, dev.Options{Pace: 100, Log: zap.NewNop(), Out: &out, Cut: ctx}) }()
 	for !strings.Contains(out.String(), "Everything stays up") {

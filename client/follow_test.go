@@ -9,17 +9,17 @@ import (
 
 	"github.com/posbridge/bridge/client"
 	"github.com/posbridge/bridge/internal/natsserver/natstest"
-	"github.com/posbridge/bridge/internal/till/tilltest"
+	"github.com/posbridge/bridge/internal/bridgetest"
 	"github.com/posbridge/bridge/schema"
 )
 
 func event(order string, sequence uint64, status string) schema.StatusEvent {
-	return tilltest.Event("T1", order, sequence, status)
+	return bridgetest.Event("T1", order, sequence, status)
 }
 
 func TestFollowShowsEachEventOnce(t *testing.T) {
 	t.Parallel()
-	s := setup(t, tilltest.Handlers{}, tilltest.Options{})
+	s := setup(t, bridgetest.Handlers{}, bridgetest.Options{})
 	f := follow(t, s.client, client.FollowOptions{})
 	s.bridge.Store(event("a", 1, "initialized"), event("b/c.d", 1, "initialized"), event("a", 2, "declined"))
 	expect(t, f, "T1/a 1 initialized", "T1/b/c.d 1 initialized", "T1/a 2 declined")
@@ -35,8 +35,8 @@ func TestFollowShowsEachEventOnce(t *testing.T) {
 func TestFollowFilters(t *testing.T) {
 	t.Parallel()
 	events := []schema.StatusEvent{
-		tilltest.Event("T1", "x.y/z", 1, "initialized"), tilltest.Event("T2", "x.y/z", 1, "declined"),
-		tilltest.Event("T1", "other", 1, "completed"), tilltest.Event("T3", "last", 1, "completed"),
+		bridgetest.Event("T1", "x.y/z", 1, "initialized"), bridgetest.Event("T2", "x.y/z", 1, "declined"),
+		bridgetest.Event("T1", "other", 1, "completed"), bridgetest.Event("T3", "last", 1, "completed"),
 	}
 	for name, test := range map[string]struct {
 		filter client.Filter
@@ -49,7 +49,7 @@ func TestFollowFilters(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := setup(t, tilltest.Handlers{}, tilltest.Options{Prefix: "eu.pos"})
+			s := setup(t, bridgetest.Handlers{}, bridgetest.Options{Prefix: "eu.pos"})
 			live := follow(t, s.client, client.FollowOptions{Filter: test.filter})
 			s.bridge.Store(events...)
 			expect(t, live, test.want...)
@@ -60,7 +60,7 @@ func TestFollowFilters(t *testing.T) {
 
 func TestFollowRefusesHostileFilters(t *testing.T) {
 	t.Parallel()
-	s := setup(t, tilltest.Handlers{}, tilltest.Options{NoStream: true})
+	s := setup(t, bridgetest.Handlers{}, bridgetest.Options{NoStream: true})
 	for _, filter := range []client.Filter{{Terminal: ">"}, {Terminal: "a.b"}, {Order: "*"}, {Order: "a b"}, {Terminal: "T1", Order: "é"}} {
 		if _, err := s.client.Follow(limited(t), client.FollowOptions{Filter: filter}); err == nil {
 			t.Errorf("%q: got no error", filter)
@@ -72,7 +72,7 @@ func TestFollowRefusesHostileFilters(t *testing.T) {
 // never stops, and more events than one read of the stream returns.
 func TestFollowReplaysThenGoesOnLive(t *testing.T) {
 	t.Parallel()
-	s := setup(t, tilltest.Handlers{}, tilltest.Options{})
+	s := setup(t, bridgetest.Handlers{}, bridgetest.Options{})
 	const orders, before, after = 3, 300, 100
 	publish := func(from, to uint64) {
 		for n := from; n < to; n++ {
@@ -90,7 +90,7 @@ func TestFollowReplaysThenGoesOnLive(t *testing.T) {
 	t.Cleanup(func() { <-published })
 	f := follow(t, s.client, client.FollowOptions{Replay: time.Now().Add(-time.Minute)})
 	last := map[string]uint64{}
-	limit := time.NewTimer(tilltest.Limit)
+	limit := time.NewTimer(bridgetest.Limit)
 	defer limit.Stop()
 	for seen := 0; seen < orders*(before+after); seen++ {
 		select {
@@ -108,7 +108,7 @@ func TestFollowReplaysThenGoesOnLive(t *testing.T) {
 
 func TestFollowFillsAGapFromTheStream(t *testing.T) {
 	t.Parallel()
-	s := setup(t, tilltest.Handlers{}, tilltest.Options{Silent: true})
+	s := setup(t, bridgetest.Handlers{}, bridgetest.Options{Silent: true})
 	f := follow(t, s.client, client.FollowOptions{})
 	one, two, three, four := event("a", 1, "initialized"), event("a", 2, "declined"), event("a", 3, "initialized"), event("a", 4, "completed")
 	s.bridge.Store(one)
@@ -121,7 +121,7 @@ func TestFollowFillsAGapFromTheStream(t *testing.T) {
 
 func TestFollowTellsOfAGapThatNobodyCanFill(t *testing.T) {
 	t.Parallel()
-	s := setup(t, tilltest.Handlers{}, tilltest.Options{NoStream: true})
+	s := setup(t, bridgetest.Handlers{}, bridgetest.Options{NoStream: true})
 	f := follow(t, s.client, client.FollowOptions{})
 	s.bridge.Tell(event("a", 3, "initialized"), event("a", 6, "completed"), event("a", 5, "declined"), event("a", 7, "reversed"))
 	expect(t, f, "T1/a 3 initialized", "T1/a 6 completed, 2 missed", "T1/a 7 reversed")
@@ -131,7 +131,7 @@ func TestFollowTellsOfAGapThatNobodyCanFill(t *testing.T) {
 // event on, even if a later one arrives live before anything else happens.
 func TestFollowCatchesUpAfterALostConnection(t *testing.T) {
 	t.Parallel()
-	s := setup(t, tilltest.Handlers{}, tilltest.Options{Silent: true})
+	s := setup(t, bridgetest.Handlers{}, bridgetest.Options{Silent: true})
 	f := follow(t, s.client, client.FollowOptions{})
 	first := event("a", 1, "initialized")
 	s.bridge.Store(first)
@@ -152,7 +152,7 @@ func TestFollowCatchesUpAfterALostConnection(t *testing.T) {
 
 func TestFollowReadsOrdersThatItMeetsHalfway(t *testing.T) {
 	t.Parallel()
-	s := setup(t, tilltest.Handlers{}, tilltest.Options{Silent: true})
+	s := setup(t, bridgetest.Handlers{}, bridgetest.Options{Silent: true})
 	s.bridge.Store(event("old", 1, "initialized"))
 	f := follow(t, s.client, client.FollowOptions{})
 	s.bridge.Store(event("new", 1, "initialized"), event("new", 2, "completed"), event("old", 2, "completed"))
@@ -164,7 +164,7 @@ func TestFollowReadsOrdersThatItMeetsHalfway(t *testing.T) {
 
 func TestFollowLooksEveryNowAndThen(t *testing.T) {
 	t.Parallel()
-	s := setup(t, tilltest.Handlers{}, tilltest.Options{Silent: true}, often)
+	s := setup(t, bridgetest.Handlers{}, bridgetest.Options{Silent: true}, often)
 	f := follow(t, s.client, client.FollowOptions{})
 	s.bridge.Store(event("a", 1, "initialized"), event("a", 2, "completed")) // no live message at all
 	expect(t, f, "T1/a 1 initialized", "T1/a 2 completed")
@@ -172,7 +172,7 @@ func TestFollowLooksEveryNowAndThen(t *testing.T) {
 
 func TestFollowFindsAStreamThatIsMadeLater(t *testing.T) {
 	t.Parallel()
-	s := setup(t, tilltest.Handlers{}, tilltest.Options{NoStream: true}, often)
+	s := setup(t, bridgetest.Handlers{}, bridgetest.Options{NoStream: true}, often)
 	f := follow(t, s.client, client.FollowOptions{})
 	s.bridge.MakeStream(true)
 	s.bridge.Store(event("a", 1, "completed"))
@@ -182,7 +182,7 @@ func TestFollowFindsAStreamThatIsMadeLater(t *testing.T) {
 // The stream holds the bridge's own records of orders as well: nobody is shown them.
 func TestFollowPassesByClaims(t *testing.T) {
 	t.Parallel()
-	s := setup(t, tilltest.Handlers{}, tilltest.Options{})
+	s := setup(t, bridgetest.Handlers{}, bridgetest.Options{})
 	s.bridge.StoreClaim("T1", "a")
 	s.bridge.Store(event("a", 1, "completed"))
 	f := follow(t, s.client, client.FollowOptions{Replay: time.Now().Add(-time.Hour)})
@@ -191,7 +191,7 @@ func TestFollowPassesByClaims(t *testing.T) {
 
 func TestFollowPassesByWhatIsNotTheBridges(t *testing.T) {
 	t.Parallel()
-	s := setup(t, tilltest.Handlers{}, tilltest.Options{NoStream: true})
+	s := setup(t, bridgetest.Handlers{}, bridgetest.Options{NoStream: true})
 	f := follow(t, s.client, client.FollowOptions{})
 	foreign := "trouble: a message on a status subject is not a status event of the bridge's"
 	for _, raw := range []string{
@@ -249,7 +249,7 @@ func TestRequestWithoutTheRightToHearTheReply(t *testing.T) {
 
 func TestFollowEndsWithItsConnection(t *testing.T) {
 	t.Parallel()
-	s := setup(t, tilltest.Handlers{}, tilltest.Options{NoStream: true})
+	s := setup(t, bridgetest.Handlers{}, bridgetest.Options{NoStream: true})
 	f := follow(t, s.client, client.FollowOptions{})
 	s.nc.Close()
 	for range f.Updates() {
@@ -261,7 +261,7 @@ func TestFollowEndsWithItsConnection(t *testing.T) {
 
 func TestFollowEndsWithItsContext(t *testing.T) {
 	t.Parallel()
-	s := setup(t, tilltest.Handlers{}, tilltest.Options{})
+	s := setup(t, bridgetest.Handlers{}, bridgetest.Options{})
 	why := errors.New("enough")
 	ctx, cancel := context.WithCancelCause(limited(t))
 	f, err := s.client.Follow(ctx, client.FollowOptions{})
@@ -280,7 +280,7 @@ func TestFollowEndsWithItsContext(t *testing.T) {
 func TestFollowWithoutJetStream(t *testing.T) {
 	t.Parallel()
 	s := natstest.Run(t, natstest.WithoutJetStream())
-	bridge := tilltest.Run(t, s.URL(), tilltest.Handlers{}, tilltest.Options{NoStream: true})
+	bridge := bridgetest.Run(t, s.URL(), bridgetest.Handlers{}, bridgetest.Options{NoStream: true})
 	bus := newClient(t, natstest.Connect(t, s.URL()), often)
 	f := follow(t, bus, client.FollowOptions{})
 	bridge.Tell(event("a", 1, "completed"))
@@ -292,7 +292,7 @@ func TestFollowWithoutJetStream(t *testing.T) {
 
 func TestStored(t *testing.T) {
 	t.Parallel()
-	s := setup(t, tilltest.Handlers{}, tilltest.Options{})
+	s := setup(t, bridgetest.Handlers{}, bridgetest.Options{})
 	for status, err := range s.client.Stored(limited(t), client.Filter{}, time.Now().Add(-time.Hour)) {
 		t.Errorf("got %v, %v of an empty stream", status, err)
 	}

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/posbridge/bridge/client"
-	"github.com/posbridge/bridge/internal/till/tilltest"
+	"github.com/posbridge/bridge/internal/bridgetest"
 	"github.com/posbridge/bridge/schema"
 )
 
@@ -39,7 +39,7 @@ func compare(t *testing.T, got []string, want ...string) {
 // Each status arrives once and in order, whatever the bus repeats or leaves out.
 func TestStatuses(t *testing.T) {
 	t.Parallel()
-	s := setup(t, tilltest.Handlers{Start: created}, tilltest.Options{Silent: true})
+	s := setup(t, bridgetest.Handlers{Start: created}, bridgetest.Options{Silent: true})
 	p := start(t, s.client)
 	one, two, three, four := event("a", 1, "initialized"), event("a", 2, "declined"), event("a", 3, "initialized"), event("a", 4, "completed")
 	s.bridge.Store(one, two, three, four)
@@ -55,7 +55,7 @@ func TestStatuses(t *testing.T) {
 // What happened while the connection was away is read from the stream.
 func TestStatusesAfterALostConnection(t *testing.T) {
 	t.Parallel()
-	s := setup(t, tilltest.Handlers{Start: created}, tilltest.Options{})
+	s := setup(t, bridgetest.Handlers{Start: created}, bridgetest.Options{})
 	p := start(t, s.client)
 	s.bridge.Store(event("a", 1, "initialized"))
 	compare(t, statuses(t, p, 1), "T1/a 1 initialized")
@@ -69,9 +69,9 @@ func TestStatusesAfterALostConnection(t *testing.T) {
 func TestStatusesWithoutTheStream(t *testing.T) {
 	t.Parallel()
 	bus, bridge := rights(t, []string{"pos.T1.payment.*"}, []string{"pos.T1.*.status", "_INBOX.>"})
-	bridge.Handle(func(h *tilltest.Handlers) {
+	bridge.Handle(func(h *bridgetest.Handlers) {
 		h.Start = created
-		h.Get = func(schema.OrderRequest) (any, error) { return tilltest.Session(event("a", 3, "completed")), nil }
+		h.Get = func(schema.OrderRequest) (any, error) { return bridgetest.Session(event("a", 3, "completed")), nil }
 	})
 	p := start(t, bus)
 	compare(t, statuses(t, p, 0), "asked T1/a 3 completed, 2 missed")
@@ -81,7 +81,7 @@ func TestStatusesWithoutTheStream(t *testing.T) {
 // once.
 func TestWaitStaysForTheSettleWindow(t *testing.T) {
 	t.Parallel()
-	s := setup(t, tilltest.Handlers{Start: created}, tilltest.Options{}, func(o *client.Options) { o.SettleWindow = time.Second })
+	s := setup(t, bridgetest.Handlers{Start: created}, bridgetest.Options{}, func(o *client.Options) { o.SettleWindow = time.Second })
 	p := start(t, s.client)
 	s.bridge.Store(event("a", 1, "completed"))
 	statuses(t, p, 1)
@@ -94,7 +94,7 @@ func TestWaitAtOnceWhenNothingFollows(t *testing.T) {
 	for status, want := range map[string]schema.Outcome{schema.StatusUnresolved: schema.Unsettled, schema.StatusNotCreated: schema.Unpaid} {
 		t.Run(status, func(t *testing.T) {
 			t.Parallel()
-			s := setup(t, tilltest.Handlers{Start: created}, tilltest.Options{}, func(o *client.Options) { o.SettleWindow = never })
+			s := setup(t, bridgetest.Handlers{Start: created}, bridgetest.Options{}, func(o *client.Options) { o.SettleWindow = never })
 			p := start(t, s.client)
 			e := event("a", 1, status)
 			e.Final = true
@@ -106,7 +106,7 @@ func TestWaitAtOnceWhenNothingFollows(t *testing.T) {
 
 func TestWaitEndsWithItsContext(t *testing.T) {
 	t.Parallel()
-	s := setup(t, tilltest.Handlers{Start: created}, tilltest.Options{})
+	s := setup(t, bridgetest.Handlers{Start: created}, bridgetest.Options{})
 	p := start(t, s.client)
 	s.bridge.Store(event("a", 1, "declined"))
 	statuses(t, p, 1)
@@ -132,7 +132,7 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 
 func TestPaymentEndsWithItsConnection(t *testing.T) {
 	t.Parallel()
-	s := setup(t, tilltest.Handlers{Start: created}, tilltest.Options{})
+	s := setup(t, bridgetest.Handlers{Start: created}, bridgetest.Options{})
 	p := start(t, s.client)
 	s.nc.Close()
 	if _, err := p.Wait(limited(t)); !errors.Is(err, client.ErrClosed) {
@@ -143,7 +143,7 @@ func TestPaymentEndsWithItsConnection(t *testing.T) {
 // The context of Start bounds the start, not the payment.
 func TestPaymentOutlivesTheContextOfItsStart(t *testing.T) {
 	t.Parallel()
-	s := setup(t, tilltest.Handlers{Start: created}, tilltest.Options{})
+	s := setup(t, bridgetest.Handlers{Start: created}, bridgetest.Options{})
 	ctx, cancel := context.WithCancel(limited(t))
 	p, err := s.client.Start(ctx, request)
 	if err != nil {
@@ -157,12 +157,12 @@ func TestPaymentOutlivesTheContextOfItsStart(t *testing.T) {
 
 func TestResume(t *testing.T) {
 	t.Parallel()
-	s := setup(t, tilltest.Handlers{}, tilltest.Options{})
+	s := setup(t, bridgetest.Handlers{}, bridgetest.Options{})
 	if _, err := s.client.Resume(limited(t), "T1", "a"); !errors.Is(err, client.ErrNotFound) {
 		t.Errorf("got %v, want not_found", err)
 	}
-	s.bridge.Handle(func(h *tilltest.Handlers) {
-		h.Get = func(schema.OrderRequest) (any, error) { return tilltest.Session(event("a", 1, "initialized")), nil }
+	s.bridge.Handle(func(h *bridgetest.Handlers) {
+		h.Get = func(schema.OrderRequest) (any, error) { return bridgetest.Session(event("a", 1, "initialized")), nil }
 	})
 	s.bridge.Store(event("a", 1, "initialized"))
 	p, err := s.client.Resume(limited(t), "T1", "a")
@@ -178,7 +178,7 @@ func TestResume(t *testing.T) {
 // A payment that was over long ago ends at once, with all of its statuses.
 func TestResumeOfAnOldPayment(t *testing.T) {
 	t.Parallel()
-	s := setup(t, tilltest.Handlers{}, tilltest.Options{}, func(o *client.Options) { o.SettleWindow = 5 * time.Second })
+	s := setup(t, bridgetest.Handlers{}, bridgetest.Options{}, func(o *client.Options) { o.SettleWindow = 5 * time.Second })
 	var old []schema.StatusEvent
 	for i, status := range []string{"initialized", "completed", "refunded"} {
 		e := event("a", uint64(i+1), status)
@@ -186,8 +186,8 @@ func TestResumeOfAnOldPayment(t *testing.T) {
 		old = append(old, e)
 	}
 	s.bridge.Store(old...)
-	s.bridge.Handle(func(h *tilltest.Handlers) {
-		h.Get = func(schema.OrderRequest) (any, error) { return tilltest.Session(old[2]), nil }
+	s.bridge.Handle(func(h *bridgetest.Handlers) {
+		h.Get = func(schema.OrderRequest) (any, error) { return bridgetest.Session(old[2]), nil }
 	})
 	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second)
 	defer cancel()
@@ -205,12 +205,12 @@ func TestResumeOfAnOldPayment(t *testing.T) {
 func TestCancel(t *testing.T) {
 	t.Parallel()
 	var cancels atomic.Int64
-	s := setup(t, tilltest.Handlers{Start: created}, tilltest.Options{})
-	s.bridge.Handle(func(h *tilltest.Handlers) {
+	s := setup(t, bridgetest.Handlers{Start: created}, bridgetest.Options{})
+	s.bridge.Handle(func(h *bridgetest.Handlers) {
 		h.Cancel = func(r schema.OrderRequest) (any, error) {
 			switch cancels.Add(1) {
 			case 1:
-				return nil, tilltest.ErrNoReply
+				return nil, bridgetest.ErrNoReply
 			case 2:
 				return nil, schema.NewError(schema.ShuttingDown, "draining")
 			}
@@ -228,9 +228,9 @@ func TestCancel(t *testing.T) {
 
 func TestCancelRefused(t *testing.T) {
 	t.Parallel()
-	s := setup(t, tilltest.Handlers{Start: created, Cancel: func(schema.OrderRequest) (any, error) {
+	s := setup(t, bridgetest.Handlers{Start: created, Cancel: func(schema.OrderRequest) (any, error) {
 		return nil, schema.NewError(schema.ProviderRejected, "too late")
-	}}, tilltest.Options{})
+	}}, bridgetest.Options{})
 	p := start(t, s.client)
 	_, err := p.Cancel(limited(t))
 	refused, ok := errors.AsType[*client.Error](err)
@@ -246,7 +246,7 @@ func TestCancelRefused(t *testing.T) {
 func TestNotices(t *testing.T) {
 	t.Parallel()
 	told := make(chan string, 100)
-	s := setup(t, tilltest.Handlers{Start: created}, tilltest.Options{}, func(o *client.Options) {
+	s := setup(t, bridgetest.Handlers{Start: created}, bridgetest.Options{}, func(o *client.Options) {
 		o.Notice = func(u client.Update) {
 			if retry, ok := u.(client.Retry); ok {
 				told <- fmt.Sprintf("again %s: %v", retry.Command, retry.Err)
@@ -264,7 +264,7 @@ func TestNotices(t *testing.T) {
 			if got != text {
 				t.Errorf("got %q, want %q", got, text)
 			}
-		case <-time.After(tilltest.Limit):
+		case <-time.After(bridgetest.Limit):
 			t.Fatalf("no %q", text)
 		}
 	}

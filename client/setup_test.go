@@ -13,7 +13,7 @@ import (
 
 	"github.com/posbridge/bridge/client"
 	"github.com/posbridge/bridge/internal/natsserver/natstest"
-	"github.com/posbridge/bridge/internal/till/tilltest"
+	"github.com/posbridge/bridge/internal/bridgetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -23,17 +23,17 @@ const never = time.Hour
 
 // stand is a server with a stand-in bridge, and a client whose connection can be cut.
 type stand struct {
-	bridge *tilltest.Bridge
-	wire   *tilltest.Wire
+	bridge *bridgetest.Bridge
+	wire   *bridgetest.Wire
 	nc     *nats.Conn
 	client *client.Client
 }
 
-func setup(t *testing.T, handlers tilltest.Handlers, options tilltest.Options, change ...func(*client.Options)) stand {
+func setup(t *testing.T, handlers bridgetest.Handlers, options bridgetest.Options, change ...func(*client.Options)) stand {
 	t.Helper()
 	server := natstest.Run(t)
-	wire := tilltest.RunWire(t, server.URL())
-	bridge := tilltest.Run(t, server.URL(), handlers, options)
+	wire := bridgetest.RunWire(t, server.URL())
+	bridge := bridgetest.Run(t, server.URL(), handlers, options)
 	nc := natstest.Connect(t, wire.URL(), nats.ReconnectBufSize(-1))
 	change = append([]func(*client.Options){func(o *client.Options) { o.Prefix = options.Prefix }}, change...)
 	return stand{bridge, wire, nc, newClient(t, nc, change...)}
@@ -59,19 +59,19 @@ func often(o *client.Options) { o.Every = 20 * time.Millisecond }
 // limited is a context that ends before a test may hang.
 func limited(t *testing.T) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), tilltest.Limit)
+	ctx, cancel := context.WithTimeout(context.Background(), bridgetest.Limit)
 	t.Cleanup(cancel)
 	return ctx
 }
 
 // rights is a server with a user "me" of few rights and a user for the bridge.
-func rights(t *testing.T, publish, subscribe []string) (bus *client.Client, bridge *tilltest.Bridge) {
+func rights(t *testing.T, publish, subscribe []string) (bus *client.Client, bridge *bridgetest.Bridge) {
 	t.Helper()
 	list := func(subjects []string) string { return `["` + strings.Join(subjects, `","`) + `"]` }
 	s := natstest.Run(t, natstest.WithConfig(fmt.Sprintf(`authorization { users: [
 		{ user: bridge, password: bridge },
 		{ user: me, password: me, permissions: { publish: %s, subscribe: %s } } ] }`, list(publish), list(subscribe))))
-	bridge = tilltest.Run(t, strings.Replace(s.URL(), "://", "://bridge:bridge@", 1), tilltest.Handlers{}, tilltest.Options{Silent: true})
+	bridge = bridgetest.Run(t, strings.Replace(s.URL(), "://", "://bridge:bridge@", 1), bridgetest.Handlers{}, bridgetest.Options{Silent: true})
 	nc := natstest.Connect(t, s.URL(), nats.UserInfo("me", "me"), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
 	return newClient(t, nc, often), bridge
 }
@@ -120,7 +120,7 @@ func describe(u client.Update) string {
 // expect takes as many updates as are wanted and compares them.
 func expect(t *testing.T, f *client.Following, want ...string) {
 	t.Helper()
-	limit := time.NewTimer(tilltest.Limit)
+	limit := time.NewTimer(bridgetest.Limit)
 	defer limit.Stop()
 	var got []string
 	for len(got) < len(want) {

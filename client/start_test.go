@@ -11,7 +11,7 @@ import (
 
 	"github.com/posbridge/bridge/client"
 	"github.com/posbridge/bridge/internal/natsserver/natstest"
-	"github.com/posbridge/bridge/internal/till/tilltest"
+	"github.com/posbridge/bridge/internal/bridgetest"
 	"github.com/posbridge/bridge/schema"
 )
 
@@ -78,10 +78,10 @@ func TestStartRefused(t *testing.T) {
 		t.Run(string(code), func(t *testing.T) {
 			t.Parallel()
 			var tries atomic.Int64
-			s := setup(t, tilltest.Handlers{Start: func(schema.StartRequest) (any, error) {
+			s := setup(t, bridgetest.Handlers{Start: func(schema.StartRequest) (any, error) {
 				tries.Add(1)
 				return nil, schema.NewError(code, "no, for a reason")
-			}}, tilltest.Options{})
+			}}, bridgetest.Options{})
 			p, err := within(t, s.client, 1500*time.Millisecond)
 			if want.tries == 0 { // it is not known whether the payment was started
 				if err != nil || !errors.Is(p.Doubt(), want.is) {
@@ -125,7 +125,7 @@ func TestEveryCodeIsTested(t *testing.T) {
 
 func TestStartRefusesHostileIDs(t *testing.T) {
 	t.Parallel()
-	s := setup(t, tilltest.Handlers{Start: created}, tilltest.Options{})
+	s := setup(t, bridgetest.Handlers{Start: created}, bridgetest.Options{})
 	for _, r := range []schema.StartRequest{{TerminalID: ">", OrderID: "a"}, {TerminalID: "T1", OrderID: "*"}, {TerminalID: "T1"}} {
 		if _, err := s.client.Start(limited(t), r); !errors.Is(err, client.ErrInvalidRequest) {
 			t.Errorf("%+v: got %v", r, err)
@@ -140,15 +140,15 @@ func TestStartRefusesHostileIDs(t *testing.T) {
 func TestStartWhoseAnswerIsLost(t *testing.T) {
 	t.Parallel()
 	var starts atomic.Int64
-	s := setup(t, tilltest.Handlers{
+	s := setup(t, bridgetest.Handlers{
 		Start: func(schema.StartRequest) (any, error) {
 			starts.Add(1)
-			return nil, tilltest.ErrNoReply
+			return nil, bridgetest.ErrNoReply
 		},
 		Get: func(schema.OrderRequest) (any, error) {
-			return tilltest.Session(event("a", 0, schema.StatusCreated)), nil
+			return bridgetest.Session(event("a", 0, schema.StatusCreated)), nil
 		},
-	}, tilltest.Options{})
+	}, bridgetest.Options{})
 	s.client.AnswerWithin(50 * time.Millisecond)
 	p := start(t, s.client)
 	if p.Doubt() != nil || starts.Load() != 1 {
@@ -162,15 +162,15 @@ func TestStartWhoseAnswerIsLost(t *testing.T) {
 func TestStartThatIsLost(t *testing.T) {
 	t.Parallel()
 	var starts atomic.Int64
-	s := setup(t, tilltest.Handlers{Start: func(r schema.StartRequest) (any, error) {
+	s := setup(t, bridgetest.Handlers{Start: func(r schema.StartRequest) (any, error) {
 		if r != request {
 			t.Errorf("got %v, want the same request", r)
 		}
 		if starts.Add(1) < 3 {
-			return nil, tilltest.ErrNoReply
+			return nil, bridgetest.ErrNoReply
 		}
 		return created(r)
-	}}, tilltest.Options{})
+	}}, bridgetest.Options{})
 	s.client.AnswerWithin(50 * time.Millisecond)
 	p := start(t, s.client)
 	if reply, body := p.Reply(); !reply.Created || len(body) == 0 || p.Doubt() != nil {
@@ -182,13 +182,13 @@ func TestStartThatIsLost(t *testing.T) {
 func TestStartAfterALostConnection(t *testing.T) {
 	t.Parallel()
 	asked := make(chan struct{}, 10)
-	s := setup(t, tilltest.Handlers{Start: func(schema.StartRequest) (any, error) {
+	s := setup(t, bridgetest.Handlers{Start: func(schema.StartRequest) (any, error) {
 		asked <- struct{}{}
-		return nil, tilltest.ErrNoReply
-	}}, tilltest.Options{})
+		return nil, bridgetest.ErrNoReply
+	}}, bridgetest.Options{})
 	go func() {
 		<-asked
-		s.bridge.Handle(func(h *tilltest.Handlers) { h.Start = created })
+		s.bridge.Handle(func(h *bridgetest.Handlers) { h.Start = created })
 		s.wire.Cut()
 		s.wire.Mend()
 	}()
@@ -205,11 +205,11 @@ func TestStartWithoutABridge(t *testing.T) {
 	if _, err := nobody.Start(limited(t), request); !errors.Is(err, client.ErrNoBridge) {
 		t.Errorf("got %v, want ErrNoBridge", err)
 	}
-	var bridge *tilltest.Bridge
-	bridge = tilltest.Run(t, server.URL(), tilltest.Handlers{Start: func(schema.StartRequest) (any, error) {
+	var bridge *bridgetest.Bridge
+	bridge = bridgetest.Run(t, server.URL(), bridgetest.Handlers{Start: func(schema.StartRequest) (any, error) {
 		bridge.Stop()
-		return nil, tilltest.ErrNoReply
-	}}, tilltest.Options{})
+		return nil, bridgetest.ErrNoReply
+	}}, bridgetest.Options{})
 	left := newClient(t, natstest.Connect(t, server.URL()))
 	left.AnswerWithin(50 * time.Millisecond)
 	p, err := within(t, left, 1500*time.Millisecond)
@@ -228,22 +228,22 @@ func TestStartRefusedAfterALostAnswer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var starts atomic.Int64
-			s := setup(t, tilltest.Handlers{
+			s := setup(t, bridgetest.Handlers{
 				Start: func(schema.StartRequest) (any, error) {
 					if starts.Add(1) == 1 {
-						return nil, tilltest.ErrNoReply
+						return nil, bridgetest.ErrNoReply
 					}
 					return nil, schema.NewError(schema.TerminalBusy, "another payment is open")
 				},
 				Get: func(schema.OrderRequest) (any, error) {
 					if known && starts.Load() > 1 {
-						return tilltest.Session(event("a", 0, schema.StatusCreated)), nil
+						return bridgetest.Session(event("a", 0, schema.StatusCreated)), nil
 					}
 					return nil, schema.NewError(schema.NotFound, "the order is not known")
 				},
-			}, tilltest.Options{})
+			}, bridgetest.Options{})
 			s.client.AnswerWithin(50 * time.Millisecond)
-			p, err := within(t, s.client, tilltest.Limit)
+			p, err := within(t, s.client, bridgetest.Limit)
 			switch {
 			case known && (err != nil || p.Doubt() != nil):
 				t.Errorf("got %v, want a payment", err)
@@ -257,9 +257,9 @@ func TestStartRefusedAfterALostAnswer(t *testing.T) {
 // The bridge does not know yet whether the order exists: its statuses will tell.
 func TestStartWithAnUnknownOutcome(t *testing.T) {
 	t.Parallel()
-	s := setup(t, tilltest.Handlers{Start: func(schema.StartRequest) (any, error) {
+	s := setup(t, bridgetest.Handlers{Start: func(schema.StartRequest) (any, error) {
 		return nil, schema.NewError(schema.OutcomeUnknown, "the provider did not answer")
-	}}, tilltest.Options{})
+	}}, bridgetest.Options{})
 	p := start(t, s.client)
 	if !errors.Is(p.Doubt(), client.ErrOutcomeUnknown) {
 		t.Errorf("got doubt %v", p.Doubt())
@@ -273,9 +273,9 @@ func TestStartWithAnUnknownOutcome(t *testing.T) {
 
 func TestStartThatTurnsOutNotToExist(t *testing.T) {
 	t.Parallel()
-	s := setup(t, tilltest.Handlers{Start: func(schema.StartRequest) (any, error) {
+	s := setup(t, bridgetest.Handlers{Start: func(schema.StartRequest) (any, error) {
 		return []byte("accepted"), nil
-	}}, tilltest.Options{}, often)
+	}}, bridgetest.Options{}, often)
 	p := start(t, s.client)
 	if !errors.Is(p.Doubt(), client.ErrBadReply) {
 		t.Errorf("got doubt %v", p.Doubt())
@@ -289,11 +289,11 @@ func TestStartThatTurnsOutNotToExist(t *testing.T) {
 // A status shows that the payment exists: the answer is not waited for much longer.
 func TestStartWithoutAnAnswerButAStatus(t *testing.T) {
 	t.Parallel()
-	s := setup(t, tilltest.Handlers{}, tilltest.Options{})
-	s.bridge.Handle(func(h *tilltest.Handlers) {
+	s := setup(t, bridgetest.Handlers{}, bridgetest.Options{})
+	s.bridge.Handle(func(h *bridgetest.Handlers) {
 		h.Start = func(schema.StartRequest) (any, error) {
 			s.bridge.Store(event("a", 1, "initialized"))
-			return nil, tilltest.ErrNoReply
+			return nil, bridgetest.ErrNoReply
 		}
 	})
 	p := start(t, s.client)
@@ -307,8 +307,8 @@ func TestStartWithoutAnAnswerButAStatus(t *testing.T) {
 // The statuses of another payment under the same id are no evidence.
 func TestStartOfAnOrderThatIsTaken(t *testing.T) {
 	t.Parallel()
-	s := setup(t, tilltest.Handlers{}, tilltest.Options{})
-	s.bridge.Handle(func(h *tilltest.Handlers) {
+	s := setup(t, bridgetest.Handlers{}, bridgetest.Options{})
+	s.bridge.Handle(func(h *bridgetest.Handlers) {
 		h.Start = func(schema.StartRequest) (any, error) {
 			other := event("a", 1, "completed")
 			other.Amount = 99
@@ -318,10 +318,10 @@ func TestStartOfAnOrderThatIsTaken(t *testing.T) {
 		h.Get = func(schema.OrderRequest) (any, error) {
 			other := event("a", 1, "completed")
 			other.Amount = 99
-			return tilltest.Session(other), nil
+			return bridgetest.Session(other), nil
 		}
 	})
-	if _, err := within(t, s.client, tilltest.Limit); !errors.Is(err, client.ErrOrderConflict) {
+	if _, err := within(t, s.client, bridgetest.Limit); !errors.Is(err, client.ErrOrderConflict) {
 		t.Errorf("got %v, want order_conflict", err)
 	}
 }
@@ -329,7 +329,7 @@ func TestStartOfAnOrderThatIsTaken(t *testing.T) {
 // Nothing was sent when the context ends before the connection stands.
 func TestStartWithoutAConnection(t *testing.T) {
 	t.Parallel()
-	s := setup(t, tilltest.Handlers{Start: created}, tilltest.Options{})
+	s := setup(t, bridgetest.Handlers{Start: created}, bridgetest.Options{})
 	lost := s.nc.StatusChanged(nats.RECONNECTING)
 	s.wire.Cut()
 	<-lost
@@ -339,7 +339,7 @@ func TestStartWithoutAConnection(t *testing.T) {
 	s.wire.Mend()
 	start(t, s.client)
 	s.nc.Close()
-	if _, err := within(t, s.client, tilltest.Limit); !errors.Is(err, client.ErrClosed) {
+	if _, err := within(t, s.client, bridgetest.Limit); !errors.Is(err, client.ErrClosed) {
 		t.Errorf("got %v, want ErrClosed", err)
 	}
 }
@@ -347,7 +347,7 @@ func TestStartWithoutAConnection(t *testing.T) {
 func TestStartWithoutTheRightToHear(t *testing.T) {
 	t.Parallel()
 	bus, bridge := rights(t, []string{">"}, []string{"_INBOX.>"})
-	bridge.Handle(func(h *tilltest.Handlers) {
+	bridge.Handle(func(h *bridgetest.Handlers) {
 		h.Start = func(r schema.StartRequest) (any, error) {
 			t.Error("a payment was started that nobody could have followed")
 			return created(r)

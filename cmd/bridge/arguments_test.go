@@ -7,14 +7,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/posbridge/bridge/internal/till/tilltest"
+	"github.com/posbridge/bridge/internal/bridgetest"
 	"github.com/posbridge/bridge/schema"
 )
 
 // A person who types an amount without a decimal point is asked; nobody else is.
 func TestPayAsksForWholeAmounts(t *testing.T) {
 	t.Parallel()
-	_, environment := busOf(t, tilltest.Handlers{Start: func(schema.StartRequest) (any, error) {
+	_, environment := busOf(t, bridgetest.Handlers{Start: func(schema.StartRequest) (any, error) {
 		return nil, schema.NewError(schema.TerminalBusy, "busy")
 	}})
 	for name, tt := range map[string]struct {

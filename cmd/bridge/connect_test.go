@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/posbridge/bridge/internal/natsserver/natstest"
-	"github.com/posbridge/bridge/internal/till/tilltest"
+	"github.com/posbridge/bridge/internal/bridgetest"
 	"github.com/posbridge/bridge/schema"
 )
 
@@ -50,17 +50,17 @@ func exitCode(stderr *bytes.Buffer, err error) int {
 
 // busOf runs a server with a stand-in bridge, and returns the environment to
 // reach it with.
-func busOf(t *testing.T, handlers tilltest.Handlers) (*tilltest.Bridge, map[string]string) {
+func busOf(t *testing.T, handlers bridgetest.Handlers) (*bridgetest.Bridge, map[string]string) {
 	t.Helper()
 	s := natstest.Run(t)
-	return tilltest.Run(t, s.URL(), handlers, tilltest.Options{}), map[string]string{"BRIDGE_NATS_URL": s.URL()}
+	return bridgetest.Run(t, s.URL(), handlers, bridgetest.Options{}), map[string]string{"BRIDGE_NATS_URL": s.URL()}
 }
 
 // startThen accepts a payment and then publishes its events.
-func startThen(bridge func() *tilltest.Bridge, statuses ...string) func(schema.StartRequest) (any, error) {
+func startThen(bridge func() *bridgetest.Bridge, statuses ...string) func(schema.StartRequest) (any, error) {
 	return func(r schema.StartRequest) (any, error) {
 		for i, status := range statuses {
-			bridge().Store(tilltest.Event(r.TerminalID, r.OrderID, uint64(i+1), status))
+			bridge().Store(bridgetest.Event(r.TerminalID, r.OrderID, uint64(i+1), status))
 		}
 		return schema.StartReply{OrderID: r.OrderID, TerminalID: r.TerminalID, Status: schema.StatusCreated, Created: true}, nil
 	}
@@ -131,11 +131,11 @@ func TestBusCommandsSayWhatIsMissing(t *testing.T) {
 
 func TestCompletion(t *testing.T) {
 	t.Parallel()
-	_, environment := busOf(t, tilltest.Handlers{List: func() (any, error) {
+	_, environment := busOf(t, bridgetest.Handlers{List: func() (any, error) {
 		return schema.ListReply{Sessions: []schema.Session{
-			tilltest.Session(tilltest.Event("SIM1", "a", 1, "initialized")),
-			tilltest.Session(tilltest.Event("SIM2", "b", 1, "initialized")),
-			tilltest.Session(tilltest.Event("X\x1b3", "c", 1, "initialized")),
+			bridgetest.Session(bridgetest.Event("SIM1", "a", 1, "initialized")),
+			bridgetest.Session(bridgetest.Event("SIM2", "b", 1, "initialized")),
+			bridgetest.Session(bridgetest.Event("X\x1b3", "c", 1, "initialized")),
 		}, Terminals: []string{"SIM1", "SIM3", "Y\x1b"}}, nil
 	}})
 	contexts := t.TempDir()
@@ -178,14 +178,14 @@ func TestBusProcess(t *testing.T) {
 }
 
 // process starts the program as a process of its own.
-func process(t *testing.T, environment map[string]string, args ...string) (*exec.Cmd, *tilltest.Output, *tilltest.Output) {
+func process(t *testing.T, environment map[string]string, args ...string) (*exec.Cmd, *bridgetest.Output, *bridgetest.Output) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestBusProcess$")
 	cmd.Env = append(os.Environ(), "BRIDGE_TEST_ARGS="+strings.Join(args, "\n"))
 	for k, v := range environment {
 		cmd.Env = append(cmd.Env, k+"="+v)
 	}
-	out, errout := &tilltest.Output{}, &tilltest.Output{}
+	out, errout := &bridgetest.Output{}, &bridgetest.Output{}
 	cmd.Stdout, cmd.Stderr = out, errout
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -196,7 +196,7 @@ func process(t *testing.T, environment map[string]string, args ...string) (*exec
 // ends waits for a process and compares its exit code.
 func ends(t *testing.T, cmd *exec.Cmd, want int) {
 	t.Helper()
-	limit := time.AfterFunc(tilltest.Limit, func() { _ = cmd.Process.Kill() })
+	limit := time.AfterFunc(bridgetest.Limit, func() { _ = cmd.Process.Kill() })
 	defer limit.Stop()
 	_ = cmd.Wait() // the exit code says it all
 	if got := cmd.ProcessState.ExitCode(); got != want {

@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/posbridge/bridge/internal/till/tilltest"
+	"github.com/posbridge/bridge/internal/bridgetest"
 	"github.com/posbridge/bridge/schema"
 )
 
@@ -20,9 +20,9 @@ func TestPayExitsByOutcome(t *testing.T) {
 	} {
 		t.Run(status, func(t *testing.T) {
 			t.Parallel()
-			bridge, environment := busOf(t, tilltest.Handlers{})
-			bridge.Handle(func(h *tilltest.Handlers) {
-				h.Start = startThen(func() *tilltest.Bridge { return bridge }, "initialized", status)
+			bridge, environment := busOf(t, bridgetest.Handlers{})
+			bridge.Handle(func(h *bridgetest.Handlers) {
+				h.Start = startThen(func() *bridgetest.Bridge { return bridge }, "initialized", status)
 			})
 			code, out, errout := busCommand(t, environment, "pay", "-t", "T1", "--amount", "12.50", "--settle", "1ms")
 			if code != want || errout != "" || !strings.Contains(out, status) {
@@ -30,7 +30,7 @@ func TestPayExitsByOutcome(t *testing.T) {
 			}
 		})
 	}
-	_, environment := busOf(t, tilltest.Handlers{Start: startThen(nil)})
+	_, environment := busOf(t, bridgetest.Handlers{Start: startThen(nil)})
 	if code, out, errout := busCommand(t, environment, "pay", "-t", "T1", "--amount", "1", "--timeout", "100ms"); code != exitUnknown {
 		t.Errorf("no end in time: got exit %d, want %d, and\n%s%s", code, exitUnknown, out, errout)
 	}
@@ -47,7 +47,7 @@ func TestCancelExitsByOutcome(t *testing.T) {
 		"completed": {exitTooLate, "Too late: the customer has paid"}, "reversed": {exitTooLate, "Too late"},
 		"initialized": {exitUnknown, "Not cancelled yet"}, "unresolved": {exitUnknown, "Look the order up"}, "new": {exitUnknown, "Not cancelled yet"},
 	} {
-		_, environment := busOf(t, tilltest.Handlers{Cancel: func(r schema.OrderRequest) (any, error) {
+		_, environment := busOf(t, bridgetest.Handlers{Cancel: func(r schema.OrderRequest) (any, error) {
 			return schema.CancelReply{OrderID: r.OrderID, TerminalID: r.TerminalID, Status: status}, nil
 		}})
 		code, out, errout := busCommand(t, environment, "cancel", "-t", "T1", "-o", "a")
@@ -55,7 +55,7 @@ func TestCancelExitsByOutcome(t *testing.T) {
 			t.Errorf("%s: got exit %d, want %+v, and\n%s%s", status, code, want, out, errout)
 		}
 	}
-	_, environment := busOf(t, tilltest.Handlers{Cancel: func(schema.OrderRequest) (any, error) {
+	_, environment := busOf(t, bridgetest.Handlers{Cancel: func(schema.OrderRequest) (any, error) {
 		return nil, schema.NewError(schema.ProviderRejected, "the provider refused to cancel the order; the payment is still open")
 	}})
 	code, _, errout := busCommand(t, environment, "cancel", "-t", "T1", "-o", "a")
@@ -68,13 +68,13 @@ func TestPaySendsWhatWasAskedFor(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	var got schema.StartRequest
-	bridge, environment := busOf(t, tilltest.Handlers{})
-	bridge.Handle(func(h *tilltest.Handlers) {
+	bridge, environment := busOf(t, bridgetest.Handlers{})
+	bridge.Handle(func(h *bridgetest.Handlers) {
 		h.Start = func(r schema.StartRequest) (any, error) {
 			mu.Lock()
 			got = r
 			mu.Unlock()
-			return startThen(func() *tilltest.Bridge { return bridge }, "completed")(r)
+			return startThen(func() *bridgetest.Bridge { return bridge }, "completed")(r)
 		}
 	})
 	asked := func(args ...string) string {
@@ -105,7 +105,7 @@ func TestPaySendsWhatWasAskedFor(t *testing.T) {
 
 func TestPayRefused(t *testing.T) {
 	t.Parallel()
-	_, environment := busOf(t, tilltest.Handlers{Start: func(schema.StartRequest) (any, error) {
+	_, environment := busOf(t, bridgetest.Handlers{Start: func(schema.StartRequest) (any, error) {
 		refused := schema.NewError(schema.ProviderRejected, "no such gateway\x1b[2J")
 		refused.Provider = &schema.ProviderAnswer{HTTPStatus: 422, ErrorCode: 1023, ErrorInfo: "No gateway"}
 		return nil, refused
@@ -130,8 +130,8 @@ func TestPayRefused(t *testing.T) {
 func TestPayHearsSignals(t *testing.T) {
 	t.Parallel()
 	cancelled := make(chan struct{}, 1)
-	bridge, environment := busOf(t, tilltest.Handlers{Start: startThen(nil)})
-	bridge.Handle(func(h *tilltest.Handlers) {
+	bridge, environment := busOf(t, bridgetest.Handlers{Start: startThen(nil)})
+	bridge.Handle(func(h *bridgetest.Handlers) {
 		h.Cancel = func(r schema.OrderRequest) (any, error) {
 			cancelled <- struct{}{}
 			return schema.CancelReply{OrderID: r.OrderID, TerminalID: r.TerminalID, Status: schema.StatusCreated}, nil
@@ -148,7 +148,7 @@ func TestPayHearsSignals(t *testing.T) {
 	out.Await(t, "accepted")
 	signal(cmd.Process, os.Interrupt)
 	<-cancelled
-	bridge.Store(tilltest.Event("T1", "one", 1, "cancelled"))
+	bridge.Store(bridgetest.Event("T1", "one", 1, "cancelled"))
 	ends(t, cmd, exitNotPaid)
 
 	cmd, out, errout := process(t, environment, "pay", "-t", "T1", "--amount", "1", "--order", "two")

@@ -4,21 +4,21 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/posbridge/bridge/internal/till/tilltest"
+	"github.com/posbridge/bridge/internal/bridgetest"
 	"github.com/posbridge/bridge/schema"
 )
 
 func TestSessionsAndCancel(t *testing.T) {
 	t.Parallel()
-	_, environment := busOf(t, tilltest.Handlers{
+	_, environment := busOf(t, bridgetest.Handlers{
 		List: func() (any, error) {
-			return schema.ListReply{Sessions: []schema.Session{tilltest.Session(tilltest.Event("T1", "a", 1, "initialized"))}}, nil
+			return schema.ListReply{Sessions: []schema.Session{bridgetest.Session(bridgetest.Event("T1", "a", 1, "initialized"))}}, nil
 		},
 		Get: func(r schema.OrderRequest) (any, error) {
 			if r.OrderID != "a" {
 				return nil, schema.NewError(schema.NotFound, "order %s is not known", r.OrderID)
 			}
-			return tilltest.Session(tilltest.Event("T1", "a", 1, "initialized")), nil
+			return bridgetest.Session(bridgetest.Event("T1", "a", 1, "initialized")), nil
 		},
 		Receipt: func(r schema.OrderRequest) (any, error) {
 			return schema.ReceiptReply{OrderID: r.OrderID, TerminalID: r.TerminalID, Receipt: schema.Receipt{Order: schema.ReceiptOrder{Amount: 1250, Currency: "EUR"}}}, nil

@@ -24,7 +24,7 @@ import (
 
 	"github.com/posbridge/bridge/internal/natsserver/natstest"
 	"github.com/posbridge/bridge/internal/till"
-	"github.com/posbridge/bridge/internal/till/tilltest"
+	"github.com/posbridge/bridge/internal/bridgetest"
 )
 
 // connect connects with an environment, or fails the test.
@@ -45,7 +45,7 @@ func connect(t *testing.T, e env, context string) *till.Till {
 // limited is a context that ends before a test may hang.
 func limited(t *testing.T) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), tilltest.Limit)
+	ctx, cancel := context.WithTimeout(context.Background(), bridgetest.Limit)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -72,8 +72,8 @@ func TestConnectWithPasswordAndToken(t *testing.T) {
 	passwords := natstest.Run(t, natstest.WithConfig(`authorization { user: me, password: "se cret" }`))
 	tokens := natstest.Run(t, natstest.WithConfig(`authorization { token: "to:ken" }`))
 	own := "nats://me:se%20cret@" + strings.TrimPrefix(passwords.URL(), "nats://")
-	tilltest.Run(t, own, tilltest.Handlers{}, tilltest.Options{NoStream: true})
-	tilltest.Run(t, strings.Replace(tokens.URL(), "://", "://to%3Aken@", 1), tilltest.Handlers{}, tilltest.Options{NoStream: true})
+	bridgetest.Run(t, own, bridgetest.Handlers{}, bridgetest.Options{NoStream: true})
+	bridgetest.Run(t, strings.Replace(tokens.URL(), "://", "://to%3Aken@", 1), bridgetest.Handlers{}, bridgetest.Options{NoStream: true})
 
 	answers(t, connect(t, env{till.EnvURL: own}, ""))
 	for name, fields := range map[string]map[string]any{
@@ -95,7 +95,7 @@ func TestConnectWithNKeyAndCredentials(t *testing.T) {
 	seedFile := filepath.Join(dir, "user.nk")
 	writeFile(t, seedFile, seed)
 	byKey := natstest.Run(t, natstest.WithConfig(fmt.Sprintf(`authorization { users: [ { nkey: %s }, { user: bridge, password: bridge } ] }`, public)))
-	tilltest.Run(t, strings.Replace(byKey.URL(), "://", "://bridge:bridge@", 1), tilltest.Handlers{}, tilltest.Options{NoStream: true})
+	bridgetest.Run(t, strings.Replace(byKey.URL(), "://", "://bridge:bridge@", 1), bridgetest.Handlers{}, bridgetest.Options{NoStream: true})
 	answers(t, connect(t, env{till.EnvURL: byKey.URL(), till.EnvNKey: seedFile}, ""))
 	answers(t, connect(t, contextFile(t, map[string]any{"url": byKey.URL(), "nkey": seedFile}), ""))
 

@@ -12,7 +12,7 @@ import (
 
 	"github.com/posbridge/bridge/client"
 	"github.com/posbridge/bridge/internal/till"
-	"github.com/posbridge/bridge/internal/till/tilltest"
+	"github.com/posbridge/bridge/internal/bridgetest"
 	"github.com/posbridge/bridge/schema"
 )
 
@@ -39,7 +39,7 @@ func (c *clock) advance(d time.Duration) {
 // paying is "pos-bridge pay" under test.
 type paying struct {
 	stand
-	out, notes *tilltest.Output
+	out, notes *bridgetest.Output
 	clock      *clock
 	interrupts chan os.Signal
 	stop       context.CancelFunc
@@ -61,12 +61,12 @@ func created(r schema.StartRequest) (any, error) {
 func pay(t *testing.T, s stand, change func(*till.Payment)) *paying {
 	t.Helper()
 	p := &paying{
-		stand: s, out: &tilltest.Output{}, notes: &tilltest.Output{}, clock: newClock(),
+		stand: s, out: &bridgetest.Output{}, notes: &bridgetest.Output{}, clock: newClock(),
 		interrupts: make(chan os.Signal, 2), ended: make(chan struct{}),
 	}
 	payment := till.Payment{
 		Till: s.till, Screen: till.NewScreen(p.out, p.notes, env{}.get), Request: request,
-		Timeout: tilltest.Limit, Settle: time.Millisecond, Interrupts: p.interrupts, Now: p.clock.Now, Every: never,
+		Timeout: bridgetest.Limit, Settle: time.Millisecond, Interrupts: p.interrupts, Now: p.clock.Now, Every: never,
 	}
 	if change != nil {
 		change(&payment)
@@ -89,7 +89,7 @@ func (p *paying) ends(t *testing.T, want till.Outcome) {
 	t.Helper()
 	select {
 	case <-p.ended:
-	case <-time.After(tilltest.Limit):
+	case <-time.After(bridgetest.Limit):
 		t.Fatalf("the payment does not end:\n%s%s", p.out, p.notes)
 	}
 	if p.outcome != want || p.err != nil {
@@ -102,7 +102,7 @@ func (p *paying) fails(t *testing.T) error {
 	t.Helper()
 	select {
 	case <-p.ended:
-	case <-time.After(tilltest.Limit):
+	case <-time.After(bridgetest.Limit):
 		t.Fatalf("the payment does not end:\n%s%s", p.out, p.notes)
 	}
 	if p.err == nil || p.outcome != till.OutcomeUnknown {
@@ -113,7 +113,7 @@ func (p *paying) fails(t *testing.T) error {
 
 func TestPaymentShowsItsCourse(t *testing.T) {
 	t.Parallel()
-	p := pay(t, setup(t, tilltest.Handlers{Start: created}, tilltest.Options{}), nil)
+	p := pay(t, setup(t, bridgetest.Handlers{Start: created}, bridgetest.Options{}), nil)
 	p.out.Await(t, "accepted")
 	for i, status := range []string{"initialized", "declined", "initialized", "completed"} {
 		p.clock.advance(1300 * time.Millisecond)
@@ -159,7 +159,7 @@ func TestPaymentOutcomes(t *testing.T) {
 	} {
 		t.Run(test.status, func(t *testing.T) {
 			t.Parallel()
-			p := pay(t, setup(t, tilltest.Handlers{Start: created}, tilltest.Options{}), nil)
+			p := pay(t, setup(t, bridgetest.Handlers{Start: created}, bridgetest.Options{}), nil)
 			p.out.Await(t, "accepted")
 			e := event("a", 1, test.status)
 			e.Final = true
@@ -175,7 +175,7 @@ func TestPaymentOutcomes(t *testing.T) {
 // A reversal right after the end is waited for.
 func TestPaymentThatIsReversedAtOnce(t *testing.T) {
 	t.Parallel()
-	p := pay(t, setup(t, tilltest.Handlers{Start: created}, tilltest.Options{}), func(p *till.Payment) { p.Settle = tilltest.Limit })
+	p := pay(t, setup(t, bridgetest.Handlers{Start: created}, bridgetest.Options{}), func(p *till.Payment) { p.Settle = bridgetest.Limit })
 	p.out.Await(t, "accepted")
 	p.bridge.Store(event("a", 1, "completed"))
 	p.out.Await(t, "completed")
@@ -195,7 +195,7 @@ func TestPaymentThatIsReversedAtOnce(t *testing.T) {
 func TestPaymentThatDoesNotWait(t *testing.T) {
 	t.Parallel()
 	for status, want := range map[string]bool{"completed": true, "cancelled": true, "unresolved": false, "not_created": false} {
-		p := pay(t, setup(t, tilltest.Handlers{Start: created}, tilltest.Options{}), func(p *till.Payment) { p.Settle = 0 })
+		p := pay(t, setup(t, bridgetest.Handlers{Start: created}, bridgetest.Options{}), func(p *till.Payment) { p.Settle = 0 })
 		p.out.Await(t, "accepted")
 		p.bridge.Store(event("a", 1, status))
 		<-p.ended
@@ -208,7 +208,7 @@ func TestPaymentThatDoesNotWait(t *testing.T) {
 // The amount that was paid may come with the end, or on an event of its own after it.
 func TestPaymentOfAnotherAmount(t *testing.T) {
 	t.Parallel()
-	p := pay(t, setup(t, tilltest.Handlers{Start: created}, tilltest.Options{}), func(p *till.Payment) { p.Settle = tilltest.Limit })
+	p := pay(t, setup(t, bridgetest.Handlers{Start: created}, bridgetest.Options{}), func(p *till.Payment) { p.Settle = bridgetest.Limit })
 	p.out.Await(t, "accepted")
 	p.bridge.Store(event("a", 1, "completed"))
 	e := event("a", 2, "completed")
@@ -226,7 +226,7 @@ func TestPaymentOfAnotherAmount(t *testing.T) {
 func TestPaymentShowsNoControlCharacters(t *testing.T) {
 	t.Parallel()
 	evil := "\x1b]0;owned\a\u202e"
-	p := pay(t, setup(t, tilltest.Handlers{Start: created}, tilltest.Options{}), nil)
+	p := pay(t, setup(t, bridgetest.Handlers{Start: created}, bridgetest.Options{}), nil)
 	p.out.Await(t, "accepted")
 	e := event("a", 1, "declined"+evil)
 	p.bridge.StoreInvalid(schema.InvalidEvent{TerminalID: "T1", OrderID: "a", Reason: "bad" + evil})
@@ -245,9 +245,9 @@ func TestPaymentRefused(t *testing.T) {
 	for _, code := range schema.Codes() {
 		t.Run(string(code), func(t *testing.T) {
 			t.Parallel()
-			p := pay(t, setup(t, tilltest.Handlers{Start: func(schema.StartRequest) (any, error) {
+			p := pay(t, setup(t, bridgetest.Handlers{Start: func(schema.StartRequest) (any, error) {
 				return nil, schema.NewError(code, "no, for a reason")
-			}}, tilltest.Options{}), func(p *till.Payment) { p.Patience = 300 * time.Millisecond })
+			}}, bridgetest.Options{}), func(p *till.Payment) { p.Patience = 300 * time.Millisecond })
 			switch code {
 			case schema.OutcomeUnknown, schema.ShuttingDown, schema.NotFound: // the payment may have begun
 				p.notes.Await(t, "does not know yet whether the order exists: no, for a reason")
@@ -266,11 +266,11 @@ func TestPaymentRefused(t *testing.T) {
 
 func TestPaymentThatEndsBeforeItIsAccepted(t *testing.T) {
 	t.Parallel()
-	s := setup(t, tilltest.Handlers{}, tilltest.Options{})
-	s.bridge.Handle(func(h *tilltest.Handlers) {
+	s := setup(t, bridgetest.Handlers{}, bridgetest.Options{})
+	s.bridge.Handle(func(h *bridgetest.Handlers) {
 		h.Start = func(schema.StartRequest) (any, error) {
 			s.bridge.Store(event("a", 1, "initialized"), event("a", 2, "completed"))
-			return nil, tilltest.ErrNoReply
+			return nil, bridgetest.ErrNoReply
 		}
 	})
 	p := pay(t, s, nil)
@@ -279,9 +279,9 @@ func TestPaymentThatEndsBeforeItIsAccepted(t *testing.T) {
 
 func TestPaymentThatWasStartedBefore(t *testing.T) {
 	t.Parallel()
-	s := setup(t, tilltest.Handlers{Start: func(r schema.StartRequest) (any, error) {
+	s := setup(t, bridgetest.Handlers{Start: func(r schema.StartRequest) (any, error) {
 		return schema.StartReply{OrderID: r.OrderID, TerminalID: r.TerminalID, Status: "completed", StatusSubject: "pos.T1.a.status"}, nil
-	}}, tilltest.Options{})
+	}}, bridgetest.Options{})
 	s.bridge.Store(event("a", 1, "initialized"), event("a", 2, "completed"))
 	p := pay(t, s, nil)
 	p.ends(t, till.OutcomePaid)
@@ -295,12 +295,12 @@ func TestPaymentThatWasStartedBefore(t *testing.T) {
 // A NATS user who may not read the stream gets to the end by asking the bridge.
 func TestPaymentThatWasStartedBeforeWithoutTheStream(t *testing.T) {
 	t.Parallel()
-	s := setup(t, tilltest.Handlers{
+	s := setup(t, bridgetest.Handlers{
 		Start: func(r schema.StartRequest) (any, error) {
 			return schema.StartReply{OrderID: r.OrderID, TerminalID: r.TerminalID, Status: "cancelled"}, nil
 		},
-		Get: func(schema.OrderRequest) (any, error) { return tilltest.Session(event("a", 2, "cancelled")), nil },
-	}, tilltest.Options{NoStream: true})
+		Get: func(schema.OrderRequest) (any, error) { return bridgetest.Session(event("a", 2, "cancelled")), nil },
+	}, bridgetest.Options{NoStream: true})
 	p := pay(t, s, nil)
 	p.ends(t, till.OutcomeNotPaid)
 	if got, want := p.notes.String(), "status 1 of order a was missed\n"; got != want {
@@ -310,15 +310,15 @@ func TestPaymentThatWasStartedBeforeWithoutTheStream(t *testing.T) {
 
 func TestPaymentWhoseOutcomeOfStartIsUnknown(t *testing.T) {
 	t.Parallel()
-	p := pay(t, setup(t, tilltest.Handlers{
+	p := pay(t, setup(t, bridgetest.Handlers{
 		Start: func(schema.StartRequest) (any, error) {
 			return nil, schema.NewError(schema.OutcomeUnknown, "the provider did not answer")
 		},
 		Get: func(schema.OrderRequest) (any, error) {
 			e := event("a", 0, schema.StatusCreated)
-			return tilltest.Session(e), nil
+			return bridgetest.Session(e), nil
 		},
-	}, tilltest.Options{}), nil)
+	}, bridgetest.Options{}), nil)
 	p.notes.Await(t, "does not know yet whether the order exists: the provider did not answer")
 	p.bridge.Store(event("a", 1, "completed"))
 	p.ends(t, till.OutcomePaid)
@@ -326,9 +326,9 @@ func TestPaymentWhoseOutcomeOfStartIsUnknown(t *testing.T) {
 
 func TestPaymentThatTurnsOutNotToExist(t *testing.T) {
 	t.Parallel()
-	p := pay(t, setup(t, tilltest.Handlers{Start: func(schema.StartRequest) (any, error) {
+	p := pay(t, setup(t, bridgetest.Handlers{Start: func(schema.StartRequest) (any, error) {
 		return nil, schema.NewError(schema.OutcomeUnknown, "the provider did not answer")
-	}}, tilltest.Options{}), func(p *till.Payment) { p.Every = 20 * time.Millisecond })
+	}}, bridgetest.Options{}), func(p *till.Payment) { p.Every = 20 * time.Millisecond })
 	p.ends(t, till.OutcomeUnknown)
 	if got, want := p.notes.String(), "the bridge does not know the order"; !strings.Contains(got, want) {
 		t.Errorf("got remarks\n%s\nwant %q", got, want)
@@ -337,7 +337,7 @@ func TestPaymentThatTurnsOutNotToExist(t *testing.T) {
 
 func TestPaymentThatTakesTooLong(t *testing.T) {
 	t.Parallel()
-	p := pay(t, setup(t, tilltest.Handlers{Start: created}, tilltest.Options{}), func(p *till.Payment) { p.Timeout = 50 * time.Millisecond })
+	p := pay(t, setup(t, bridgetest.Handlers{Start: created}, bridgetest.Options{}), func(p *till.Payment) { p.Timeout = 50 * time.Millisecond })
 	p.ends(t, till.OutcomeUnknown)
 	if got, want := p.notes.String(), "pos-bridge watch --terminal T1 --order a"; !strings.Contains(got, want) {
 		t.Errorf("got remarks\n%s\nwant %q", got, want)
@@ -346,8 +346,8 @@ func TestPaymentThatTakesTooLong(t *testing.T) {
 
 func TestPaymentInterrupted(t *testing.T) {
 	t.Parallel()
-	s := setup(t, tilltest.Handlers{Start: created}, tilltest.Options{})
-	s.bridge.Handle(func(h *tilltest.Handlers) {
+	s := setup(t, bridgetest.Handlers{Start: created}, bridgetest.Options{})
+	s.bridge.Handle(func(h *bridgetest.Handlers) {
 		h.Cancel = func(r schema.OrderRequest) (any, error) {
 			s.bridge.Store(event(r.OrderID, 1, "cancelled"))
 			return schema.CancelReply{OrderID: r.OrderID, TerminalID: r.TerminalID, Status: "cancelled"}, nil
@@ -364,12 +364,12 @@ func TestPaymentInterrupted(t *testing.T) {
 
 func TestPaymentLeft(t *testing.T) {
 	t.Parallel()
-	p := pay(t, setup(t, tilltest.Handlers{
+	p := pay(t, setup(t, bridgetest.Handlers{
 		Start: created,
 		Cancel: func(schema.OrderRequest) (any, error) {
 			return nil, schema.NewError(schema.ProviderRejected, "too late")
 		},
-	}, tilltest.Options{}), nil)
+	}, bridgetest.Options{}), nil)
 	p.out.Await(t, "accepted")
 	p.interrupts <- os.Interrupt
 	p.notes.Await(t, "not cancelled: refused by the bridge: too late (provider_rejected)")
@@ -384,7 +384,7 @@ func TestPaymentInterruptedBeforeTheReply(t *testing.T) {
 	t.Parallel()
 	reply := make(chan struct{})
 	cancelled := make(chan struct{})
-	s := setup(t, tilltest.Handlers{
+	s := setup(t, bridgetest.Handlers{
 		Start: func(r schema.StartRequest) (any, error) {
 			<-reply
 			return created(r)
@@ -393,7 +393,7 @@ func TestPaymentInterruptedBeforeTheReply(t *testing.T) {
 			close(cancelled)
 			return schema.CancelReply{OrderID: r.OrderID, TerminalID: r.TerminalID, Status: schema.StatusCreated}, nil
 		},
-	}, tilltest.Options{})
+	}, bridgetest.Options{})
 	p := pay(t, s, nil)
 	p.out.Await(t, "Payment a")
 	p.interrupts <- os.Interrupt
@@ -401,7 +401,7 @@ func TestPaymentInterruptedBeforeTheReply(t *testing.T) {
 	close(reply)
 	select {
 	case <-cancelled:
-	case <-time.After(tilltest.Limit):
+	case <-time.After(bridgetest.Limit):
 		t.Fatal("the payment is not cancelled")
 	}
 	p.bridge.Store(event("a", 1, "cancelled"))
@@ -411,10 +411,10 @@ func TestPaymentInterruptedBeforeTheReply(t *testing.T) {
 func TestPaymentStoppedInTime(t *testing.T) {
 	t.Parallel()
 	started := make(chan struct{}, 1)
-	p := pay(t, setup(t, tilltest.Handlers{Start: func(r schema.StartRequest) (any, error) {
+	p := pay(t, setup(t, bridgetest.Handlers{Start: func(r schema.StartRequest) (any, error) {
 		started <- struct{}{}
 		return created(r)
-	}}, tilltest.Options{}), func(p *till.Payment) {
+	}}, bridgetest.Options{}), func(p *till.Payment) {
 		interrupts := make(chan os.Signal, 1)
 		interrupts <- os.Interrupt
 		p.Interrupts = interrupts
@@ -429,7 +429,7 @@ func TestPaymentStoppedInTime(t *testing.T) {
 
 func TestPaymentSurvivesALostConnection(t *testing.T) {
 	t.Parallel()
-	p := pay(t, setup(t, tilltest.Handlers{Start: created}, tilltest.Options{}), nil)
+	p := pay(t, setup(t, bridgetest.Handlers{Start: created}, bridgetest.Options{}), nil)
 	p.out.Await(t, "accepted")
 	p.wire.Cut()
 	p.notes.Await(t, "connection to NATS lost")
@@ -445,21 +445,21 @@ func TestPaymentSurvivesALostConnection(t *testing.T) {
 // gets the same session.
 func TestPaymentAsksAgainAfterALostReply(t *testing.T) {
 	t.Parallel()
-	s := setup(t, tilltest.Handlers{}, tilltest.Options{})
+	s := setup(t, bridgetest.Handlers{}, bridgetest.Options{})
 	asked := make(chan struct{}, 10)
 	again := func(r schema.StartRequest) (any, error) {
 		asked <- struct{}{}
 		return schema.StartReply{OrderID: r.OrderID, TerminalID: r.TerminalID, Status: schema.StatusCreated, Created: false}, nil
 	}
-	s.bridge.Handle(func(h *tilltest.Handlers) {
+	s.bridge.Handle(func(h *bridgetest.Handlers) {
 		h.Start = func(schema.StartRequest) (any, error) {
 			asked <- struct{}{}
-			return nil, tilltest.ErrNoReply
+			return nil, bridgetest.ErrNoReply
 		}
 	})
 	p := pay(t, s, nil)
 	<-asked
-	s.bridge.Handle(func(h *tilltest.Handlers) { h.Start = again })
+	s.bridge.Handle(func(h *bridgetest.Handlers) { h.Start = again })
 	s.wire.Cut()
 	p.notes.Await(t, "connection to NATS lost")
 	s.wire.Mend()
@@ -473,9 +473,9 @@ func TestPaymentAsksAgainAfterALostReply(t *testing.T) {
 
 func TestPaymentAsJSON(t *testing.T) {
 	t.Parallel()
-	p := pay(t, setup(t, tilltest.Handlers{Start: func(schema.StartRequest) (any, error) {
+	p := pay(t, setup(t, bridgetest.Handlers{Start: func(schema.StartRequest) (any, error) {
 		return []byte("{ \"order_id\": \"a\", \"terminal_id\":\"T1\", \"status\":\"created\", \"created\":true,\n \"new_field\":\"\u009b\" }"), nil
-	}}, tilltest.Options{}), func(p *till.Payment) { p.JSON = true })
+	}}, bridgetest.Options{}), func(p *till.Payment) { p.JSON = true })
 	p.out.Await(t, "created")
 	e := event("a", 1, "completed")
 	e.ObservedAt = time.Date(2026, 11, 23, 14, 5, 6, 7_000_000, time.UTC)
@@ -491,7 +491,7 @@ func TestPaymentAsJSON(t *testing.T) {
 
 func TestPaymentWithoutABridge(t *testing.T) {
 	t.Parallel()
-	s := setup(t, tilltest.Handlers{}, tilltest.Options{Prefix: "other"})
+	s := setup(t, bridgetest.Handlers{}, bridgetest.Options{Prefix: "other"})
 	bus := connect(t, env{till.EnvURL: s.wire.URL()}, "")
 	p := pay(t, stand{s.bridge, s.wire, bus}, nil)
 	err := p.fails(t)
@@ -507,7 +507,7 @@ func TestPaymentWithoutTheRightToHear(t *testing.T) {
 	t.Parallel()
 	bus, bridge := rights(t, []string{">"}, []string{"_INBOX.>"})
 	started := make(chan struct{}, 1)
-	bridge.Handle(func(h *tilltest.Handlers) {
+	bridge.Handle(func(h *bridgetest.Handlers) {
 		h.Start = func(r schema.StartRequest) (any, error) {
 			started <- struct{}{}
 			return created(r)
@@ -524,7 +524,7 @@ func TestPaymentWithoutTheRightToHear(t *testing.T) {
 
 func TestPaymentWhoseConnectionIsClosed(t *testing.T) {
 	t.Parallel()
-	p := pay(t, setup(t, tilltest.Handlers{Start: created}, tilltest.Options{}), nil)
+	p := pay(t, setup(t, bridgetest.Handlers{Start: created}, bridgetest.Options{}), nil)
 	p.out.Await(t, "accepted")
 	p.till.Close()
 	p.ends(t, till.OutcomeUnknown)
@@ -542,7 +542,7 @@ func TestPaymentWithABadReply(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := pay(t, setup(t, tilltest.Handlers{Start: func(schema.StartRequest) (any, error) { return []byte(reply), nil }}, tilltest.Options{}), nil)
+			p := pay(t, setup(t, bridgetest.Handlers{Start: func(schema.StartRequest) (any, error) { return []byte(reply), nil }}, bridgetest.Options{}), nil)
 			p.notes.Await(t, "whether the payment began is not known yet; to ask again is safe: the same command with --order a")
 			p.bridge.Store(event("a", 1, "completed"))
 			p.ends(t, till.OutcomePaid)

@@ -8,7 +8,7 @@ import (
 
 	"github.com/posbridge/bridge/client"
 	"github.com/posbridge/bridge/internal/till"
-	"github.com/posbridge/bridge/internal/till/tilltest"
+	"github.com/posbridge/bridge/internal/bridgetest"
 	"github.com/posbridge/bridge/schema"
 )
 
@@ -36,21 +36,21 @@ func receiptOf(change func(*schema.Receipt)) schema.ReceiptReply {
 
 func showReceipt(t *testing.T, s stand, json bool) (string, error) {
 	t.Helper()
-	out := &tilltest.Output{}
+	out := &bridgetest.Output{}
 	err := till.Receipt{
-		Till: s.till, Screen: till.NewScreen(out, &tilltest.Output{}, env{}.get), Terminal: "SIM00001", Order: "pay-20261123-AB12CD", JSON: json,
+		Till: s.till, Screen: till.NewScreen(out, &bridgetest.Output{}, env{}.get), Terminal: "SIM00001", Order: "pay-20261123-AB12CD", JSON: json,
 	}.Run(limited(t))
 	return out.String(), err
 }
 
 func TestReceipt(t *testing.T) {
 	t.Parallel()
-	s := setup(t, tilltest.Handlers{Receipt: func(r schema.OrderRequest) (any, error) {
+	s := setup(t, bridgetest.Handlers{Receipt: func(r schema.OrderRequest) (any, error) {
 		if r != (schema.OrderRequest{TerminalID: "SIM00001", OrderID: "pay-20261123-AB12CD"}) {
 			t.Errorf("asked for %+v", r)
 		}
 		return receiptOf(nil), nil
-	}}, tilltest.Options{NoStream: true})
+	}}, bridgetest.Options{NoStream: true})
 	got, err := showReceipt(t, s, false)
 	want := `              Café Zuiderzee
         Kade 12, 1234 AB Enkhuizen
@@ -103,7 +103,7 @@ func TestReceiptFitsThePaper(t *testing.T) {
 		r.Payment.AuthorizationCode = strings.Repeat("x", 64)
 		r.Payment.Last4, r.Merchant.Address, r.PrintedOn = "", "", ""
 	})
-	s := setup(t, tilltest.Handlers{Receipt: func(schema.OrderRequest) (any, error) { return odd, nil }}, tilltest.Options{NoStream: true})
+	s := setup(t, bridgetest.Handlers{Receipt: func(schema.OrderRequest) (any, error) { return odd, nil }}, bridgetest.Options{NoStream: true})
 	got, err := showReceipt(t, s, false)
 	if err != nil {
 		t.Fatal(err)
@@ -120,7 +120,7 @@ func TestReceiptFitsThePaper(t *testing.T) {
 
 func TestReceiptRefused(t *testing.T) {
 	t.Parallel()
-	s := setup(t, tilltest.Handlers{}, tilltest.Options{NoStream: true})
+	s := setup(t, bridgetest.Handlers{}, bridgetest.Options{NoStream: true})
 	_, err := showReceipt(t, s, false)
 	if refused, ok := errors.AsType[*client.Error](err); !ok || refused.Reply.Code != schema.NotFound {
 		t.Errorf("got %v", err)

@@ -8,23 +8,23 @@ import (
 
 	"github.com/posbridge/bridge/client"
 	"github.com/posbridge/bridge/internal/till"
-	"github.com/posbridge/bridge/internal/till/tilltest"
+	"github.com/posbridge/bridge/internal/bridgetest"
 	"github.com/posbridge/bridge/schema"
 	"github.com/posbridge/bridge/subjects"
 )
 
 func sessionsOf(start time.Time) []schema.Session {
-	one := tilltest.Session(tilltest.Event("SIM00002", "pay-20261123-AB12CD", 1, "initialized"))
+	one := bridgetest.Session(bridgetest.Event("SIM00002", "pay-20261123-AB12CD", 1, "initialized"))
 	one.StartedAt = start.Add(-65 * time.Second)
-	two := tilltest.Session(tilltest.Event("SIM00001", "x", 0, "created\x1b[2J"))
+	two := bridgetest.Session(bridgetest.Event("SIM00001", "x", 0, "created\x1b[2J"))
 	two.Amount, two.Currency, two.StartedAt, two.Replica = 123456789, "JPY", start.Add(-4200*time.Millisecond), "replica-with-a-name"
 	return []schema.Session{one, two}
 }
 
 func show(t *testing.T, s stand, change func(*till.Sessions)) (string, error) {
 	t.Helper()
-	out := &tilltest.Output{}
-	sessions := till.Sessions{Till: s.till, Screen: till.NewScreen(out, &tilltest.Output{}, env{}.get), Now: newClock().Now}
+	out := &bridgetest.Output{}
+	sessions := till.Sessions{Till: s.till, Screen: till.NewScreen(out, &bridgetest.Output{}, env{}.get), Now: newClock().Now}
 	change(&sessions)
 	err := sessions.Run(limited(t))
 	return out.String(), err
@@ -33,9 +33,9 @@ func show(t *testing.T, s stand, change func(*till.Sessions)) (string, error) {
 func TestSessions(t *testing.T) {
 	t.Parallel()
 	now := newClock().Now()
-	s := setup(t, tilltest.Handlers{List: func() (any, error) {
+	s := setup(t, bridgetest.Handlers{List: func() (any, error) {
 		return schema.ListReply{Sessions: sessionsOf(now)}, nil
-	}}, tilltest.Options{NoStream: true})
+	}}, bridgetest.Options{NoStream: true})
 	for name, test := range map[string]struct {
 		change func(*till.Sessions)
 		want   string
@@ -60,10 +60,10 @@ SIM00002  pay-20261123-AB12CD  12.50 EUR  initialized  1m05s  replica-1
 // A payment that was paid and then refunded is not shown as paid.
 func TestAllSessions(t *testing.T) {
 	t.Parallel()
-	s := setup(t, tilltest.Handlers{}, tilltest.Options{})
+	s := setup(t, bridgetest.Handlers{}, bridgetest.Options{})
 	now := newClock().Now()
 	store := func(order string, sequence uint64, status string, ago time.Duration) {
-		e := tilltest.Event("T1", order, sequence, status)
+		e := bridgetest.Event("T1", order, sequence, status)
 		e.ObservedAt = now.Add(-ago)
 		s.bridge.Store(e)
 	}
@@ -93,9 +93,9 @@ T1        a      12.50 EUR  refunded     1m00s ago  refunded, the money goes bac
 // JSON is what the bridge said, with fields that this version does not know.
 func TestSessionsAsJSON(t *testing.T) {
 	t.Parallel()
-	s := setup(t, tilltest.Handlers{List: func() (any, error) {
+	s := setup(t, bridgetest.Handlers{List: func() (any, error) {
 		return []byte(`{"sessions": [{"terminal_id":"T1","new":1}, {"terminal_id":"T2","new":2}]}`), nil
-	}}, tilltest.Options{NoStream: true})
+	}}, bridgetest.Options{NoStream: true})
 	got, err := show(t, s, func(s *till.Sessions) { s.JSON = true })
 	if want := `{"sessions":[{"terminal_id":"T1","new":1},{"terminal_id":"T2","new":2}]}` + "\n"; err != nil || got != want {
 		t.Errorf("got %v\n%s\nwant\n%s", err, got, want)
@@ -109,15 +109,15 @@ func TestSessionsAsJSON(t *testing.T) {
 func TestSessionsOfOneOrder(t *testing.T) {
 	t.Parallel()
 	now := newClock().Now()
-	s := setup(t, tilltest.Handlers{Get: func(r schema.OrderRequest) (any, error) {
+	s := setup(t, bridgetest.Handlers{Get: func(r schema.OrderRequest) (any, error) {
 		if r != (schema.OrderRequest{TerminalID: "T1", OrderID: "a/b"}) {
 			return nil, schema.NewError(schema.NotFound, "order a is not known")
 		}
-		session := tilltest.Session(event("a/b", 2, "completed"))
+		session := bridgetest.Session(event("a/b", 2, "completed"))
 		session.FinancialStatus = "reserved"
 		session.StartedAt, session.UpdatedAt = now.Add(-3*time.Hour), now.Add(-65*time.Second)
 		return session, nil
-	}}, tilltest.Options{NoStream: true})
+	}}, bridgetest.Options{NoStream: true})
 	got, err := show(t, s, func(s *till.Sessions) { s.Filter = client.Filter{Terminal: "T1", Order: "a/b"} })
 	want := `order             a/b
 terminal          T1
@@ -154,10 +154,10 @@ func TestCancellation(t *testing.T) {
 		"refunded":    {schema.Returned, "order a on terminal T1: refunded: refunded, the money goes back to the customer\n"},
 		"initialized": {schema.Open, "order a on terminal T1: initialized: under way: the card is asked for, or being processed\n"},
 	} {
-		s := setup(t, tilltest.Handlers{Cancel: func(r schema.OrderRequest) (any, error) {
+		s := setup(t, bridgetest.Handlers{Cancel: func(r schema.OrderRequest) (any, error) {
 			return schema.CancelReply{OrderID: r.OrderID, TerminalID: r.TerminalID, Status: status}, nil
-		}}, tilltest.Options{NoStream: true})
-		out := &tilltest.Output{}
+		}}, bridgetest.Options{NoStream: true})
+		out := &bridgetest.Output{}
 		c := till.Cancellation{Till: s.till, Screen: till.NewScreen(out, out, env{}.get), Terminal: "T1", Order: "a"}
 		if got, err := c.Run(limited(t)); err != nil || got.Outcome != want.outcome || out.String() != want.text {
 			t.Errorf("%s: got %+v, %v, %q, want %+v", status, got, err, out, want)

@@ -6,7 +6,7 @@ import (
 
 	"github.com/posbridge/bridge/client"
 	"github.com/posbridge/bridge/internal/till"
-	"github.com/posbridge/bridge/internal/till/tilltest"
+	"github.com/posbridge/bridge/internal/bridgetest"
 	"github.com/posbridge/bridge/schema"
 )
 
@@ -30,13 +30,13 @@ func TestUnknownTerminals(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := setup(t, tilltest.Handlers{List: func() (any, error) {
+			s := setup(t, bridgetest.Handlers{List: func() (any, error) {
 				return schema.ListReply{Sessions: []schema.Session{}, Terminals: test.known}, nil
-			}}, tilltest.Options{})
+			}}, bridgetest.Options{})
 			for _, all := range []bool{false, true} {
-				notes := &tilltest.Output{}
+				notes := &bridgetest.Output{}
 				err := till.Sessions{
-					Till: s.till, Screen: till.NewScreen(&tilltest.Output{}, notes, env{}.get), All: all,
+					Till: s.till, Screen: till.NewScreen(&bridgetest.Output{}, notes, env{}.get), All: all,
 					Filter: client.Filter{Terminal: test.terminal},
 				}.Run(limited(t))
 				if got := notes.String(); err != nil || got != test.want {

@@ -9,19 +9,19 @@ import (
 
 	"github.com/posbridge/bridge/client"
 	"github.com/posbridge/bridge/internal/till"
-	"github.com/posbridge/bridge/internal/till/tilltest"
+	"github.com/posbridge/bridge/internal/bridgetest"
 	"github.com/posbridge/bridge/schema"
 )
 
 // watching is "pos-bridge watch" under test.
 type watching struct {
-	out, notes *tilltest.Output
+	out, notes *bridgetest.Output
 	stop       func() error
 }
 
 func watch(t *testing.T, s stand, change func(*till.Watch)) watching {
 	t.Helper()
-	w := watching{out: &tilltest.Output{}, notes: &tilltest.Output{}}
+	w := watching{out: &bridgetest.Output{}, notes: &bridgetest.Output{}}
 	watch := till.Watch{Till: s.till, Screen: till.NewScreen(w.out, w.notes, env{}.get), Now: newClock().Now, Every: never}
 	change(&watch)
 	ctx, cancel := context.WithCancel(limited(t))
@@ -42,11 +42,11 @@ func at(e schema.StatusEvent, clock string) schema.StatusEvent {
 
 func TestWatch(t *testing.T) {
 	t.Parallel()
-	s := setup(t, tilltest.Handlers{}, tilltest.Options{})
+	s := setup(t, bridgetest.Handlers{}, bridgetest.Options{})
 	w := watch(t, s, func(*till.Watch) {})
 	w.notes.Await(t, "watching all terminals at "+s.till.Server()+"; Ctrl-C ends\n")
 	s.bridge.Store(at(event("pay-1", 1, "initialized"), "2026-11-22T23:59:59Z"))
-	e := at(tilltest.Event("SIM00001", "INV/2026.7", 1, "completed"), "2026-11-23T15:05:07+01:00")
+	e := at(bridgetest.Event("SIM00001", "INV/2026.7", 1, "completed"), "2026-11-23T15:05:07+01:00")
 	e.Amount, e.Currency, e.Source = 1200, "JPY", schema.SourceReconcile
 	s.bridge.Store(e)
 	w.out.Await(t, "JPY")
@@ -72,8 +72,8 @@ func TestWatch(t *testing.T) {
 
 func TestWatchSince(t *testing.T) {
 	t.Parallel()
-	s := setup(t, tilltest.Handlers{}, tilltest.Options{})
-	s.bridge.Store(event("a", 1, "initialized"), tilltest.Event("T2", "b", 1, "initialized"), event("a", 2, "completed"))
+	s := setup(t, bridgetest.Handlers{}, bridgetest.Options{})
+	s.bridge.Store(event("a", 1, "initialized"), bridgetest.Event("T2", "b", 1, "initialized"), event("a", 2, "completed"))
 	w := watch(t, s, func(w *till.Watch) {
 		w.Filter, w.Since, w.JSON, w.Now = client.Filter{Terminal: "T1"}, time.Minute, true, time.Now
 	})
@@ -91,8 +91,8 @@ func TestWatchSince(t *testing.T) {
 
 func TestWatchSinceWithoutAStream(t *testing.T) {
 	t.Parallel()
-	s := setup(t, tilltest.Handlers{}, tilltest.Options{NoStream: true})
-	out := &tilltest.Output{}
+	s := setup(t, bridgetest.Handlers{}, bridgetest.Options{NoStream: true})
+	out := &bridgetest.Output{}
 	err := till.Watch{Till: s.till, Screen: till.NewScreen(out, out, env{}.get), Since: time.Minute}.Run(limited(t))
 	if err == nil {
 		t.Fatal("got no error")
@@ -107,7 +107,7 @@ func TestWatchSinceWithoutAStream(t *testing.T) {
 
 func TestWatchSaysWhatItCannotSee(t *testing.T) {
 	t.Parallel()
-	s := setup(t, tilltest.Handlers{}, tilltest.Options{NoStream: true})
+	s := setup(t, bridgetest.Handlers{}, bridgetest.Options{NoStream: true})
 	w := watch(t, s, func(w *till.Watch) { w.Filter = client.Filter{Terminal: "T1", Order: "a"} })
 	w.notes.Await(t, "watching order a on terminal T1")
 	s.bridge.Tell(event("a", 1, "initialized"), event("a", 4, "completed"))
@@ -129,8 +129,8 @@ func TestWatchSaysWhatItCannotSee(t *testing.T) {
 
 func TestWatchStopsWhenNobodyReads(t *testing.T) {
 	t.Parallel()
-	s := setup(t, tilltest.Handlers{}, tilltest.Options{})
-	notes := &tilltest.Output{}
+	s := setup(t, bridgetest.Handlers{}, bridgetest.Options{})
+	notes := &bridgetest.Output{}
 	ended := make(chan error, 1)
 	go func() {
 		ended <- till.Watch{Till: s.till, Screen: till.NewScreen(closedPipe{}, notes, env{}.get), Every: never}.Run(limited(t))

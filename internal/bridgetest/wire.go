@@ -1,4 +1,4 @@
-package tilltest
+package bridgetest
 
 import (
 	"context"

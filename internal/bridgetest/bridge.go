@@ -1,7 +1,7 @@
-// Package tilltest gives tests of the commands on the bus a bridge to talk to:
+// Package bridgetest gives tests of the commands on the bus a bridge to talk to:
 // a NATS micro service with the bridge's subjects and its status stream, whose
 // answers and events the test decides.
-package tilltest
+package bridgetest
 
 import (
 	"context"
