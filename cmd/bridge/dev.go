@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
+	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
@@ -16,13 +18,31 @@ import (
 	"github.com/posbridge/bridge/internal/telemetry"
 )
 
-// howCalled is how a person calls this program again.
+// howCalled is how a person calls this program again, from any folder.
 func howCalled() string {
-	if path, err := os.Executable(); err == nil && strings.Contains(path, "go-build") {
-		return "go run ./cmd/bridge"
+	path, err := os.Executable()
+	_, source, _, known := runtime.Caller(0)
+	root := filepath.Join(filepath.Dir(source), "..", "..")
+	switch {
+	case err == nil && known && strings.Contains(path, "go-build") && filepath.IsAbs(root):
+		return "go run -C " + forShell(root) + " ./cmd/bridge"
+	case strings.ContainsRune(os.Args[0], os.PathSeparator):
+		if named, err := filepath.Abs(os.Args[0]); err == nil {
+			return forShell(named)
+		}
 	}
-	return os.Args[0]
+	return forShell(os.Args[0]) // found in a folder of PATH
 }
+
+// forShell writes a path as one word of a shell.
+func forShell(path string) string {
+	if plainWord.MatchString(path) {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+}
+
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./+:@%-]+$`)
 
 // freePort reports why a port cannot be listened on; 0 takes any.
 func freePort(port int) error {

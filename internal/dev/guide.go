@@ -39,33 +39,27 @@ func (g Guide) Addresses(out io.Writer) {
 	}
 }
 
-// GoOn says what to try next, in lines that can be copied, one after the other
-// or all at once.
+// GoOn says what to try next. The lines can be copied as they are: they need
+// nothing but this program.
 func (g Guide) GoOn(out io.Writer) {
 	terminal := func(i int) string { return g.Terminals[i%len(g.Terminals)] }
 	fmt.Fprintf(out, `
-Everything stays up. Try, in another window:
+Everything stays up. Start payments on the page of the virtual terminals:
+%[3]s/
 
-  # pay, and watch every payment
+Or in another window:
+
   export BRIDGE_NATS_URL=%[1]s
+  # pay
   %[2]s pay --terminal %[4]s --amount 12.50
+  # the last digits of the amount choose what the customer does: declined once, then paid
+  %[2]s pay --terminal %[5]s --amount 77.65
+  # paid, and refunded a moment later
+  %[2]s pay --terminal %[6]s --amount 77.12
+  # be the customer yourself: this one waits for your hand on the page, and Ctrl-C cancels it
+  %[2]s pay --terminal %[7]s --amount 77.99
+  # every status of the last ten minutes, and each new one
   %[2]s watch --since 10m
-
-  # the same with the nats command (github.com/nats-io/natscli)
-  nats --server %[1]s sub 'pos.*.*.status'
-  nats --server %[1]s req pos.payment.start '{"order_id":"order-1","terminal_id":"%[5]s","amount":1250,"currency":"EUR"}'
-  # the last digits of the amount, or custom_1, choose what the customer does: declined once, then paid
-  nats --server %[1]s req pos.payment.start '{"order_id":"order-2","terminal_id":"%[6]s","amount":7765,"currency":"EUR"}'
-
-  # be the customer yourself: this one waits for your hand
-  nats --server %[1]s req pos.payment.start '{"order_id":"order-3","terminal_id":"%[7]s","amount":1250,"currency":"EUR","custom_info":{"custom_1":"scenario:wait"}}'
-  nats --server %[1]s req pos.payment.list '{}'
-  curl -s -X POST %[3]s/simulator/terminals/%[7]s/approve
-  # or have the till give up instead
-  nats --server %[1]s req pos.payment.cancel '{"order_id":"order-3","terminal_id":"%[7]s"}'
-
-  # after the end: give the money of the first terminal's last payment back, and see it arrive on pos.%[4]s.*.status
-  curl -s -X POST %[3]s/simulator/terminals/%[4]s/refund
 
 What the simulator can do, and break: docs/simulator.md. Stop with Ctrl-C.
 `, g.NATS, g.Command, g.Simulator, terminal(0), terminal(1), terminal(2), terminal(3))

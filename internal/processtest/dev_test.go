@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -55,4 +56,56 @@ func TestKilledDevKeepsBothSides(t *testing.T) {
 	processtest.Until(t, time.Minute, "the bridge says that it is paid", func() bool {
 		return ask("get", map[string]string{"terminal_id": "SIM00002", "order_id": "kept"}).Status == "completed"
 	})
+}
+
+// What dev prints to be copied works as it is, on a machine that has nothing but the
+// program, whose folder has a name that a shell would take apart.
+func TestPrintedCommandsWork(t *testing.T) {
+	t.Parallel()
+	ctx := processtest.Context(t)
+	program := filepath.Join(t.TempDir(), "a folder, it's new", "pos-bridge")
+	if err := os.Mkdir(filepath.Dir(program), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(processtest.Bridge(t, processtest.Version), program); err != nil {
+		t.Fatal(err)
+	}
+	provider := processtest.Port(t)
+	dev := processtest.Launch(t, "dev", program, []string{"dev", "--simulator-port", strconv.Itoa(provider), "--pace", "20"}, os.Environ())
+	if err := dev.WaitOutput(ctx, func(out string) bool { return strings.Contains(out, "Stop with Ctrl-C") }); err != nil {
+		t.Fatal(err)
+	}
+	_, guide, _ := strings.Cut(dev.Output(), "Or in another window:")
+	settings, ran := "", 0
+	for line := range strings.Lines(guide) {
+		line = strings.TrimSpace(line)
+		switch {
+		case strings.HasPrefix(line, "export "):
+			settings = line
+		case strings.Contains(line, "pos-bridge"):
+			ran++
+			shell := processtest.Launch(t, line, "/bin/sh", []string{"-c", settings + "\nexec " + line}, []string{"PATH=/nonexistent", "HOME=" + t.TempDir()})
+			end := "Paid: "
+			switch {
+			case strings.HasSuffix(line, "77.99"):
+				if err := shell.WaitOutput(ctx, func(out string) bool { return strings.Contains(out, "accepted") }); err != nil {
+					t.Fatal(err)
+				}
+				answer, err := http.Post("http://127.0.0.1:"+strconv.Itoa(provider)+"/simulator/terminals/SIM00004/approve", "", nil) //nolint:noctx // the test's limit
+				if err != nil || answer.Body.Close() != nil || answer.StatusCode != http.StatusOK {
+					t.Fatalf("approve: %v", err)
+				}
+			case strings.HasSuffix(line, "77.12"):
+				end = "refunded"
+			case strings.Contains(line, " watch "):
+				end = "77.99 EUR"
+			}
+			if err := shell.WaitOutput(ctx, func(out string) bool { return strings.Contains(out, end) }); err != nil {
+				t.Fatalf("%s: %v", line, err)
+			}
+		}
+	}
+	if settings == "" || ran != 5 {
+		t.Errorf("ran %d commands of the guide:\n%s", ran, guide)
+	}
 }
