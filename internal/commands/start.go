@@ -9,7 +9,6 @@ import (
 	"errors"
 	"time"
 
-	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 
 	"github.com/posbridge/bridge/internal/board"
@@ -66,7 +65,7 @@ func (s *starts) start(ctx context.Context, r schema.StartRequest, from requeste
 	r = complete(r)
 	left := s.StartDeadline - from.age
 	st := starting{Ref: board.Ref{Terminal: r.TerminalID, Order: r.OrderID}, from: from, session: bus.Session{
-		Request: r, Hash: contentHash(r), Nonce: rand.Text(), Reply: from.inbox, Trace: outgoing(ctx), Deadline: s.Bus.Now().Add(left),
+		Request: r, Hash: contentHash(r), Nonce: rand.Text(), Reply: from.inbox, Trace: tracing.Fields(ctx), Deadline: s.Bus.Now().Add(left),
 	}}
 	if left <= 0 {
 		ctx, cancel := context.WithTimeout(ctx, s.RequestTimeout)
@@ -249,18 +248,4 @@ func contentHash(r schema.StartRequest) string {
 	}
 	sum := sha256.Sum256(body)
 	return hex.EncodeToString(sum[:])
-}
-
-// outgoing is the trace context that goes with the session, nil if there is none.
-func outgoing(ctx context.Context) map[string]string {
-	if !trace.SpanContextFromContext(ctx).IsValid() {
-		return nil
-	}
-	lists := map[string][]string{}
-	tracing.Inject(ctx, lists)
-	header := make(map[string]string, len(lists))
-	for k, v := range lists {
-		header[k] = v[0]
-	}
-	return header
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/posbridge/bridge/internal/payment"
+	"github.com/posbridge/bridge/internal/telemetry/tracing"
 )
 
 // maxUnstored is how many events of one payment wait for NATS before its stream
@@ -39,7 +40,7 @@ type actor struct {
 
 func newActor(work context.Context, ref Ref, p payment.Payment) *actor {
 	a := &actor{ref: ref, payment: p, index: -1}
-	ctx, cancel := context.WithCancel(traceIn(work, p.Session.Trace))
+	ctx, cancel := context.WithCancel(tracing.Continue(work, p.Session.Trace))
 	a.ctx, a.end = ctx, func() {
 		a.over = true
 		cancel()

@@ -131,7 +131,7 @@ func TestStreamsFailWhileQuestionsAreAnswered(t *testing.T) {
 // its way succeeds meanwhile; a shorter time does not replace a longer one.
 func TestRetryAfterPausesTheGroup(t *testing.T) {
 	inLine(t, func(l *budgetLine) {
-		l.failed(questions, 5 * time.Second)
+		l.failed(questions, 5*time.Second)
 		l.failed(questions, time.Second)
 		l.succeeded(questions)
 		at := l.calls(10, false)

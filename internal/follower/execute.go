@@ -10,6 +10,7 @@ import (
 
 	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/payment"
+	"github.com/posbridge/bridge/internal/telemetry/tracing"
 	"github.com/posbridge/bridge/schema"
 	"github.com/posbridge/bridge/subjects"
 )
@@ -25,7 +26,7 @@ func (f *Follower) execute(a *actor, effect payment.Effect, at time.Time) {
 		})
 	case payment.StoreStatus:
 		f.store(a, func(ctx context.Context, done bus.Published) {
-			f.opts.Bus.AppendStatus(ctx, wireStatus(e.Entry, traceOut(ctx)), e.Expect, done)
+			f.opts.Bus.AppendStatus(ctx, wireStatus(e.Entry, tracing.Fields(ctx)), e.Expect, done)
 		})
 	case payment.StoreInvalid:
 		f.store(a, func(ctx context.Context, done bus.Published) { f.opts.Bus.AppendInvalid(ctx, e.Event, e.Expect, done) })

@@ -69,7 +69,7 @@ type tracedBus struct {
 func (b tracedBus) AppendStatus(ctx context.Context, s bus.Status, expect uint64, done bus.Published) {
 	ctx, span := b.tracer.Start(ctx, "publish status", trace.WithSpanKind(trace.SpanKindProducer), about(s.Event.TerminalID, s.Event.OrderID))
 	span.SetAttributes(attribute.String("pos.status", s.Event.Status), attribute.String("pos.source", s.Event.Source))
-	if out := traceOut(ctx); out != nil {
+	if out := tracing.Fields(ctx); out != nil {
 		s.Trace = out
 	}
 	b.Bus.AppendStatus(ctx, s, expect, func(seq uint64, err error) {
@@ -91,30 +91,4 @@ func endSpan(span trace.Span, err error) {
 		span.SetStatus(codes.Error, err.Error())
 	}
 	span.End()
-}
-
-// traceIn continues the trace of a session.
-func traceIn(ctx context.Context, header map[string]string) context.Context {
-	if len(header) == 0 {
-		return ctx
-	}
-	lists := make(map[string][]string, len(header))
-	for k, v := range header {
-		lists[k] = []string{v}
-	}
-	return tracing.Extract(ctx, lists)
-}
-
-// traceOut is the trace context to send on, nil when there is none.
-func traceOut(ctx context.Context) map[string]string {
-	if !trace.SpanContextFromContext(ctx).IsValid() {
-		return nil
-	}
-	lists := map[string][]string{}
-	tracing.Inject(ctx, lists)
-	header := make(map[string]string, len(lists))
-	for k, v := range lists {
-		header[k] = v[0]
-	}
-	return header
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // maxTraceState is the longest tracestate that is taken along, in bytes; W3C
@@ -16,11 +17,23 @@ const (
 	headerState  = "tracestate"
 )
 
-// Inject writes the trace context of ctx into a message's header (nats.Header
-// is one), under the lower-case names of W3C Trace Context. It writes nothing
-// when there is none; header must not be nil when there is one.
-func Inject(ctx context.Context, header map[string][]string) {
-	propagation.TraceContext{}.Inject(ctx, carrier(header))
+// Fields is the trace context of ctx, under the lower-case names of W3C Trace
+// Context; nil when there is none.
+func Fields(ctx context.Context) map[string]string {
+	if !trace.SpanContextFromContext(ctx).IsValid() {
+		return nil
+	}
+	fields := propagation.MapCarrier{}
+	propagation.TraceContext{}.Inject(ctx, fields)
+	return fields
+}
+
+// Continue returns ctx with the trace context of Fields, ctx itself when it is nil.
+func Continue(ctx context.Context, fields map[string]string) context.Context {
+	if len(fields) == 0 {
+		return ctx
+	}
+	return propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier(fields))
 }
 
 // Extract returns ctx with the trace context that a message's header carries;
@@ -33,7 +46,7 @@ func Extract(ctx context.Context, header map[string][]string) context.Context {
 	return propagation.TraceContext{}.Extract(ctx, carrier(header))
 }
 
-// carrier reads and writes a NATS header. NATS, unlike HTTP, keeps the case of
+// carrier reads a NATS header. NATS, unlike HTTP, keeps the case of
 // a name, and a requester may have written it in either.
 type carrier map[string][]string
 
@@ -57,7 +70,8 @@ func (c carrier) find(key string) string {
 	return ""
 }
 
-func (c carrier) Set(key, value string) { c[key] = []string{value} }
+// Set is not used: a header is only read.
+func (carrier) Set(string, string) {}
 
 func (c carrier) Keys() []string {
 	keys := make([]string, 0, len(c))
