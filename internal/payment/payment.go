@@ -200,6 +200,8 @@ const (
 	handOverLimit = 2 * time.Second
 	// routineFactor is how much rarer routine questions become.
 	routineFactor = 8
+	// doubtLimit is how often an answer is doubted after the end of a payment.
+	doubtLimit = 8
 	// maxInvalid is how many events of one session are stored as invalid.
 	maxInvalid = 100
 )

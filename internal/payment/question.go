@@ -40,6 +40,7 @@ func (t *turn) answered(e Answered) {
 		t.weigh(e)
 	} else {
 		t.note(NoteTrouble, "the provider does not know the order just now")
+		t.doubtAnswer()
 	}
 	if q.Since.After(e.SentAt) {
 		t.askNow()

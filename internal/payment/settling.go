@@ -85,6 +85,28 @@ func (t *turn) watchRound() {
 	t.askNow()
 }
 
+// doubtAnswer asks again soon when the provider does not know an order that is
+// over: it does, and another of its machines may say what came after the end.
+func (t *turn) doubtAnswer() {
+	p := &t.p
+	pause := t.pause(p.Question.Polls)
+	if p.Question.Polls == doubtLimit {
+		return
+	}
+	switch phase := p.Phase.(type) {
+	case Watching:
+		p.Question.Polls++
+		if round := p.Timers[TimerPhase]; round.IsZero() || t.at.Add(pause).Before(round) {
+			t.wake(TimerPhase, pause)
+		}
+	case Settling:
+		if phase.Over && !p.Stream.Connected {
+			p.Question.Polls++
+			t.askAfter(pause)
+		}
+	}
+}
+
 // nextRound sets the timer to the next time of the aftercare, if there is one.
 func (t *turn) nextRound() {
 	p := &t.p
