@@ -12,8 +12,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/posbridge/bridge/client"
-	"github.com/posbridge/bridge/internal/dev"
 	"github.com/posbridge/bridge/internal/bridgetest"
+	"github.com/posbridge/bridge/internal/dev"
 	"github.com/posbridge/bridge/schema"
 )
 

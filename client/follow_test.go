@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/posbridge/bridge/client"
-	"github.com/posbridge/bridge/internal/natsserver/natstest"
 	"github.com/posbridge/bridge/internal/bridgetest"
+	"github.com/posbridge/bridge/internal/natsserver/natstest"
 	"github.com/posbridge/bridge/schema"
 )
 

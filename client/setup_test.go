@@ -12,8 +12,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/posbridge/bridge/client"
-	"github.com/posbridge/bridge/internal/natsserver/natstest"
 	"github.com/posbridge/bridge/internal/bridgetest"
+	"github.com/posbridge/bridge/internal/natsserver/natstest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

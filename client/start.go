@@ -165,7 +165,9 @@ func (p *Payment) startOnce(ctx context.Context) (reply schema.StartReply, body 
 	return reply, body, nil
 }
 
-// exists asks the bridge whether it knows the order with what was asked for.
+// exists asks the bridge whether a status of the order was published, with what was asked
+// for. Before the first one the order may still be at the provider's door: the same
+// request, sent again, waits there for the answer.
 func (p *Payment) exists(ctx context.Context) bool {
 	request := schema.OrderRequest{TerminalID: p.terminal, OrderID: p.order}
 	body, err := p.client.send(ctx, subjects.Get, p.terminal, request)
@@ -174,7 +176,7 @@ func (p *Payment) exists(ctx context.Context) bool {
 	}
 	var session schema.Session
 	return json.Unmarshal(body, &session) == nil && session.OrderID == p.order && session.TerminalID == p.terminal &&
-		session.Amount == p.request.Amount && session.Currency == p.request.Currency
+		session.Sequence > 0 && session.Amount == p.request.Amount && session.Currency == p.request.Currency
 }
 
 // started notes the bridge's answer.

@@ -10,8 +10,8 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/posbridge/bridge/client"
-	"github.com/posbridge/bridge/internal/natsserver/natstest"
 	"github.com/posbridge/bridge/internal/bridgetest"
+	"github.com/posbridge/bridge/internal/natsserver/natstest"
 	"github.com/posbridge/bridge/schema"
 )
 
@@ -146,7 +146,7 @@ func TestStartWhoseAnswerIsLost(t *testing.T) {
 			return nil, bridgetest.ErrNoReply
 		},
 		Get: func(schema.OrderRequest) (any, error) {
-			return bridgetest.Session(event("a", 0, schema.StatusCreated)), nil
+			return bridgetest.Session(event("a", 1, "initialized")), nil
 		},
 	}, bridgetest.Options{})
 	s.client.AnswerWithin(50 * time.Millisecond)
@@ -154,8 +154,30 @@ func TestStartWhoseAnswerIsLost(t *testing.T) {
 	if p.Doubt() != nil || starts.Load() != 1 {
 		t.Errorf("got doubt %v after %d requests, want none after 1", p.Doubt(), starts.Load())
 	}
-	s.bridge.Store(event("a", 1, "completed"))
+	s.bridge.Store(event("a", 1, "initialized"), event("a", 2, "completed"))
 	ends(t, p, schema.Paid)
+}
+
+// The bridge has the request and does not know yet whether the order exists: the same
+// request, sent again, learns it.
+func TestStartThatTakesLong(t *testing.T) {
+	t.Parallel()
+	var starts atomic.Int64
+	s := setup(t, bridgetest.Handlers{
+		Start: func(schema.StartRequest) (any, error) {
+			if starts.Add(1) < 3 {
+				return nil, bridgetest.ErrNoReply
+			}
+			return nil, schema.NewError(schema.ProviderRejected, "no")
+		},
+		Get: func(schema.OrderRequest) (any, error) {
+			return bridgetest.Session(event("a", 0, schema.StatusCreated)), nil
+		},
+	}, bridgetest.Options{})
+	s.client.AnswerWithin(50 * time.Millisecond)
+	if _, err := within(t, s.client, bridgetest.Limit); !errors.Is(err, client.ErrProviderRejected) {
+		t.Errorf("got %v, want provider_rejected", err)
+	}
 }
 
 // The request is lost: get does not find the order, and the same request is sent again.
@@ -237,7 +259,7 @@ func TestStartRefusedAfterALostAnswer(t *testing.T) {
 				},
 				Get: func(schema.OrderRequest) (any, error) {
 					if known && starts.Load() > 1 {
-						return bridgetest.Session(event("a", 0, schema.StatusCreated)), nil
+						return bridgetest.Session(event("a", 1, "initialized")), nil
 					}
 					return nil, schema.NewError(schema.NotFound, "the order is not known")
 				},

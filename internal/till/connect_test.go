@@ -22,9 +22,9 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nkeys"
 
+	"github.com/posbridge/bridge/internal/bridgetest"
 	"github.com/posbridge/bridge/internal/natsserver/natstest"
 	"github.com/posbridge/bridge/internal/till"
-	"github.com/posbridge/bridge/internal/bridgetest"
 )
 
 // connect connects with an environment, or fails the test.

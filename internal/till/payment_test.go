@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/posbridge/bridge/client"
-	"github.com/posbridge/bridge/internal/till"
 	"github.com/posbridge/bridge/internal/bridgetest"
+	"github.com/posbridge/bridge/internal/till"
 	"github.com/posbridge/bridge/schema"
 )
 

@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/posbridge/bridge/client"
-	"github.com/posbridge/bridge/internal/till"
 	"github.com/posbridge/bridge/internal/bridgetest"
+	"github.com/posbridge/bridge/internal/till"
 	"github.com/posbridge/bridge/schema"
 )
 

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/posbridge/bridge/client"
-	"github.com/posbridge/bridge/internal/till"
 	"github.com/posbridge/bridge/internal/bridgetest"
+	"github.com/posbridge/bridge/internal/till"
 	"github.com/posbridge/bridge/schema"
 	"github.com/posbridge/bridge/subjects"
 )

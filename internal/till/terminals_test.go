@@ -5,8 +5,8 @@ import (
 	"testing"
 
 	"github.com/posbridge/bridge/client"
-	"github.com/posbridge/bridge/internal/till"
 	"github.com/posbridge/bridge/internal/bridgetest"
+	"github.com/posbridge/bridge/internal/till"
 	"github.com/posbridge/bridge/schema"
 )
 
