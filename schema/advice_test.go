@@ -132,20 +132,20 @@ func statusesTable() string {
 	return b.String()
 }
 
-// README has every code with its number, and points to the document.
-func TestReadmeHasEveryCode(t *testing.T) {
+// docs/messages.md has every code with its number, and points to the document.
+func TestMessagesHaveEveryCode(t *testing.T) {
 	t.Parallel()
-	readme, err := os.ReadFile("../README.md")
+	page, err := os.ReadFile("../docs/messages.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, code := range Codes() {
 		retryable := map[bool]string{true: "yes", false: "no"}[code.Retryable()]
-		if row := fmt.Sprintf("| `%s` | %d | %s |", code, code.Number(), retryable); !strings.Contains(string(readme), row) {
-			t.Errorf("README.md has no row %q", row)
+		if row := fmt.Sprintf("| `%s` | %d | %s |", code, code.Number(), retryable); !strings.Contains(string(page), row) {
+			t.Errorf("docs/messages.md has no row %q", row)
 		}
 	}
-	if !strings.Contains(string(readme), "](docs/answers.md)") {
-		t.Error("README.md does not point to docs/answers.md")
+	if !strings.Contains(string(page), "](answers.md)") {
+		t.Error("docs/messages.md does not point to docs/answers.md")
 	}
 }

@@ -148,15 +148,13 @@ func TestOperationsManual(t *testing.T) {
 			there = append(there, v.Name)
 			standards[v.Name] = v.Default
 		}
-		for _, table := range []string{section(t, text, "Configure"), section(t, read(t, "../../README.md"), "Run it")} {
-			var documented []string
-			for _, row := range regexp.MustCompile("(?m)^\\| (`[A-Z_]+`(?:, `[A-Z_]+`)*) \\| ([^|]*) \\|").FindAllStringSubmatch(table, -1) {
-				names := all("`([A-Z_]+)`", row[1])
-				documented = append(documented, names...)
-				checkDefaults(t, names, row[2], standards)
-			}
-			compare(t, "variable", documented, there)
+		var documented []string
+		for _, row := range regexp.MustCompile("(?m)^\\| (`[A-Z_]+`(?:, `[A-Z_]+`)*) \\| ([^|]*) \\|").FindAllStringSubmatch(section(t, text, "Configure"), -1) {
+			names := all("`([A-Z_]+)`", row[1])
+			documented = append(documented, names...)
+			checkDefaults(t, names, row[2], standards)
 		}
+		compare(t, "variable", documented, there)
 	})
 
 	t.Run("conditions of readiness", func(t *testing.T) {
