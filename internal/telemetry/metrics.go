@@ -107,7 +107,7 @@ func NewMetrics(version, commit, goVersion string) *Metrics {
 
 	m.statusPublished = m.counterVec("status_published_total", "Status events that were published, by status and by how it was learnt.", "status", "source")
 	m.deliveryLatency = m.histogram("delivery_latency_seconds", "Time from reading a provider's event to JetStream's acknowledgement.", deliveryBuckets)
-	m.pendingPublishes = m.gauge("pending_publishes", "Events that are read and not yet acknowledged by JetStream.")
+	m.pendingPublishes = m.gauge("pending_publishes", "Messages for the logs of orders that JetStream has not acknowledged yet.")
 
 	m.notifications = m.counterVec("webhook_notifications_total", "Notifications of the provider that arrived, by what became of them.", "result")
 

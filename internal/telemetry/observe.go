@@ -94,7 +94,7 @@ func (m *Metrics) StatusPublished(status, source string) {
 // acknowledgement.
 func (m *Metrics) Delivered(took time.Duration) { m.deliveryLatency.Observe(took.Seconds()) }
 
-// AddPendingPublishes counts events that wait for JetStream (+1), or that it
+// AddPendingPublishes counts messages that wait for JetStream (+1), or that it
 // acknowledged or refused (-1).
 func (m *Metrics) AddPendingPublishes(delta int) { m.pendingPublishes.Add(float64(delta)) }
 
