@@ -152,3 +152,19 @@ func TestPersistenceCannotBeChanged(t *testing.T) {
 		})
 	}
 }
+
+// Helm 4 refuses to change a field that somebody else has changed since; the chart's
+// README.md says what to do.
+func TestConflicts(t *testing.T) {
+	needs(t)
+	plain(t, helm4, "--set replicaCount=3")
+	must(t, helm4, "kubectl -n "+plainNamespace+" scale deploy/pos-pos-bridge --replicas=5")
+	again := "helm upgrade pos deploy/helm -n " + plainNamespace + " --set replicaCount=3"
+	if out, err := shell(t.Context(), helm4, again); err == nil || !strings.Contains(out, "conflict") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	must(t, helm4, again+" --force-conflicts")
+	if got := must(t, helm4, "kubectl -n "+plainNamespace+" get deploy pos-pos-bridge -o jsonpath='{.spec.replicas}'"); got != "3" {
+		t.Errorf("%s replicas, want 3", got)
+	}
+}
