@@ -1,9 +1,11 @@
 package charttest
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
+	"helm.sh/helm/v3/pkg/chartutil"
 	apps "k8s.io/api/apps/v1"
 	core "k8s.io/api/core/v1"
 )
@@ -35,14 +37,28 @@ func TestChartKeysGivenAgain(t *testing.T) {
 				"name":         "bridge",
 				"env":          []any{map[string]any{"name": "BRIDGE_HTTP_ADDR", "value": ":8080"}},
 				"ports":        []any{map[string]any{"name": "http", "containerPort": 8080, "hostPort": 80}},
-				"volumeMounts": []any{map[string]any{"name": "api-key", "mountPath": "/etc/pos-bridge/api-key", "readOnly": true}},
+				"volumeMounts": []any{map[string]any{"name": "console-token", "mountPath": "/etc/pos-bridge/console-token", "readOnly": true}},
 			}},
-			"volumes": []any{map[string]any{"name": "api-key", "secret": map[string]any{"secretName": "other", "defaultMode": 0o440}}},
+			"volumes": []any{map[string]any{"name": "console-token", "secret": map[string]any{"secretName": "other", "defaultMode": 0o440}}},
 		}),
+		set("tests.podSpec", map[string]any{"restartPolicy": "Never"}), set("nats.server.podSpec", map[string]any{"enableServiceLinks": false}),
+		set("simulator.podSpec", map[string]any{"automountServiceAccountToken": false}), set("simulator.enabled", true),
+		set("webhook", map[string]any{"enabled": true, "url": "https://h.example.com/m"}), set("webhook.ingress.enabled", true),
+		set("webhook.route.enabled", true), set("webhook.route.parentRefs", []any{map[string]any{"name": "g"}}),
+		set("console.tokenSecretName", "token"), set("console.ingress.enabled", true), set("console.ingress.host", "h.example.com"),
+		set("console.route.enabled", true), set("console.route.parentRefs", []any{map[string]any{"name": "g"}}),
 		set("autoscaling", map[string]any{"enabled": true, "behavior": map[string]any{"scaleDown": map[string]any{"stabilizationWindowSeconds": 1}}}),
 		set("tracing.endpoint", "http://collector:4318"), set("nats.enabled", true),
 		set("metrics.serviceMonitor.enabled", true), set("metrics.prometheusRule.enabled", true), set("metrics.dashboard.enabled", true),
 	)
+	for path := range freeMaps {
+		if !regexp.MustCompile(`(?i)(labels|annotations|podSpec|behavior)$`).MatchString(path) {
+			continue // printed as it is, with nothing of the chart's beside it
+		}
+		if _, err := chartutil.Values(all).Table(path); err != nil {
+			t.Errorf("this test gives no key of %s again", path)
+		}
+	}
 	r, err := render(t, all)
 	if err != nil {
 		t.Fatal(err)

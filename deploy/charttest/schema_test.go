@@ -9,29 +9,30 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
+// freeMaps are those whose keys are the user's own.
+var freeMaps = map[string]bool{
+	"global": true, "podSpec": true, "tests.podSpec": true, "nats.server.podSpec": true, "simulator.podSpec": true,
+	"deploymentAnnotations": true, "serviceAccount.labels": true, "service.labels": true, "autoscaling.behavior": true,
+	"webhook.route.annotations": true, "console.route.annotations": true, "console.ingress.annotations": true,
+	"tests.resources.requests": true, "tests.resources.limits": true,
+	"commonLabels": true, "commonAnnotations": true, "podAnnotations": true, "podLabels": true, "nodeSelector": true,
+	"affinity": true, "podSecurityContext": true, "securityContext": true,
+	"serviceAccount.annotations": true, "service.annotations": true,
+	"resources.requests": true, "resources.limits": true,
+	"nats.server.resources.requests": true, "nats.server.resources.limits": true,
+	"simulator.resources.requests": true, "simulator.resources.limits": true,
+	"metrics.serviceMonitor.labels": true, "metrics.prometheusRule.labels": true, "metrics.prometheusRule.alertLabels": true,
+	"metrics.dashboard.labels": true, "metrics.dashboard.annotations": true,
+}
+
 // A misspelt value fails, at every level at which the chart knows the names.
 func TestMisspeltValueFails(t *testing.T) {
 	t.Parallel()
 	defaults := decode[map[string]any](t, readFile(t, chartDir+"/values.yaml"))
-	// Maps whose keys are the user's own.
-	free := map[string]bool{
-		"global": true, "podSpec": true, "tests.podSpec": true, "nats.server.podSpec": true, "simulator.podSpec": true,
-		"deploymentAnnotations": true, "serviceAccount.labels": true, "service.labels": true, "autoscaling.behavior": true,
-		"webhook.route.annotations": true, "console.route.annotations": true, "console.ingress.annotations": true,
-		"tests.resources.requests": true, "tests.resources.limits": true,
-		"commonLabels": true, "commonAnnotations": true, "podAnnotations": true, "podLabels": true, "nodeSelector": true,
-		"affinity": true, "podSecurityContext": true, "securityContext": true,
-		"serviceAccount.annotations": true, "service.annotations": true,
-		"resources.requests": true, "resources.limits": true,
-		"nats.server.resources.requests": true, "nats.server.resources.limits": true,
-		"simulator.resources.requests": true, "simulator.resources.limits": true,
-		"metrics.serviceMonitor.labels": true, "metrics.prometheusRule.labels": true, "metrics.prometheusRule.alertLabels": true,
-		"metrics.dashboard.labels": true, "metrics.dashboard.annotations": true,
-	}
 	var levels []string
 	var walk func(path string, v map[string]any)
 	walk = func(path string, v map[string]any) {
-		if free[path] {
+		if freeMaps[path] {
 			return
 		}
 		levels = append(levels, path)

@@ -92,10 +92,10 @@ func TestSettingsOfOperators(t *testing.T) {
 			}, "/ Exact http, /console Prefix http",
 		},
 		"console under a path": {
-			merge(set("console.tokenSecretName", "t"), set("console.ingress", settings{"enabled": true, "host": "h", "path": "/a(/|/console/.*)"})),
+			merge(set("console.tokenSecretName", "t"), set("console.ingress", settings{"enabled": true, "host": "h", "path": "/a(/console/.*|/$)"})),
 			func(r rendered) any {
 				return paths(find[*networking.Ingress](t, r, "pos-pos-bridge-console").Spec)
-			}, "/a(/|/console/.*) ImplementationSpecific http",
+			}, "/a(/console/.*|/$) ImplementationSpecific http",
 		},
 		"console routed at the root": {
 			merge(set("console.tokenSecretName", "t"), set("console.route", settings{"enabled": true, "parentRefs": []any{settings{"name": "g"}}})),
@@ -146,6 +146,31 @@ func paths(spec networking.IngressSpec) string {
 		all = append(all, p.Path+" "+string(*p.PathType)+" "+p.Backend.Service.Port.Name)
 	}
 	return strings.Join(all, ", ")
+}
+
+// The example's path and annotation, as ingress-nginx uses them: an expression that is
+// bound at its beginning, and what replaces the whole path.
+func TestRewriteOfTheIngressExample(t *testing.T) {
+	t.Parallel()
+	console := find[*networking.Ingress](t, mustRender(t, "ingress"), "pos-pos-bridge-console")
+	path := regexp.MustCompile("(?i)^" + console.Spec.Rules[0].HTTP.Paths[0].Path)
+	target := console.Annotations["nginx.ingress.kubernetes.io/rewrite-target"]
+	for asked, want := range map[string]string{
+		"/pos-bridge/":               "/",
+		"/pos-bridge/console/app.js": "/console/app.js",
+		"/pos-bridge/console/events": "/console/events",
+		"/pos-bridge/metrics":        "",
+		"/pos-bridge/readyz":         "",
+		"/metrics":                   "",
+	} {
+		got := ""
+		if match := path.FindStringSubmatch(asked); match != nil {
+			got = strings.ReplaceAll(target, "$1", match[1])
+		}
+		if got != want {
+			t.Errorf("%s leads to %q, want %q", asked, got, want)
+		}
+	}
 }
 
 // matches shows where a route leads.
