@@ -60,3 +60,12 @@ func TestEverythingBrokenUnderLoad(t *testing.T) {
 		processtest.ReplicaKilled, processtest.ReplicaPaused, processtest.ReplicaDrained, processtest.LeaderKilled,
 		processtest.NATSCut, processtest.NATSHalfOpen, processtest.NATSDeaf, processtest.ProviderCut, processtest.ProviderHalfOpen)
 }
+
+// JetStream does not deliver sessions, and brings back what was acknowledged, while
+// its servers and the replicas are killed.
+func TestJetStreamFaultsUnderLoad(t *testing.T) {
+	t.Parallel()
+	chaos(t, processtest.SceneOptions{Cluster: true},
+		processtest.Count(t, "BRIDGE_PAYMENTS", 60, 10_000), processtest.Count(t, "BRIDGE_STRIKES", 4, 150), processtest.Version,
+		processtest.SessionsSkipped, processtest.SessionReturned, processtest.LeaderKilled, processtest.ReplicaKilled, processtest.ReplicaDrained)
+}

@@ -2,7 +2,6 @@ package processtest_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -68,14 +67,8 @@ func (f *faulty) act(terminal, order string, action simulator.Action, status str
 // skip has the consumer skip so many sessions.
 func (f *faulty) skip(n uint64) {
 	f.t.Helper()
-	stream, err := f.js.Stream(f.ctx, "POS_SESSIONS")
-	if err != nil {
+	if err := f.Skip(f.ctx, n); err != nil {
 		f.t.Fatal(err)
-	}
-	body, _ := json.Marshal(map[string]uint64{"seq": stream.CachedInfo().State.LastSeq + 1 + n}) // cannot fail
-	answer, err := f.Conn.Request("$JS.API.CONSUMER.RESET.POS_SESSIONS.bridge", body, time.Second)
-	if err != nil || strings.Contains(string(answer.Data), `"error"`) {
-		f.t.Fatalf("reset: %s, %v", answer.Data, err)
 	}
 }
 
