@@ -67,8 +67,12 @@ func measureFill(ctx context.Context, s settings, out io.Writer) error {
 	return nil
 }
 
-// windowSize is how many publishes are under way.
-const windowSize = 4096
+const (
+	// windowSize is how many publishes are under way.
+	windowSize = 4096
+	// stall is how long a publish waits for room.
+	stall = time.Minute
+)
 
 // fill stores statuses without a fence, which is faster.
 func (i *installation) fill(ctx context.Context, prefix string, orders int) error {
@@ -97,7 +101,7 @@ func (i *installation) fill(ctx context.Context, prefix string, orders int) erro
 			} {
 				m.Header.Set(key, value)
 			}
-			if _, err := js.PublishMsgAsync(m); err != nil {
+			if _, err := js.PublishMsgAsync(m, jetstream.WithStallWait(stall)); err != nil {
 				return fmt.Errorf("fill: %w", err)
 			}
 		}

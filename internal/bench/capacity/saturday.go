@@ -54,9 +54,12 @@ const spread = 0.5
 // Figures of one payment besides those of its course: a session and two claims, and the
 // bytes that stay of it for STATUS_MAX_AGE. See measureBus and measureFill.
 const (
-	fixedMessages     = 3
-	bytesPerStatus    = 1150
-	memoryPerOrder    = 190 // of the server, in bytes, see measureFill
+	fixedMessages  = 3
+	bytesPerStatus = 1080
+	memoryPerOrder = 320 // of the server, in bytes, see measureFill
+	// A replica reads at its start what is younger than horizon, at readPerSecond.
+	horizon           = 95 * time.Minute
+	readPerSecond     = 30_000
 	heartbeat         = 10 * time.Second / 3
 	replicaMemory     = 60 << 10 // of an open payment
 	questionsPerOrder = 1.2      // one when the stream opens, one at the end of some
@@ -111,17 +114,31 @@ func simulateSaturday(_ context.Context, s settings, out io.Writer) error {
 	} {
 		fmt.Fprintf(out, "%-45s %s\n", line.what, line.value)
 	}
-	fmt.Fprintf(out, "\nprefixes, each carries %d payments/s  load in the busiest minute  longest wait  seconds with a wait  memory of NATS for each  terminals of each\n", s.capacity)
+	fmt.Fprintf(out, "\nprefixes, each carries %d payments/s  load in the busiest minute  longest wait  seconds with a wait  memory of NATS for each  a replica starts in  terminals of each\n", s.capacity)
 	for n := 1; n <= most; n++ {
 		longest, waiting := d.wait(n * s.capacity)
-		fmt.Fprintf(out, "%34d  %24.0f %%  %12s  %19d  %19.1f GiB  %17d\n", n, 100*perSecond/float64(n*s.capacity),
-			longest.Round(time.Millisecond), waiting, stored/float64(n)*memoryPerOrder/(1<<30), s.terminals/n)
+		fmt.Fprintf(out, "%34d  %24.0f %%  %12s  %19d  %19.1f GiB  %19s  %17d\n", n, 100*perSecond/float64(n*s.capacity),
+			longest.Round(time.Millisecond), waiting, stored/float64(n)*memoryPerOrder/(1<<30), d.start(n).Round(time.Second), s.terminals/n)
 	}
 	return nil
 }
 
 // most is how many prefixes are tried.
 const most = 5
+
+// start is how long a replica of one of n prefixes needs to start in the busiest hours:
+// it reads the claim and the statuses of each payment of the last horizon.
+func (d *day) start(n int) time.Duration {
+	most, now := 0, 0
+	for second, payments := range d.second {
+		if now += payments; second >= int(horizon.Seconds()) {
+			now -= d.second[second-int(horizon.Seconds())]
+		}
+		most = max(most, now)
+	}
+	messages := float64(most) / float64(n) * (1 + float64(d.statuses)/float64(d.payments))
+	return time.Duration(messages / readPerSecond * float64(time.Second))
+}
 
 // wait is how long a start waits at most, and for how many seconds of the day starts
 // wait, if so many are carried out in a second.
