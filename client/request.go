@@ -17,62 +17,90 @@ import (
 // back now.
 var errLinkBack = fmt.Errorf("%w: the connection was lost before the reply", ErrNoReply)
 
-// send sends one request, on the subject that is bound to the terminal if there is one,
-// and returns the answer's body. The error is an *Error when the bridge refused.
+// send sends one request and returns the answer's body. The error is an *Error when the
+// bridge refused.
 func (c *Client) send(ctx context.Context, command subjects.Command, terminal string, request any) ([]byte, error) {
-	subject := c.space.Command(command)
-	if terminal != "" {
-		var err error
-		if subject, err = c.space.TerminalCommand(terminal, command); err != nil {
-			return nil, err
-		}
-	}
 	data, err := json.Marshal(request)
 	if err != nil {
 		return nil, fmt.Errorf("write request: %w", err)
 	}
+	l, err := c.dial(command, terminal)
+	if err != nil {
+		return nil, err
+	}
+	defer l.hangUp()
 	limit := c.answer
 	if command == subjects.Cancel {
 		limit = c.cancel
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, ErrNoReply)
 	defer cancel()
-	msg, err := c.request(ctx, subject, data)
+	return l.ask(ctx, data)
+}
+
+// line carries a command's requests and their answers. The answer to a request is heard
+// also while another one is under way.
+type line struct {
+	client  *Client
+	command subjects.Command
+	subject string
+	inbox   string
+	replies *nats.Subscription
+	// before is the connection's last error before something was sent.
+	before error
+}
+
+// dial makes a line to the command's subject that is bound to the terminal, if there is
+// one.
+func (c *Client) dial(command subjects.Command, terminal string) (*line, error) {
+	l := &line{client: c, command: command, subject: c.space.Command(command)}
+	var err error
+	if terminal != "" {
+		if l.subject, err = c.space.TerminalCommand(terminal, command); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.usable(); err != nil {
+		return nil, fmt.Errorf("ask %s: %w", l.subject, err)
+	}
+	l.before = c.nc.LastError()
+	l.inbox = c.nc.NewInbox()
+	if l.replies, err = c.nc.SubscribeSync(l.inbox); err != nil {
+		return nil, fmt.Errorf("ask %s: %w", l.subject, connectionError(err))
+	}
+	return l, nil
+}
+
+// hangUp ends the line: later answers are not heard.
+func (l *line) hangUp() { _ = l.replies.Unsubscribe() } // fails only when the connection is gone
+
+// ask sends data, or nothing if it is nil, and returns the body of the next answer.
+func (l *line) ask(ctx context.Context, data []byte) ([]byte, error) {
+	msg, err := l.exchange(ctx, data)
 	if err != nil {
-		return nil, fmt.Errorf("ask %s: %w", subject, err)
+		return nil, fmt.Errorf("ask %s: %w", l.subject, err)
 	}
 	if refused := refusal(msg); refused != nil {
-		refused.Command, refused.Subject = command, subject
+		refused.Command, refused.Subject = l.command, l.subject
 		return nil, refused
 	}
 	if !json.Valid(msg.Data) {
-		return nil, fmt.Errorf("ask %s: %w", subject, ErrBadReply)
+		return nil, fmt.Errorf("ask %s: %w", l.subject, ErrBadReply)
 	}
 	return msg.Data, nil
 }
 
-// request sends data and waits for the answer until ctx ends, or until a connection
-// that was lost meanwhile is back.
-func (c *Client) request(ctx context.Context, subject string, data []byte) (*nats.Msg, error) {
-	if err := c.usable(); err != nil {
-		return nil, err
-	}
-	ctx, done := c.untilBack(ctx)
+// exchange waits for the answer until ctx ends, or until a connection that was lost
+// meanwhile is back.
+func (l *line) exchange(ctx context.Context, data []byte) (*nats.Msg, error) {
+	ctx, done := l.client.untilBack(ctx)
 	defer done()
-	before := c.nc.LastError()
-	inbox := c.nc.NewInbox()
-	replies, err := c.nc.SubscribeSync(inbox)
-	if err != nil {
-		return nil, connectionError(err)
+	if data != nil {
+		if err := l.publish(ctx, data); err != nil {
+			return nil, err
+		}
 	}
-	defer func() { _ = replies.Unsubscribe() }() // fails only when the connection is gone
-	if err := c.nc.PublishRequest(subject, inbox, data); err != nil {
-		return nil, connectionError(err)
-	}
-	if denied := c.denial(ctx, before, subject, inbox); denied != nil {
-		return nil, denied
-	}
-	msg, err := replies.NextMsgWithContext(ctx)
+	msg, err := l.replies.NextMsgWithContext(ctx)
 	switch {
 	case err == nil:
 		return msg, nil
@@ -84,6 +112,22 @@ func (c *Client) request(ctx context.Context, subject string, data []byte) (*nat
 		return nil, fmt.Errorf("%w: %w", ErrNoReply, context.Cause(ctx))
 	}
 	return nil, fmt.Errorf("%w: %w", ErrNoReply, connectionError(err))
+}
+
+func (l *line) publish(ctx context.Context, data []byte) error {
+	nc := l.client.nc
+	if err := l.client.usable(); err != nil {
+		return err
+	}
+	if err := nc.PublishRequest(l.subject, l.inbox, data); err != nil {
+		return connectionError(err)
+	}
+	before := l.before
+	l.before = nc.LastError()
+	if denied := l.client.denial(ctx, before, l.subject, l.inbox); denied != nil {
+		return denied
+	}
+	return nil
 }
 
 // untilBack returns a context that also ends when the connection is made again, with

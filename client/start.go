@@ -16,6 +16,11 @@ import (
 // already that the payment exists.
 const replyGrace = 2 * time.Second
 
+// maxListen is for how many times the time of an answer a start waits for the one answer
+// to a request that the bridge has: longer than the bridge's default
+// BRIDGE_START_DEADLINE, after which it answers.
+const maxListen = 4
+
 // errSeen ends a start whose answer does not come although a status of the payment did.
 var errSeen = errors.New("a status of the payment has been seen")
 
@@ -78,9 +83,11 @@ func (c *Client) Resume(ctx context.Context, terminal, order string) (*Payment, 
 // start sends the request until it is answered or an answer is no longer to be
 // expected. The error means that nothing was started.
 func (p *Payment) start(ctx context.Context) error {
+	a := asking{payment: p}
+	defer a.close()
 	var doubt error // why an earlier request may have been carried out
 	for try := 0; ; try++ {
-		reply, body, err := p.startOnce(ctx)
+		reply, body, err := a.once(ctx)
 		if err == nil {
 			p.started(reply, body)
 			return nil
@@ -91,7 +98,7 @@ func (p *Payment) start(ctx context.Context) error {
 			return p.refused(ctx, err, doubt)
 		case lost:
 			doubt = err
-			if errors.Is(err, errSeen) || p.exists(ctx) {
+			if errors.Is(err, errSeen) || a.look(ctx, err) {
 				p.doubtful(nil)
 				return nil
 			}
@@ -137,8 +144,69 @@ func leavesDoubt(err error) bool {
 	return advice.Next == schema.Follow
 }
 
-// startOnce sends the request once.
-func (p *Payment) startOnce(ctx context.Context) (reply schema.StartReply, body []byte, err error) {
+// asking is a start under way.
+type asking struct {
+	payment *Payment
+	// line is there while an answer to an earlier request may still come.
+	line *line
+	// listen: the bridge has the request, so the answer is waited for without another one.
+	listen int
+}
+
+func (a *asking) close() {
+	if a.line != nil {
+		a.line.hangUp()
+		a.line = nil
+	}
+}
+
+// once sends the request, unless the bridge has it, and waits for the answer for a while.
+func (a *asking) once(ctx context.Context) (reply schema.StartReply, body []byte, err error) {
+	p := a.payment
+	var data []byte
+	if a.listen == 0 {
+		if data, err = json.Marshal(p.request); err != nil {
+			return reply, nil, fmt.Errorf("write request: %w", err)
+		}
+	}
+	if a.line == nil {
+		if a.line, err = p.client.dial(subjects.Start, p.terminal); err != nil {
+			return reply, nil, err
+		}
+	}
+	ctx, end := p.untilSeen(ctx)
+	defer end()
+	body, err = a.line.ask(ctx, data)
+	if !errors.Is(err, ErrNoReply) {
+		// A second answer to this request must not be taken for one to the next.
+		a.close()
+	}
+	if err != nil {
+		return reply, nil, err
+	}
+	if json.Unmarshal(body, &reply) != nil || reply.OrderID != p.order || reply.TerminalID != p.terminal {
+		return reply, nil, fmt.Errorf("ask for the payment: %w", ErrBadReply)
+	}
+	return reply, body, nil
+}
+
+// look asks what became of a request without an answer. It reports whether the payment
+// exists. If the bridge has the request and does not know that yet, its answer is
+// waited for, as long as one is to be expected.
+func (a *asking) look(ctx context.Context, lost error) bool {
+	session, err := a.payment.ask(ctx)
+	a.listen++
+	if err != nil || a.listen >= maxListen || a.line == nil || errors.Is(lost, errLinkBack) {
+		a.listen = 0
+	}
+	return err == nil && made(session)
+}
+
+// untilSeen returns a context that ends with errSeen some time after a status has shown
+// that the payment exists, and with ErrNoReply when an answer is late. Call the function
+// that it returns when nobody waits any longer.
+func (p *Payment) untilSeen(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithTimeoutCause(ctx, p.client.answer, ErrNoReply)
 	ctx, end := context.WithCancelCause(ctx)
 	var watch sync.WaitGroup
 	watch.Go(func() {
@@ -153,30 +221,36 @@ func (p *Payment) startOnce(ctx context.Context) (reply schema.StartReply, body 
 		case <-ctx.Done():
 		}
 	})
-	defer watch.Wait()
-	defer end(nil)
-	body, err = p.client.send(ctx, subjects.Start, p.terminal, p.request)
-	if err != nil {
-		return reply, nil, err
+	return ctx, func() {
+		end(nil)
+		cancel()
+		watch.Wait()
 	}
-	if json.Unmarshal(body, &reply) != nil || reply.OrderID != p.order || reply.TerminalID != p.terminal {
-		return reply, nil, fmt.Errorf("ask for the payment: %w", ErrBadReply)
-	}
-	return reply, body, nil
 }
 
-// exists asks the bridge whether a status of the order was published, with what was asked
-// for. Before the first one the order may still be at the provider's door: the same
-// request, sent again, waits there for the answer.
+// exists asks the bridge whether the order exists at the provider, with what was asked
+// for.
 func (p *Payment) exists(ctx context.Context) bool {
+	session, err := p.ask(ctx)
+	return err == nil && made(session)
+}
+
+// made says whether an order exists at the provider. Before, the bridge knows the session
+// alone.
+func made(s schema.Session) bool { return s.SessionID != "" || s.Sequence > 0 }
+
+// ask asks the bridge for the order. It fails if that has other content.
+func (p *Payment) ask(ctx context.Context) (session schema.Session, err error) {
 	request := schema.OrderRequest{TerminalID: p.terminal, OrderID: p.order}
 	body, err := p.client.send(ctx, subjects.Get, p.terminal, request)
 	if err != nil {
-		return false
+		return session, err
 	}
-	var session schema.Session
-	return json.Unmarshal(body, &session) == nil && session.OrderID == p.order && session.TerminalID == p.terminal &&
-		session.Sequence > 0 && session.Amount == p.request.Amount && session.Currency == p.request.Currency
+	if json.Unmarshal(body, &session) != nil || session.OrderID != p.order || session.TerminalID != p.terminal ||
+		session.Amount != p.request.Amount || session.Currency != p.request.Currency {
+		return session, fmt.Errorf("ask for the order: %w", ErrBadReply)
+	}
+	return session, nil
 }
 
 // started notes the bridge's answer.

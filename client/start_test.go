@@ -158,25 +158,59 @@ func TestStartWhoseAnswerIsLost(t *testing.T) {
 	ends(t, p, schema.Paid)
 }
 
-// The bridge has the request and does not know yet whether the order exists: the same
-// request, sent again, learns it.
+// The bridge has the request and does not know yet whether the order exists: its answer
+// is waited for, and no other request is sent.
 func TestStartThatTakesLong(t *testing.T) {
 	t.Parallel()
-	var starts atomic.Int64
+	var starts, gets atomic.Int64
+	late := make(chan struct{})
 	s := setup(t, bridgetest.Handlers{
 		Start: func(schema.StartRequest) (any, error) {
-			if starts.Add(1) < 3 {
-				return nil, bridgetest.ErrNoReply
-			}
+			starts.Add(1)
+			<-late
 			return nil, schema.NewError(schema.ProviderRejected, "no")
 		},
 		Get: func(schema.OrderRequest) (any, error) {
-			return bridgetest.Session(event("a", 0, schema.StatusCreated)), nil
+			if gets.Add(1) == 2 {
+				close(late)
+			}
+			making := bridgetest.Session(event("a", 0, schema.StatusCreated))
+			making.SessionID = ""
+			return making, nil
 		},
 	}, bridgetest.Options{})
 	s.client.AnswerWithin(50 * time.Millisecond)
-	if _, err := within(t, s.client, bridgetest.Limit); !errors.Is(err, client.ErrProviderRejected) {
-		t.Errorf("got %v, want provider_rejected", err)
+	if _, err := within(t, s.client, bridgetest.Limit); !errors.Is(err, client.ErrProviderRejected) || starts.Load() != 1 {
+		t.Errorf("got %v after %d requests, want provider_rejected after 1", err, starts.Load())
+	}
+}
+
+// A second answer to one request is not taken for the answer to the next.
+func TestStartAnsweredTwice(t *testing.T) {
+	t.Parallel()
+	var starts atomic.Int64
+	s := setup(t, bridgetest.Handlers{}, bridgetest.Options{})
+	nc := natstest.Connect(t, s.wire.URL())
+	stop, err := nc.Subscribe("shop.T1.payment.start", func(m *nats.Msg) {
+		refused := nats.NewMsg(m.Reply)
+		refused.Header.Set(schema.HeaderErrorCode, "503")
+		refused.Data = []byte(`{"error":{"code":"provider_unavailable","message":"nothing was created","retryable":true}}`)
+		if starts.Add(1) == 1 {
+			_, _ = nc.PublishMsg(refused), nc.PublishMsg(refused)
+			return
+		}
+		_ = m.Respond([]byte(`{"order_id":"a","terminal_id":"T1","status":"created","created":true}`))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = stop.Unsubscribe() }()
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	p := start(t, newClient(t, s.nc, func(o *client.Options) { o.Prefix = "shop" }))
+	if reply, _ := p.Reply(); !reply.Created || starts.Load() != 2 {
+		t.Errorf("got %v after %d requests, want the answer to the second", reply, starts.Load())
 	}
 }
 
