@@ -109,7 +109,7 @@ var scenarios = []ScenarioInfo{
 	{
 		StepUpThenApprove, "7702",
 		[]string{"initialized", "declined", "initialized", "completed"},
-		"A soft decline whose second try is another transaction.",
+		"A soft decline; the second try is another transaction.",
 		[]Action{ActTap, ActDecline, actStepUp, ActApprove},
 		nil,
 	},
@@ -130,14 +130,14 @@ var scenarios = []ScenarioInfo{
 	{
 		Void, "7720",
 		[]string{"initialized", "void"},
-		"The payment is void, as a cancelled one is in the provider's general table.",
+		"The payment is void, which the provider's general table uses for cancelled payments.",
 		[]Action{ActTap, statusAction("void")},
 		nil,
 	},
 	{
 		ApproveAfterCancel, "7711",
 		[]string{"cancelled", "completed"},
-		"The payment is cancelled and approved one step later all the same.",
+		"The payment is cancelled, but approved one step later.",
 		[]Action{ActCancel, statusAction(statusCompleted)},
 		nil,
 	},
@@ -158,7 +158,7 @@ var scenarios = []ScenarioInfo{
 	{
 		WaitForHand, "7799",
 		nil,
-		"The terminal waits for a hand, see the actions below. Untouched, it is cancelled like walk_away.",
+		"The terminal waits for you, see the actions below. If nobody acts, the payment is cancelled as with walk_away.",
 		nil, nil,
 	},
 }
