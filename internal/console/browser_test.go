@@ -50,7 +50,7 @@ func TestLostConnectionAndBack(t *testing.T) {
 	gate.shut()
 	p.Sees(`body[data-link="lost"]`)
 	p.Until(`document.body.classList.contains("stale")`)
-	p.Until(`document.querySelector("#banner").textContent.includes("as they were at")`)
+	p.Until(`document.querySelector("#banner").textContent.includes("the state at")`)
 	p.Until(`document.title.startsWith("⚠")`)
 	if got := browsertest.Eval[int](p, `document.querySelectorAll("table.sessions tbody tr").length`); got != 9 {
 		t.Errorf("%d sessions are shown while the connection is lost, want the 9 that were known", got)
@@ -199,7 +199,7 @@ func TestNothingBecomesMarkup(t *testing.T) {
 	p.Reads(`tr[data-key="T1"] .c-order`, hostile)
 	p.Reads("#replica", hostile)
 	p.Click(`tr[data-key="T1"]`)
-	p.Until(`document.querySelector("#course .problem").textContent.includes("no order id")`)
+	p.Until(`document.querySelector("#course .problem").textContent.includes("not a valid order id")`)
 	if browsertest.Eval[bool](p, `Boolean(document.body.dataset.hacked) || document.querySelectorAll("img").length !== 1`) {
 		t.Error("text from outside became markup")
 	}
@@ -421,7 +421,7 @@ func emptyAndTrouble(t *testing.T, look browsertest.Look, name string) {
 	p.Reads(".nothing .big", "Nothing here matches “INV/7”")
 	p.Picture("console-no-match" + name)
 	p.Key(kb.Enter)
-	p.Until(`document.querySelector("#course .problem").textContent.startsWith("Nothing is known of this order")`)
+	p.Until(`document.querySelector("#course .problem").textContent.startsWith("This order is not known")`)
 	if browsertest.Eval[bool](p, `Boolean(document.querySelector("#course .chip").offsetParent)`) {
 		t.Error("an order of which nothing is known has a status")
 	}
@@ -429,15 +429,15 @@ func emptyAndTrouble(t *testing.T, look browsertest.Look, name string) {
 	p.Accessible("an unknown order")
 
 	source.mu.Lock()
-	source.overview.Problem = "This replica is not connected to NATS: what is shown may be old."
+	source.overview.Problem = "This replica is not connected to NATS: this page may show old data."
 	source.overview.Health = []console.Health{
 		{Name: "NATS", State: console.Bad, Words: "Not connected"},
 		{Name: "JetStream", State: console.Bad, Words: "Not connected"},
-		{Name: "MultiSafepay", State: console.Unknown, Words: "Nothing was asked in the last minute"},
+		{Name: "MultiSafepay", State: console.Unknown, Words: "No requests in the last minute"},
 		{Name: "This replica", State: console.Bad, Words: "Commands are not served"},
 	}
 	source.mu.Unlock()
-	p.Until(`document.querySelector("#banner").textContent === "This replica is not connected to NATS: what is shown may be old."`)
+	p.Until(`document.querySelector("#banner").textContent === "This replica is not connected to NATS: this page may show old data."`)
 	p.Until(`document.body.classList.contains("stale")`)
 	p.Picture("console-nats-away" + name)
 	p.Accessible("NATS away")

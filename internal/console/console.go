@@ -82,15 +82,15 @@ func (c *Console) order(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	terminal, order := query.Get("terminal"), query.Get("order")
 	if subjects.CheckOrder(order) != nil || terminal != "" && subjects.CheckTerminal(terminal) != nil {
-		answer(w, http.StatusBadRequest, problem{"That is no order id, or no terminal."})
+		answer(w, http.StatusBadRequest, problem{"This is not a valid order id or terminal."})
 		return
 	}
 	course, err := c.source.Course(r.Context(), terminal, order)
 	switch {
 	case errors.Is(err, ErrNotFound):
-		answer(w, http.StatusNotFound, problem{"Nothing is known of this order: no session is open for it, and no status of it is stored."})
+		answer(w, http.StatusNotFound, problem{"This order is not known: no session is open for it, and no status of it is stored."})
 	case err != nil: // the source's errors are for logs
-		answer(w, http.StatusServiceUnavailable, problem{"The course cannot be read just now. Is NATS there?"})
+		answer(w, http.StatusServiceUnavailable, problem{"The course cannot be read now. Is NATS available?"})
 	default:
 		answer(w, http.StatusOK, course)
 	}

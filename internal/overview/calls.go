@@ -86,7 +86,7 @@ func (c *calls) tally(now time.Time) (t tally) {
 
 // health says in words how the provider is.
 func (c *calls) health(now time.Time) console.Health {
-	h := console.Health{Name: "MultiSafepay", State: console.Unknown, Words: "Nothing was asked in the last minute"}
+	h := console.Health{Name: "MultiSafepay", State: console.Unknown, Words: "No requests in the last minute"}
 	t := c.tally(now)
 	switch {
 	case t.made == 0:

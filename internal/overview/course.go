@@ -20,7 +20,7 @@ import (
 // courseLimit is how long the course of a payment may take to be read.
 const courseLimit = 5 * time.Second
 
-var errNoReplica = errors.New("NATS and JetStream are not there yet")
+var errNoReplica = errors.New("Not connected to NATS and JetStream yet")
 
 // Course implements console.History.
 func (p *Page) Course(ctx context.Context, terminal, order string) (console.Course, error) {
@@ -155,8 +155,8 @@ func textOf(n payment.Note) string {
 var streamEnds = map[string]string{
 	streamEnd + multisafepay.ReasonEnded:       "Event stream ended by the provider; connecting again",
 	streamEnd + multisafepay.ReasonIdle:        "Event stream fell silent; connecting again",
-	streamEnd + multisafepay.ReasonRefused:     "The provider does not take the events token; it is asked instead",
-	streamEnd + multisafepay.ReasonHost:        "The event stream is at a host that may not be sent the token; the provider is asked instead",
+	streamEnd + multisafepay.ReasonRefused:     "The provider refuses the events token; the bridge asks for the order instead",
+	streamEnd + multisafepay.ReasonHost:        "The event stream is at a host that must not get the token; the bridge asks for the order instead",
 	streamEnd + multisafepay.ReasonTooLarge:    "An event was too large to be read; connecting again",
 	streamEnd + multisafepay.ReasonStatus:      "The provider answered with no event stream; connecting again",
 	streamEnd + multisafepay.ReasonRedirect:    "The provider answered with no event stream; connecting again",
@@ -192,7 +192,7 @@ func (p *Page) courseNote(c console.Course, notes []Noted) string {
 	here := p.opts.Replica
 	switch {
 	case !c.Final && c.Replica != "" && c.Replica != here:
-		return "Reconnects and reconciles are remembered by the replica that meets them. This page is served by " +
+		return "Only the replica that follows a payment remembers its reconnects and reconciles. This page is served by " +
 			here + ", the payment is followed by " + c.Replica + "; its statuses are complete all the same."
 	case len(notes) == 0:
 		return here + ", which serves this page, did not follow this payment, or has forgotten: reconnects and reconciles are not shown. The statuses are complete."

@@ -55,8 +55,8 @@ func TestHealthOfTheProvider(t *testing.T) {
 		made         []call
 		state, words string
 	}{
-		"nothing asked":         {nil, console.Unknown, "Nothing was asked in the last minute"},
-		"long ago":              {[]call{old}, console.Unknown, "Nothing was asked in the last minute"},
+		"nothing asked":         {nil, console.Unknown, "No requests in the last minute"},
+		"long ago":              {[]call{old}, console.Unknown, "No requests in the last minute"},
 		"one":                   {[]call{old, ok}, console.Good, "1 answer in the last minute"},
 		"well":                  {[]call{ok, ok, ok}, console.Good, "3 answers a minute, half within 40 ms"},
 		"now and then":          {[]call{ok, failed, ok}, console.Trouble, "1 of 3 requests of the last minute failed"},

@@ -247,7 +247,7 @@ func (p *Page) look() console.Overview {
 	}
 	switch {
 	case state.NATS != "":
-		o.Problem = "This replica is not connected to NATS: what is shown may be old."
+		o.Problem = "This replica is not connected to NATS: this page may show old data."
 	case b == nil:
 		o.Problem = "This replica waits for JetStream: there is nothing to show yet."
 	}

@@ -107,7 +107,7 @@ export class CoursePanel {
       } else problem = body.problem ?? `The bridge answered with ${answer.status}.`
     } catch {
       if (this.#abort !== abort) return
-      problem = 'The course cannot be read just now; trying again.'
+      problem = 'The course cannot be read now; trying again.'
     } finally {
       clearTimeout(limit)
     }

@@ -215,7 +215,7 @@ function showBanner() {
   let words = ''
   if (link === 'lost' || (link === 'connecting' && lost)) {
     words = lost.why
-    if (heardAt) words += ` The lists stand as they were at ${time(heardAt)}.`
+    if (heardAt) words += ` The lists show the state at ${time(heardAt)}.`
   } else if (store.overview?.problem) words = store.overview.problem
   const banner = $('banner')
   text(banner, words)

@@ -89,7 +89,7 @@ const tell = {
     show(state);
     if (fresh) {
       journal.replace(state.log);
-      if (seenBefore) journal.mark('Another simulator runs at this address now: what was before is forgotten');
+      if (seenBefore) journal.mark('Another simulator runs at this address now. Earlier entries are gone');
       seenBefore = true;
       const ids = state.terminals.slice(0, 500).map((t) => t.terminal_id);
       byId('terminal-ids').replaceChildren(...ids.map((id) => {
@@ -110,7 +110,7 @@ const tell = {
     if (entry.kind === 'reset') reloadSoon();
   },
   missed() {
-    journal.mark('Entries are missing here: the simulator keeps the latest only');
+    journal.mark('Some entries are missing: the simulator keeps only the newest');
     reloadSoon();
   },
   connection,
@@ -132,7 +132,7 @@ function connection(c) {
   since.dateTime = c.since.toISOString();
   since.title = c.since.toISOString();
   since.textContent = plainTime(c.since);
-  byId('lost-detail').replaceChildren('What you see is from ', since, '. Trying again by itself.');
+  byId('lost-detail').replaceChildren('The page shows the state at ', since, ' and connects again by itself.');
   setHidden(byId('lost'), false);
 }
 

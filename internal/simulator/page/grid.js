@@ -138,7 +138,7 @@ export class Grid {
     byId('next').disabled = this.page === pages - 1;
     const empty = byId('no-terminal');
     setHidden(empty, shown.length > 0);
-    if (this.known) setText(empty, 'No terminal is like that. Change what is looked for above.');
+    if (this.known) setText(empty, 'No terminal matches. Change the search above.');
   }
 
   tick() {

@@ -37,7 +37,7 @@ export class Journal {
   pause(paused) {
     this.paused = paused;
     byId('log-pause').setAttribute('aria-pressed', String(paused));
-    setText(byId('log-pause'), paused ? 'Go on' : 'Pause');
+    setText(byId('log-pause'), paused ? 'Resume' : 'Pause');
     this.draw();
   }
 
@@ -96,7 +96,7 @@ export class Journal {
     }
     const empty = byId('no-entry');
     setHidden(empty, this.list.children.length > 0);
-    setText(empty, this.entries.length === 0 ? 'Nothing yet. Start a payment.' : 'No entry is like that.');
+    setText(empty, this.entries.length === 0 ? 'Nothing yet. Start a payment.' : 'No entry matches.');
   }
 
   row(entry) {

@@ -76,8 +76,8 @@ function spoken(t, amount) {
 
 // note says who is at the terminal, and what to do.
 function note(t) {
-  if (t.busy && t.customer === 'virtual') return 'A virtual customer is at it. Touch anything to take over.';
-  if (t.busy && t.customer === 'left') return 'Nobody is here: the payment is cancelled when its time is over.';
+  if (t.busy && t.customer === 'virtual') return 'A virtual customer acts. Touch anything to take over.';
+  if (t.busy && t.customer === 'left') return 'The customer has left. The payment is cancelled when its time is over.';
   if (t.busy && t.screen === 'processing' && !t.stuck) return 'You are the issuer now: approve or decline.';
   if (t.busy && t.screen === 'pin') return 'It is your turn: any four digits, then OK.';
   if (t.busy && !t.stuck) return 'It is your turn: tap or insert a card.';
