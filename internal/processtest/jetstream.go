@@ -69,7 +69,9 @@ func (s *Scene) returnSession(ctx context.Context, terminal string) error {
 	}
 	subject := "pos." + terminal + ".session"
 	var old *jetstream.RawStreamMsg
-	for ctx.Err() == nil {
+	look := time.NewTicker(2 * time.Millisecond) // the till starts its next payment soon
+	defer look.Stop()
+	for ; ctx.Err() == nil; <-look.C {
 		now, err := stream.GetLastMsgForSubject(ctx, subject)
 		switch {
 		case old == nil && err == nil:
