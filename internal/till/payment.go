@@ -171,6 +171,9 @@ func (r *run) loop(ctx context.Context) (Outcome, error) {
 				r.cancel(ctx)
 			}
 		case n, ok := <-r.statuses:
+			if !ok && r.ending == nil { // the context is over
+				return r.leave("left; ", r.pending), nil
+			}
 			if !ok {
 				return r.conclude(), nil
 			}
