@@ -60,6 +60,9 @@ func (t *turn) weigh(e Answered) {
 	if !older || ends && !t.expected().Final {
 		t.judgeRun(o)
 	}
+	if held := p.Question.Held; held != nil && !older && held.seen() != o.seen() && !t.isLast(o) {
+		t.release() // it came before this one
+	}
 	expected := t.expected()
 	_, change := Fold(expected, p.Session.Request.Amount, o)
 	if change == nil || older && (expected.Final || !ends) {
@@ -77,6 +80,12 @@ func (t *turn) weigh(e Answered) {
 	default:
 		t.learnt(o)
 	}
+}
+
+// isLast reports whether an observation is the last known status again.
+func (t *turn) isLast(o Observation) bool {
+	known := t.p.known()
+	return len(known) > 0 && known[len(known)-1].same(o.seen())
 }
 
 // learnt takes news that the stream has not shown.
