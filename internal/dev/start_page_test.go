@@ -49,6 +49,7 @@ func TestStartOnThePage(t *testing.T) {
 		}
 		page.Picture("start-" + tc.name)
 		page.Fits()
+		page.Until(`document.querySelector("h1").getBoundingClientRect().left + document.querySelector("h1").scrollWidth <= document.getElementById("connection").getBoundingClientRect().left`)
 		for _, action := range []string{"tap", "approve"} {
 			page.Click(`#terminal-` + id + ` [data-act="` + action + `"]:not([aria-disabled])`)
 		}
