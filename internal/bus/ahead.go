@@ -5,17 +5,6 @@ import (
 	"fmt"
 )
 
-// ahead knows whether the consumer has delivered more than the queue has. A server
-// that has lost messages, or a new leader with an old state, can leave it so: then new
-// sessions are not delivered until their sequences have caught up.
-type ahead struct {
-	// delivered is the consumer's last sequence, 0 if it is not known.
-	delivered uint64
-	// seen counts in how many calls in a row the consumer was ahead. A new leader may
-	// not have everything yet, so once is not enough.
-	seen int
-}
-
 // keepConsumerBehind sets a consumer that is ahead of the queue back to the first
 // session. What some replica follows is delivered again, too, and left to its owner.
 func (b *Bus) keepConsumerBehind(ctx context.Context) (reset bool, err error) {

@@ -19,25 +19,6 @@ func (b *Bus) noted(err error) error {
 	return err
 }
 
-// checkDomain refuses an answer from another JetStream domain than before: two
-// domains whose streams take the same subjects store everything twice.
-func (b *Bus) checkDomain(got string) error {
-	want := b.domain.Load()
-	if want == nil {
-		if b.domain.CompareAndSwap(nil, &got) {
-			return nil
-		}
-		want = b.domain.Load()
-	}
-	if *want == got {
-		return nil
-	}
-	return &UnfitError{
-		"JetStream", fmt.Sprintf("domain %q acknowledged a message where domain %q should", got, *want),
-		"let only one domain's streams take the subjects of the bridge, and name it in BRIDGE_NATS_JS_DOMAIN",
-	}
-}
-
 // apiSubject is a subject of the JetStream API in the connection's domain.
 func (b *Bus) apiSubject(tokens ...string) string {
 	prefix := jetstream.DefaultAPIPrefix

@@ -4,21 +4,10 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"sync/atomic"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
-
-// nested knows the bridges whose prefix is that of this bridge and one token more:
-// the commands of pos.eu look like those of terminal "eu" of pos.
-type nested struct {
-	// tokens are those that the other prefixes have more, in capitals, because only
-	// the names of their streams are known.
-	tokens atomic.Pointer[map[string]bool]
-	// refused is set when the user may not list streams.
-	refused bool
-}
 
 // Nested reports whether the subjects of a terminal's commands are those of another
 // bridge, whose prefix is longer. It is as of the last Ensure. Capitals do not

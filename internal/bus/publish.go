@@ -4,40 +4,16 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strconv"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Published is called once with the outcome of a publish, from any goroutine: the
-// sequence of the message, or an error of this package. It must return at once.
-type Published func(seq uint64, err error)
-
-// publishes are the messages on their way to a stream. All acknowledgements come
-// to one subscription, so that a publish costs no goroutine and no subscription.
-type publishes struct {
-	inbox   string // subject of the acknowledgements, without the last token
-	mu      sync.Mutex
-	last    uint64
-	waiting map[string]*underWay // by the last token
-}
-
-// underWay is a message that waits for its acknowledgement.
-type underWay struct {
-	op, subject string
-	expect      uint64
-	done        Published
-	late        *time.Timer
-}
-
 // listen subscribes to the acknowledgements of all publishes.
 func (b *Bus) listen() error {
 	p := &b.publishes
-	p.inbox, p.waiting = b.conn.NewInbox()+".", map[string]*underWay{}
+	p.inbox = b.conn.NewInbox() + "."
 	sub, err := b.conn.Subscribe(p.inbox+"*", func(msg *nats.Msg) {
 		if w := p.take(msg.Subject[len(p.inbox):]); w != nil {
 			w.done(b.acknowledged(w, msg))
@@ -116,34 +92,6 @@ func (b *Bus) acknowledged(w *underWay, msg *nats.Msg) (uint64, error) {
 		return 0, ErrConflict
 	}
 	return ack.Sequence, nil
-}
-
-// add notes a message and returns the token of its acknowledgement. late is called
-// if nothing takes it within callLimit.
-func (p *publishes) add(w *underWay, late func()) (token string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.last++
-	token = strconv.FormatUint(p.last, 36)
-	w.late = time.AfterFunc(callLimit, func() {
-		if p.take(token) != nil {
-			late()
-		}
-	})
-	p.waiting[token] = w
-	return token
-}
-
-// take returns the message that waits for an acknowledgement, nil if none does.
-func (p *publishes) take(token string) *underWay {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	w := p.waiting[token]
-	if w != nil {
-		w.late.Stop()
-		delete(p.waiting, token)
-	}
-	return w
 }
 
 // refusable returns a context that ends when the server refuses the right to a
