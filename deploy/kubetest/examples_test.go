@@ -65,19 +65,22 @@ func TestExamples(t *testing.T) {
 		t.Fatalf("no examples: %v", err)
 	}
 	for _, file := range list {
-		for _, helm := range []string{helm3, helm4} {
-			e := readExample(t, file)
-			t.Run(e.name+"/"+helm, func(t *testing.T) { e.run(t, helm) })
-		}
+		e := readExample(t, file)
+		t.Run(e.name, func(t *testing.T) {
+			defer e.remove(t, helm3)
+			must(t, helm3, "kubectl create namespace "+e.namespace)
+			must(t, helm3, strings.ReplaceAll(e.before, "kubectl create namespace "+e.namespace+"\n", ""))
+			for _, helm := range []string{helm3, helm4} {
+				t.Run(helm, func(t *testing.T) { e.run(t, helm) })
+			}
+		})
 	}
 }
 
+// run installs, tests, upgrades, rolls back and uninstalls the example.
 func (e example) run(t *testing.T, helm string) {
-	defer e.remove(t, helm)
 	var times []string
 	options := " --wait --timeout 3m"
-	must(t, helm, "kubectl create namespace "+e.namespace)
-	must(t, helm, strings.ReplaceAll(e.before, "kubectl create namespace "+e.namespace+"\n", ""))
 
 	// A GitOps tool applies the rendering on the server, which refuses repeated keys.
 	values := regexp.MustCompile(`-f \S+`).FindString(e.install)
