@@ -23,7 +23,7 @@ func TestNameServerIsSilent(t *testing.T) { //nolint:paralleltest // it replaces
 	over, end := context.WithCancel(t.Context())
 	defer end() // lets no lookup outlive the test
 	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		conn, err := new(net.Dialer).DialContext(ctx, "udp", silent.LocalAddr().String())
+		conn, err := (&net.Dialer{Resolver: usual}).DialContext(ctx, "udp", silent.LocalAddr().String()) // not the one that is replaced
 		if err == nil {
 			context.AfterFunc(over, func() { _ = conn.Close() })
 		}
