@@ -1,9 +1,13 @@
 package simulator
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/posbridge/bridge/internal/simulator/calls"
+	"github.com/posbridge/bridge/internal/simulator/journal"
 )
 
 // serve answers one call. path is escaped and relative to apiPath.
@@ -34,7 +38,7 @@ func (a api) serve(w http.ResponseWriter, r *http.Request, path string) {
 	a.pause(m.after)
 	if m.lose != nil {
 		a.note(c, done.status, "fault "+string(m.lose.Name)+": the answer is lost")
-		m.lose.lose(w, r, done, a.s.ctx.Done())
+		lose(*m.lose, w, r, done, a.s.ctx.Done())
 		return
 	}
 	a.note(c, done.status, "answered")
@@ -53,7 +57,7 @@ func (a api) admit(c *call, w http.ResponseWriter, r *http.Request) (bad *answer
 		no := refusal(http.StatusUnauthorized, codeInvalidAPIKey, "Invalid API key")
 		return &no
 	}
-	if c.op == OpCreate {
+	if c.op == calls.OpCreate {
 		if c.request, bad = parseCreate(body); bad != nil {
 			return bad
 		}
@@ -66,7 +70,7 @@ func (a api) admit(c *call, w http.ResponseWriter, r *http.Request) (bad *answer
 // or as header.
 func (a api) authorize(c *call, r *http.Request) bool {
 	key := r.URL.Query().Get("api_key")
-	fill(&key, r.Header.Get("api_key"))
+	key = cmp.Or(key, r.Header.Get("api_key"))
 	a.s.mu.Lock()
 	defer a.s.mu.Unlock()
 	c.group = a.s.terminals.byKey[key]
@@ -81,10 +85,10 @@ func (a api) authorize(c *call, r *http.Request) bool {
 func (a api) prepare(c *call, r *http.Request) (m mishaps, bad *answer) {
 	a.s.mu.Lock()
 	defer a.s.mu.Unlock()
-	if c.op != OpTerminals {
-		a.s.calls.count(c.op, c.order)
+	if c.op != calls.OpTerminals {
+		a.s.calls.at(c.order).Add(c.op)
 	}
-	if c.op == OpCreate {
+	if c.op == calls.OpCreate {
 		if bad := a.s.askedFaults(c.request); bad != nil {
 			return mishaps{}, bad
 		}
@@ -117,7 +121,7 @@ func (a api) execute(c *call, r *http.Request, m mishaps) (done answer) {
 	case m.lose != nil && m.lose.NotMade:
 		return answer{}
 	case m.lose != nil && m.lose.Delay > 0:
-		a.s.alarms.after(m.lose.Delay, func() { a.carryOut(c, r) })
+		a.s.alarms.After(m.lose.Delay, func() { a.carryOut(c, r) })
 		return answer{}
 	}
 	done = a.carryOut(c, r)
@@ -136,9 +140,9 @@ func (a api) execute(c *call, r *http.Request, m mishaps) (done answer) {
 // carryOut does what is asked for once. The caller holds mu.
 func (a api) carryOut(c *call, r *http.Request) answer {
 	switch c.op {
-	case OpCreate:
+	case calls.OpCreate:
 		return a.create(c, r)
-	case OpTerminals:
+	case calls.OpTerminals:
 		return a.terminals(c, r.URL.Query())
 	}
 	o := a.s.orders.byID[c.order]
@@ -152,11 +156,11 @@ func (a api) carryOut(c *call, r *http.Request) answer {
 		return o.hidden.answer
 	}
 	switch c.op {
-	case OpCancel:
+	case calls.OpCancel:
 		return a.cancel(o, c.occasion())
-	case OpPatch:
+	case calls.OpPatch:
 		return a.patch(o)
-	case OpReceipt:
+	case calls.OpReceipt:
 		return a.receipt(o)
 	default:
 		return a.get(o, c.occasion())
@@ -166,7 +170,7 @@ func (a api) carryOut(c *call, r *http.Request) answer {
 func (a api) note(c call, status int, what string) {
 	a.s.mu.Lock()
 	defer a.s.mu.Unlock()
-	e := Entry{Kind: KindCall, Operation: c.op, HTTPStatus: status}
+	e := journal.Entry{Kind: journal.KindCall, Operation: c.op, HTTPStatus: status}
 	if a.s.orders.byID[c.order] != nil { // an id that was refused may be anything
 		e.Order, e.Terminal = c.order, c.terminal
 	}
@@ -174,5 +178,5 @@ func (a api) note(c call, status int, what string) {
 	if status != 0 {
 		e.Text += fmt.Sprintf(", %d", status)
 	}
-	a.s.journal.note(e)
+	a.s.journal.Note(e)
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/posbridge/bridge/internal/simulator"
+	"github.com/posbridge/bridge/internal/simulator/calls"
+	"github.com/posbridge/bridge/internal/simulator/scenario"
 )
 
 func TestCreateAnswer(t *testing.T) {
@@ -248,7 +250,7 @@ func TestGetOrder(t *testing.T) {
 	}
 
 	s := b.open(created)
-	if _, err := b.Act("SIM00001", simulator.ActApprove); err != nil {
+	if _, err := b.Act("SIM00001", scenario.ActApprove); err != nil {
 		t.Fatal(err)
 	}
 	s.event()
@@ -274,16 +276,16 @@ func TestGetOrder(t *testing.T) {
 func TestCancelOrder(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
-		before []simulator.Action
+		before []scenario.Action
 		status int
 		end    string
 		events int
 	}{
 		"untouched":  {nil, 200, "cancelled", 1},
-		"processing": {[]simulator.Action{simulator.ActTap}, 200, "cancelled", 2},
-		"declined":   {[]simulator.Action{simulator.ActDecline}, 200, "cancelled", 3},
-		"cancelled":  {[]simulator.Action{simulator.ActCancel}, 200, "cancelled", 1},
-		"completed":  {[]simulator.Action{simulator.ActApprove}, 400, "completed", 2},
+		"processing": {[]scenario.Action{scenario.ActTap}, 200, "cancelled", 2},
+		"declined":   {[]scenario.Action{scenario.ActDecline}, 200, "cancelled", 3},
+		"cancelled":  {[]scenario.Action{scenario.ActCancel}, 200, "cancelled", 1},
+		"completed":  {[]scenario.Action{scenario.ActApprove}, 400, "completed", 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -319,7 +321,7 @@ func TestPatchOrder(t *testing.T) {
 	if got := b.get("order")["status"]; got != "declined" {
 		t.Errorf("status: got %v, want declined", got)
 	}
-	if _, err := b.Act("SIM00001", simulator.ActApprove); err == nil {
+	if _, err := b.Act("SIM00001", scenario.ActApprove); err == nil {
 		t.Error("the terminal could still be used")
 	}
 	if status, _ := b.do("POST", "/v1/json/orders"+demoKey, orderBody("next", "SIM00001", nil)); status != 400 {
@@ -372,7 +374,7 @@ func TestReceipt(t *testing.T) {
 	t.Parallel()
 	b := setup(t, simulator.Options{Manual: true})
 	b.create("a/1", "SIM00001", nil)
-	if _, err := b.Act("SIM00001", simulator.ActApprove); err != nil {
+	if _, err := b.Act("SIM00001", scenario.ActApprove); err != nil {
 		t.Fatal(err)
 	}
 	status, got := b.do("GET", "/v1/json/pos/receipt/"+url.PathEscape("a/1")+demoKey, nil)
@@ -386,7 +388,7 @@ func TestReceipt(t *testing.T) {
 	if order := data["order"].(map[string]any); order["amount"] != float64(1250) || order["amountrefunded"] != float64(0) {
 		t.Errorf("order: got %v", order)
 	}
-	if _, err := b.Act("SIM00001", simulator.ActRefund); err != nil {
+	if _, err := b.Act("SIM00001", scenario.ActRefund); err != nil {
 		t.Fatal(err)
 	}
 	_, got = b.do("GET", "/v1/json/pos/receipt/"+url.PathEscape("a/1")+demoKey, nil)
@@ -403,10 +405,10 @@ func TestCallsAreCounted(t *testing.T) {
 	b.do("POST", "/v1/json/orders"+demoKey, orderBody("refused", "SIM00001", nil))
 	b.get("order")
 	b.do("POST", "/v1/json/orders/order/cancel"+demoKey, nil)
-	if got, want := b.Calls("order"), (simulator.Calls{Create: 2, Made: 1, Get: 1, Cancel: 1}); got != want {
+	if got, want := b.Calls("order"), (calls.Counts{Create: 2, Made: 1, Get: 1, Cancel: 1}); got != want {
 		t.Errorf("order: got %+v, want %+v", got, want)
 	}
-	if got, want := b.Calls("refused"), (simulator.Calls{Create: 1}); got != want {
+	if got, want := b.Calls("refused"), (calls.Counts{Create: 1}); got != want {
 		t.Errorf("refused: got %+v, want %+v", got, want)
 	}
 }

@@ -11,6 +11,10 @@ import (
 	"time"
 
 	"github.com/posbridge/bridge/internal/simulator"
+	"github.com/posbridge/bridge/internal/simulator/calls"
+	"github.com/posbridge/bridge/internal/simulator/fault"
+	"github.com/posbridge/bridge/internal/simulator/journal"
+	"github.com/posbridge/bridge/internal/simulator/scenario"
 )
 
 // Every way to lose the answer to a create: whether the order is made, and what
@@ -73,7 +77,7 @@ func TestLoseCreateAnswer(t *testing.T) {
 func TestEndlessAndHangingAnswers(t *testing.T) {
 	t.Parallel()
 	b := setup(t, simulator.Options{Manual: true})
-	b.setFault(simulator.Fault{Name: simulator.FaultLoseAnswer, Operation: simulator.OpGet, Mode: simulator.LoseByEndless})
+	b.setFault(fault.Fault{Name: fault.LoseAnswer, Operation: calls.OpGet, Mode: fault.LoseByEndless})
 	b.create("order", "SIM00001", nil)
 	req, err := http.NewRequestWithContext(b.ctx, "GET", b.APIURL+"/orders/order"+demoKey, nil)
 	if err != nil {
@@ -89,11 +93,11 @@ func TestEndlessAndHangingAnswers(t *testing.T) {
 	}
 	resp.Body.Close() // the simulator stops when the client does
 
-	b.setFault(simulator.Fault{Name: simulator.FaultLoseAnswer, Operation: simulator.OpGet, Mode: simulator.LoseByHang})
+	b.setFault(fault.Fault{Name: fault.LoseAnswer, Operation: calls.OpGet, Mode: fault.LoseByHang})
 	ctx, cancel := context.WithCancel(b.ctx)
 	go func() {
-		b.WaitEntry(b.ctx, 0, func(e simulator.Entry) bool { //nolint:errcheck // the request fails then
-			return e.Kind == simulator.KindCall && e.Operation == simulator.OpGet && strings.Contains(e.Text, "lost")
+		b.WaitEntry(b.ctx, 0, func(e journal.Entry) bool { //nolint:errcheck // the request fails then
+			return e.Kind == journal.KindCall && e.Operation == calls.OpGet && strings.Contains(e.Text, "lost")
 		})
 		cancel()
 	}()
@@ -105,32 +109,32 @@ func TestEndlessAndHangingAnswers(t *testing.T) {
 // fail_api answers, does nothing, and befalls only what it names.
 func TestFailAPI(t *testing.T) {
 	t.Parallel()
-	calls := map[simulator.Operation][2]string{
-		simulator.OpCreate:    {"POST", "/v1/json/orders"},
-		simulator.OpGet:       {"GET", "/v1/json/orders/order"},
-		simulator.OpCancel:    {"POST", "/v1/json/orders/order/cancel"},
-		simulator.OpPatch:     {"PATCH", "/v1/json/orders/order"},
-		simulator.OpTerminals: {"GET", "/v1/json/terminals"},
-		simulator.OpReceipt:   {"GET", "/v1/json/pos/receipt/order"},
+	paths := map[calls.Operation][2]string{
+		calls.OpCreate:    {"POST", "/v1/json/orders"},
+		calls.OpGet:       {"GET", "/v1/json/orders/order"},
+		calls.OpCancel:    {"POST", "/v1/json/orders/order/cancel"},
+		calls.OpPatch:     {"PATCH", "/v1/json/orders/order"},
+		calls.OpTerminals: {"GET", "/v1/json/terminals"},
+		calls.OpReceipt:   {"GET", "/v1/json/pos/receipt/order"},
 	}
-	for op := range calls {
+	for op := range paths {
 		t.Run(string(op), func(t *testing.T) {
 			t.Parallel()
 			b := setup(t, simulator.Options{Manual: true})
 			b.create("order", "SIM00001", nil)
-			b.setFault(simulator.Fault{
-				Name: simulator.FaultFailAPI, Operation: op, Count: 2, Status: 503, RetryAfter: "1", ErrorCode: 1019, ErrorInfo: "Site is inactive",
+			b.setFault(fault.Fault{
+				Name: fault.FailAPI, Operation: op, Count: 2, Status: 503, RetryAfter: "1", ErrorCode: 1019, ErrorInfo: "Site is inactive",
 			})
-			for other, call := range calls {
+			for other, call := range paths {
 				var body any
-				if other == simulator.OpCreate {
+				if other == calls.OpCreate {
 					body = orderBody("second", "SIM00002", nil)
 				}
 				want := 200
 				if other == op {
 					want = 503
 				}
-				if other == op || !slices.Contains([]simulator.Operation{simulator.OpCreate, simulator.OpCancel, simulator.OpPatch}, other) {
+				if other == op || !slices.Contains([]calls.Operation{calls.OpCreate, calls.OpCancel, calls.OpPatch}, other) {
 					resp, raw := b.raw(call[0], call[1]+demoKey, body)
 					if resp.StatusCode != want || (want == 503 && (!strings.Contains(string(raw), `"error_code":1019`) || resp.Header.Get("Retry-After") != "1")) {
 						t.Errorf("%s: got %d %s, want %d", other, resp.StatusCode, raw, want)
@@ -150,7 +154,7 @@ func TestFailAPI(t *testing.T) {
 func TestErrorsWith200(t *testing.T) {
 	t.Parallel()
 	b := setup(t, simulator.Options{Manual: true})
-	b.setFault(simulator.Fault{Name: simulator.FaultErrorsWith200, Count: simulator.Always})
+	b.setFault(fault.Fault{Name: fault.ErrorsWith200, Count: fault.Always})
 	status, got := b.do("GET", "/v1/json/orders/nobody"+demoKey, nil)
 	if status != 200 || got["success"] != false || got["error_code"] != float64(1006) {
 		t.Errorf("got %d %v, want 200 with error_code 1006", status, got)
@@ -167,7 +171,7 @@ func TestSlowAPI(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t, simulator.Options{Manual: true})
-			b.setFault(simulator.Fault{Name: simulator.FaultSlowAPI, Operation: simulator.OpCreate, Delay: 100 * time.Millisecond, Late: tc.late})
+			b.setFault(fault.Fault{Name: fault.SlowAPI, Operation: calls.OpCreate, Delay: 100 * time.Millisecond, Late: tc.late})
 			ctx, cancel := context.WithTimeout(b.ctx, 20*time.Millisecond)
 			defer cancel()
 			impatient := *b
@@ -187,16 +191,16 @@ func TestStaleGet(t *testing.T) {
 	b := setup(t, simulator.Options{Manual: true})
 	b.create("order", "SIM00001", nil)
 	for _, step := range []struct {
-		action simulator.Action
+		action scenario.Action
 		want   string
 	}{
-		{simulator.ActTap, "initialized"},
-		{simulator.ActDecline, "initialized"},
-		{simulator.ActTap, "declined"},
-		{simulator.ActApprove, "initialized"},
+		{scenario.ActTap, "initialized"},
+		{scenario.ActDecline, "initialized"},
+		{scenario.ActTap, "declined"},
+		{scenario.ActApprove, "initialized"},
 	} {
 		b.act("SIM00001", step.action)
-		b.setFault(simulator.Fault{Name: simulator.FaultStaleGet})
+		b.setFault(fault.Fault{Name: fault.StaleGet})
 		if got := b.get("order")["status"]; got != step.want {
 			t.Errorf("after %s: got %v, want %s", step.action, got, step.want)
 		}
@@ -211,8 +215,8 @@ func TestRedirect(t *testing.T) {
 	t.Parallel()
 	b := setup(t, simulator.Options{Manual: true})
 	created := b.create("order", "SIM00001", nil)
-	b.setFault(simulator.Fault{Name: simulator.FaultRedirect, Operation: simulator.OpGet})
-	b.setFault(simulator.Fault{Name: simulator.FaultRedirect, Operation: simulator.OpStream, Status: 302, URL: b.URL + "/simulator/trap?api_key=x"})
+	b.setFault(fault.Fault{Name: fault.Redirect, Operation: calls.OpGet})
+	b.setFault(fault.Fault{Name: fault.Redirect, Operation: calls.OpStream, Status: 302, URL: b.URL + "/simulator/trap?api_key=x"})
 	resp, _ := b.raw("GET", "/v1/json/orders/order"+demoKey, nil)
 	to := resp.Header.Get("Location")
 	if resp.StatusCode != 307 || !strings.HasPrefix(to, "http://localhost:") {
@@ -234,7 +238,7 @@ func TestRedirect(t *testing.T) {
 	if got := b.Trapped(); got != 1 {
 		t.Errorf("trapped: got %d, want 1", got)
 	}
-	e, err := b.WaitEntry(b.ctx, 0, func(e simulator.Entry) bool { return e.Kind == simulator.KindTrap })
+	e, err := b.WaitEntry(b.ctx, 0, func(e journal.Entry) bool { return e.Kind == journal.KindTrap })
 	if err != nil || !strings.Contains(e.Text, "Authorization") || !strings.Contains(e.Text, "API key") {
 		t.Errorf("journal: got %+v, %v", e, err)
 	}
@@ -254,28 +258,28 @@ func TestFaultChecks(t *testing.T) {
 	t.Parallel()
 	b := setup(t, simulator.Options{})
 	for name, tc := range map[string]struct {
-		fault simulator.Fault
+		fault fault.Fault
 		want  string
 	}{
-		"no name":           {simulator.Fault{}, "unknown fault"},
-		"unknown name":      {simulator.Fault{Name: "nonsense"}, "unknown fault"},
-		"foreign field":     {simulator.Fault{Name: simulator.FaultDropStream, Status: 500}, "takes no field status"},
-		"foreign flag":      {simulator.Fault{Name: simulator.FaultFailAPI, NotMade: true}, "takes no field not_made"},
-		"mode":              {simulator.Fault{Name: simulator.FaultLoseAnswer, Mode: "nonsense"}, "mode"},
-		"no mode of events": {simulator.Fault{Name: simulator.FaultOddEvent}, "mode"},
-		"mode of another":   {simulator.Fault{Name: simulator.FaultOddFraming, Mode: "cut"}, "mode"},
-		"status mode bare":  {simulator.Fault{Name: simulator.FaultLoseAnswer, Mode: "status"}, "status"},
-		"count":             {simulator.Fault{Name: simulator.FaultLoseEvents, Count: -2}, "count"},
-		"after":             {simulator.Fault{Name: simulator.FaultLoseEvents, After: -1}, "after"},
-		"status":            {simulator.Fault{Name: simulator.FaultFailAPI, Status: 99}, "status"},
-		"redirect status":   {simulator.Fault{Name: simulator.FaultRedirect, Status: 200}, "status"},
-		"delay negative":    {simulator.Fault{Name: simulator.FaultSlowAPI, Delay: -1}, "delay"},
-		"delay endless":     {simulator.Fault{Name: simulator.FaultSlowAPI, Delay: time.Hour}, "delay"},
-		"size":              {simulator.Fault{Name: simulator.FaultHugeEvent, Size: 1 << 30}, "size"},
-		"operation":         {simulator.Fault{Name: simulator.FaultFailAPI, Operation: "nonsense"}, "operation"},
-		"stream operation":  {simulator.Fault{Name: simulator.FaultFailAPI, Operation: simulator.OpStream}, "operation"},
-		"header injection":  {simulator.Fault{Name: simulator.FaultFailAPI, RetryAfter: "1\r\nX: y"}, "one line"},
-		"long id":           {simulator.Fault{Name: simulator.FaultFailAPI, ID: strings.Repeat("x", 65)}, "id"},
+		"no name":           {fault.Fault{}, "unknown fault"},
+		"unknown name":      {fault.Fault{Name: "nonsense"}, "unknown fault"},
+		"foreign field":     {fault.Fault{Name: fault.DropStream, Status: 500}, "takes no field status"},
+		"foreign flag":      {fault.Fault{Name: fault.FailAPI, NotMade: true}, "takes no field not_made"},
+		"mode":              {fault.Fault{Name: fault.LoseAnswer, Mode: "nonsense"}, "mode"},
+		"no mode of events": {fault.Fault{Name: fault.OddEvent}, "mode"},
+		"mode of another":   {fault.Fault{Name: fault.OddFraming, Mode: "cut"}, "mode"},
+		"status mode bare":  {fault.Fault{Name: fault.LoseAnswer, Mode: "status"}, "status"},
+		"count":             {fault.Fault{Name: fault.LoseEvents, Count: -2}, "count"},
+		"after":             {fault.Fault{Name: fault.LoseEvents, After: -1}, "after"},
+		"status":            {fault.Fault{Name: fault.FailAPI, Status: 99}, "status"},
+		"redirect status":   {fault.Fault{Name: fault.Redirect, Status: 200}, "status"},
+		"delay negative":    {fault.Fault{Name: fault.SlowAPI, Delay: -1}, "delay"},
+		"delay endless":     {fault.Fault{Name: fault.SlowAPI, Delay: time.Hour}, "delay"},
+		"size":              {fault.Fault{Name: fault.HugeEvent, Size: 1 << 30}, "size"},
+		"operation":         {fault.Fault{Name: fault.FailAPI, Operation: "nonsense"}, "operation"},
+		"stream operation":  {fault.Fault{Name: fault.FailAPI, Operation: calls.OpStream}, "operation"},
+		"header injection":  {fault.Fault{Name: fault.FailAPI, RetryAfter: "1\r\nX: y"}, "one line"},
+		"long id":           {fault.Fault{Name: fault.FailAPI, ID: strings.Repeat("x", 65)}, "id"},
 	} {
 		if _, err := b.SetFault(tc.fault); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: got %v, want an error about %q", name, err, tc.want)
@@ -291,19 +295,19 @@ func TestFaultChecks(t *testing.T) {
 		}
 	}
 	for i := range 1000 {
-		if _, err := b.SetFault(simulator.Fault{Name: simulator.FaultLoseEvents}); err != nil {
+		if _, err := b.SetFault(fault.Fault{Name: fault.LoseEvents}); err != nil {
 			t.Fatalf("fault %d: %v", i+1, err)
 		}
 	}
-	if _, err := b.SetFault(simulator.Fault{Name: simulator.FaultLoseEvents}); err == nil {
+	if _, err := b.SetFault(fault.Fault{Name: fault.LoseEvents}); err == nil {
 		t.Error("fault 1001: got no error")
 	}
 }
 
 func TestFaultJSON(t *testing.T) {
 	t.Parallel()
-	want := simulator.Fault{
-		ID: "x", Name: simulator.FaultSlowAPI, Order: "o", Terminal: "t", Operation: simulator.OpGet, Count: 2, After: 1, Status: 500,
+	want := fault.Fault{
+		ID: "x", Name: fault.SlowAPI, Order: "o", Terminal: "t", Operation: calls.OpGet, Count: 2, After: 1, Status: 500,
 		ErrorCode: 1, ErrorInfo: "i", RetryAfter: "1", Delay: 250 * time.Millisecond, Mode: "m", NotMade: true, Clean: true, Late: true,
 		URL: "u", Data: "d", Size: 5,
 	}
@@ -314,7 +318,7 @@ func TestFaultJSON(t *testing.T) {
 	if !strings.Contains(string(raw), `"delay":"250ms"`) {
 		t.Errorf("delay is not readable: %s", raw)
 	}
-	var got simulator.Fault
+	var got fault.Fault
 	if err := json.Unmarshal(raw, &got); err != nil || got != want {
 		t.Errorf("got %+v, %v; want %+v", got, err, want)
 	}

@@ -7,15 +7,17 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/posbridge/bridge/internal/simulator/scenario"
 )
 
 // Asked is a payment that somebody asks for on the page.
 type Asked struct {
 	Terminal string `json:"terminal_id"`
 	// Amount in the currency's smallest unit.
-	Amount   int64    `json:"amount"`
-	Currency string   `json:"currency"`
-	Scenario Scenario `json:"scenario"`
+	Amount   int64             `json:"amount"`
+	Currency string            `json:"currency"`
+	Scenario scenario.Scenario `json:"scenario"`
 }
 
 // Till starts a payment at the bridge, and returns its order id. It ends with ctx.
@@ -40,7 +42,7 @@ func (c control) ask(r *http.Request) (any, error) {
 	if _, err := c.s.Terminal(asked.Terminal); err != nil {
 		return nil, err
 	}
-	if !slices.ContainsFunc(scenarios, func(sc ScenarioInfo) bool { return sc.Name == asked.Scenario }) {
+	if !slices.ContainsFunc(scenario.Scenarios, func(sc scenario.Info) bool { return sc.Name == asked.Scenario }) {
 		return nil, fmt.Errorf("scenario: %.64q is not one of the scenarios", asked.Scenario)
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), askLimit)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/posbridge/bridge/internal/browsertest"
 	"github.com/posbridge/bridge/internal/simulator"
+	"github.com/posbridge/bridge/internal/simulator/scenario"
 )
 
 // tab is a page of the virtual terminal, and its simulator.
@@ -42,7 +43,7 @@ func (p *tab) screen(terminal string, screen simulator.Screen) {
 }
 
 // press clicks a button of a terminal.
-func (p *tab) press(terminal string, action simulator.Action) {
+func (p *tab) press(terminal string, action scenario.Action) {
 	p.t.Helper()
 	p.Click(fmt.Sprintf(`#terminal-%s [data-act=%q]:not([aria-disabled])`, terminal, action))
 }

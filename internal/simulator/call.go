@@ -4,6 +4,9 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/posbridge/bridge/internal/simulator/calls"
+	"github.com/posbridge/bridge/internal/simulator/fault"
 )
 
 // api serves the order API.
@@ -11,24 +14,26 @@ type api struct{ s *Simulator }
 
 // call is one request of the order API.
 type call struct {
-	op       Operation
+	op       calls.Operation
 	order    string // as asked for, may be unknown; of OpTerminals the group, or empty
 	terminal string // of the order
 	group    *group
 	request  createRequest // of OpCreate
 }
 
-func (c *call) occasion() occasion { return occasion{op: c.op, order: c.order, terminal: c.terminal} }
+func (c *call) occasion() fault.Occasion {
+	return fault.Occasion{Op: c.op, Order: c.order, Terminal: c.terminal}
+}
 
 // resources are the paths of the order API, with * for an id, and what each
 // method asks for.
-var resources = map[string]map[string]Operation{
-	"orders":                      {http.MethodPost: OpCreate},
-	"orders/*":                    {http.MethodGet: OpGet, http.MethodPatch: OpPatch},
-	"orders/*/cancel":             {http.MethodPost: OpCancel},
-	"terminals":                   {http.MethodGet: OpTerminals},
-	"pos/receipt/*":               {http.MethodGet: OpReceipt},
-	"terminal-groups/*/terminals": {http.MethodGet: OpTerminals},
+var resources = map[string]map[string]calls.Operation{
+	"orders":                      {http.MethodPost: calls.OpCreate},
+	"orders/*":                    {http.MethodGet: calls.OpGet, http.MethodPatch: calls.OpPatch},
+	"orders/*/cancel":             {http.MethodPost: calls.OpCancel},
+	"terminals":                   {http.MethodGet: calls.OpTerminals},
+	"pos/receipt/*":               {http.MethodGet: calls.OpReceipt},
+	"terminal-groups/*/terminals": {http.MethodGet: calls.OpTerminals},
 }
 
 // parseCall tells what is asked for. path is escaped and relative to apiPath.

@@ -1,22 +1,27 @@
 package simulator
 
-import "go.uber.org/zap"
+import (
+	"go.uber.org/zap"
+
+	"github.com/posbridge/bridge/internal/simulator/journal"
+	"github.com/posbridge/bridge/internal/simulator/scenario"
+)
 
 // addOrder puts a new order on its terminal, which must be free. The caller
 // holds mu.
-func (s *Simulator) addOrder(req createRequest, t *terminal, sc Scenario) *order {
+func (s *Simulator) addOrder(req createRequest, t *terminal, sc scenario.Scenario) *order {
 	now := s.now()
 	o := &order{
 		facts: facts{
 			Create: req, Session: randomID(39), Number: s.orders.next(now),
-			Status: statusInitialized, Financial: statusInitialized,
+			Status: scenario.StatusInitialized, Financial: scenario.StatusInitialized,
 			Created: now, Modified: now, Scenario: sc,
 		},
 		terminal: t, listeners: map[listener]struct{}{},
 	}
 	s.orders.byID[req.OrderID], s.orders.bySession[o.Session] = o, o
 	t.order, t.last = o, o
-	s.journal.note(o.entry(KindOrder, "order of "+money(req.Amount, req.Currency)+" on the terminal, scenario "+string(sc)))
+	s.journal.Note(o.entry(journal.KindOrder, "order of "+money(req.Amount, req.Currency)+" on the terminal, scenario "+string(sc)))
 	s.show(t, ScreenAmountDue)
 	s.restartIdle(o)
 	return o
@@ -26,19 +31,19 @@ func (s *Simulator) addOrder(req createRequest, t *terminal, sc Scenario) *order
 func (s *Simulator) change(o *order, status, financial string) {
 	now := s.now()
 	o.Status, o.Financial, o.Modified = status, financial, now
-	if status == statusCompleted {
+	if status == scenario.StatusCompleted {
 		o.Completed = now
-		if sc, err := scenarioByName(o.Scenario); err == nil && sc.charge != nil && o.Charged == 0 {
-			o.Charged = sc.charge(o.Create.Amount)
+		if sc, err := scenario.ByName(o.Scenario); err == nil && sc.Charge != nil && o.Charged == 0 {
+			o.Charged = sc.Charge(o.Create.Amount)
 		}
 	}
 	o.Events = append(o.Events, Event{Status: status, FinancialStatus: financial, At: now, TransactionID: o.Number})
-	e := o.entry(KindStatus, status)
+	e := o.entry(journal.KindStatus, status)
 	e.Status = status
-	s.journal.note(e)
+	s.journal.Note(e)
 	s.logger.Info("order changed",
 		zap.String("terminal", o.terminal.id), zap.String("order_id", o.id()), zap.String("status", status))
-	if isFinal(status) && !o.Finished {
+	if scenario.IsFinal(status) && !o.Finished {
 		s.finish(o)
 	}
 	o.wakeStreams()
@@ -56,7 +61,7 @@ func (s *Simulator) tell(o *order) {
 // finish frees the terminal and puts o among the finished ones. The caller
 // holds mu.
 func (s *Simulator) finish(o *order) {
-	s.alarms.stop(o.idle)
+	s.alarms.Stop(o.idle)
 	o.idle = nil
 	if o.terminal.order == o {
 		o.terminal.order = nil
@@ -73,7 +78,7 @@ func (s *Simulator) finish(o *order) {
 
 // forget drops a finished order. The caller holds mu.
 func (s *Simulator) forget(o *order) {
-	s.alarms.stop(o.visit.step)
+	s.alarms.Stop(o.visit.step)
 	delete(s.orders.byID, o.id())
 	delete(s.orders.bySession, o.Session)
 	if o.terminal.last == o {
@@ -85,18 +90,18 @@ func (s *Simulator) forget(o *order) {
 
 // stopSteps sends the virtual customer away. The caller holds mu.
 func (s *Simulator) stopSteps(o *order) {
-	s.alarms.stop(o.visit.step)
+	s.alarms.Stop(o.visit.step)
 	o.visit.step, o.Steps, o.visit.waiting = nil, nil, false
 }
 
 // restartIdle begins the inactivity time anew. The caller holds mu.
 func (s *Simulator) restartIdle(o *order) {
-	s.alarms.stop(o.idle)
+	s.alarms.Stop(o.idle)
 	o.terminal.deadline = s.now().Add(s.opts.InactivityTimeout)
-	o.idle = s.alarms.after(s.opts.InactivityTimeout, func() {
+	o.idle = s.alarms.After(s.opts.InactivityTimeout, func() {
 		o.idle = nil
 		s.stopSteps(o)
 		s.show(o.terminal, ScreenCancelled)
-		s.change(o, statusCancelled, statusCancelled)
+		s.change(o, scenario.StatusCancelled, scenario.StatusCancelled)
 	})
 }

@@ -1,9 +1,16 @@
 package simulator
 
 import (
+	"cmp"
 	"encoding/json"
 	"strconv"
 	"strings"
+
+	"github.com/posbridge/bridge/internal/simulator/alarm"
+	"github.com/posbridge/bridge/internal/simulator/calls"
+	"github.com/posbridge/bridge/internal/simulator/fault"
+	"github.com/posbridge/bridge/internal/simulator/journal"
+	"github.com/posbridge/bridge/internal/simulator/scenario"
 )
 
 // ending says how a stream connection goes on after what was just composed.
@@ -34,8 +41,8 @@ type connection struct {
 	gzip     bool   // to be compressed
 	flood    []byte // whole events of a load that are to be sent, after so many of the order's
 	floodAt  int
-	token    string // removed from what the journal shows
-	expiry   *alarm // cuts the stream when the token expires
+	token    string       // removed from what the journal shows
+	expiry   *alarm.Alarm // cuts the stream when the token expires
 }
 
 func (c *connection) wakeUp() {
@@ -50,8 +57,8 @@ func (c *connection) cutOff() {
 	c.wakeUp()
 }
 
-func (c *connection) occasion() occasion {
-	return occasion{op: OpStream, order: c.order.id(), terminal: c.order.terminal.id}
+func (c *connection) occasion() fault.Occasion {
+	return fault.Occasion{Op: calls.OpStream, Order: c.order.id(), Terminal: c.order.terminal.id}
 }
 
 // greet has the order's present state sent first.
@@ -63,11 +70,11 @@ func (c *connection) greet() {
 // remember is what the connection tells of the past: it may go on after the id
 // that the client had last.
 func (c *connection) remember(mode, last string) {
-	c.ids = mode != "" && mode != HistoryReplay
+	c.ids = mode != "" && mode != fault.HistoryReplay
 	switch mode {
-	case "", HistoryReplay, HistoryReplayIDs:
+	case "", fault.HistoryReplay, fault.HistoryReplayIDs:
 		c.pos = 0
-	case HistoryResume:
+	case fault.HistoryResume:
 		if n, err := strconv.Atoi(last); err == nil && n >= 0 {
 			c.pos = min(n, c.pos)
 		}
@@ -75,7 +82,7 @@ func (c *connection) remember(mode, last string) {
 }
 
 // take returns the fault of that name that befalls the connection.
-func (c *connection) take(name FaultName) (Fault, bool) {
+func (c *connection) take(name fault.Name) (fault.Fault, bool) {
 	return c.s.takeFault(name, c.occasion())
 }
 
@@ -109,9 +116,9 @@ func (c *connection) compose() (out []byte, end ending, over bool) {
 		out, end = c.news(out, len(o.Events))
 	}
 	if flood == 0 && len(out) > 0 { // a load is too much for the journal
-		e := o.entry(KindSent, "sent on the stream, "+strconv.Itoa(len(out))+" bytes")
-		e.Raw = redact(out, c.token, strconv.FormatInt(o.Number, 10), o.id(), o.Session)
-		c.s.journal.note(e)
+		e := o.entry(journal.KindSent, "sent on the stream, "+strconv.Itoa(len(out))+" bytes")
+		e.Raw = journal.Redact(out, c.token, strconv.FormatInt(o.Number, 10), o.id(), o.Session)
+		c.s.journal.Note(e)
 	}
 	return out, end, o.over()
 }
@@ -142,14 +149,14 @@ func (c *connection) news(out []byte, until int) ([]byte, ending) {
 // silenced takes the fault that silences c.
 func (c *connection) silenced() bool {
 	if !c.silent {
-		_, c.silent = c.s.takeFaultAfter(FaultSilentStream, c.occasion(), c.sent)
+		_, c.silent = c.s.takeFaultAfter(fault.SilentStream, c.occasion(), c.sent)
 	}
 	return c.silent
 }
 
 // dropped takes the fault that ends c.
 func (c *connection) dropped() ending {
-	f, ok := c.s.takeFaultAfter(FaultDropStream, c.occasion(), c.sent)
+	f, ok := c.s.takeFaultAfter(fault.DropStream, c.occasion(), c.sent)
 	switch {
 	case !ok:
 		return goOn
@@ -161,7 +168,7 @@ func (c *connection) dropped() ending {
 
 // id is that of the order's event that was told last, where events have one.
 func (c *connection) id() string {
-	if !c.ids && !c.framing.is(FramingID) {
+	if !c.ids && !c.framing.is(fault.FramingID) {
 		return ""
 	}
 	return strconv.Itoa(c.pos)
@@ -185,35 +192,35 @@ func (c *connection) push(event []byte) bool {
 // change writes down one status change.
 func (c *connection) change(e Event) (out []byte, end ending) {
 	eol := c.framing.eol()
-	if _, ok := c.take(FaultLoseEvents); ok {
+	if _, ok := c.take(fault.LoseEvents); ok {
 		return nil, goOn
 	}
 	out = c.strangers()
 	data := c.order.eventData(e)
-	if f, ok := c.take(FaultHugeEvent); ok {
+	if f, ok := c.take(fault.HugeEvent); ok {
 		size := f.Size
-		fill(&size, DefaultEventSize)
+		size = cmp.Or(size, fault.DefaultEventSize)
 		data.Padding = strings.Repeat("x", size)
 	}
 	c.sent++
 	name, text := orderEvent, data.String()
-	if f, ok := c.take(FaultOddEvent); ok {
+	if f, ok := c.take(fault.OddEvent); ok {
 		shape := eventShapes[f.Mode]
 		out = append(out, shape.before...)
 		name, text = shape.name, shape.data(text, c.order.Session)
 	}
 	lines := c.framing.lines(name, text, c.id())
-	final := isFinal(e.Status)
+	final := scenario.IsFinal(e.Status)
 	if final {
-		if _, ok := c.take(FaultUnterminatedEvent); ok {
+		if _, ok := c.take(fault.UnterminatedEvent); ok {
 			return append(append(out, c.release(nil, eol)...), lines...), endCleanly
 		}
 	}
 	if c.held == nil && !final {
-		_, late := c.take(FaultOutOfOrderEvents)
+		_, late := c.take(fault.OutOfOrderEvents)
 		joined := false
 		if !late {
-			_, joined = c.take(FaultJoinedEvents)
+			_, joined = c.take(fault.JoinedEvents)
 		}
 		if late || joined {
 			c.held, c.joined = lines, joined
@@ -221,7 +228,7 @@ func (c *connection) change(e Event) (out []byte, end ending) {
 		}
 	}
 	out = append(out, c.release(lines, eol)...)
-	if _, ok := c.take(FaultDuplicateEvents); ok {
+	if _, ok := c.take(fault.DuplicateEvents); ok {
 		out = append(append(out, lines...), eol...)
 	}
 	return out, goOn
@@ -233,15 +240,15 @@ func (c *connection) strangers() (out []byte) {
 	add := func(name, data string) {
 		out = append(append(out, c.framing.lines(name, data, c.id())...), c.framing.eol()...)
 	}
-	if _, ok := c.take(FaultOtherEventType); ok {
+	if _, ok := c.take(fault.OtherEventType); ok {
 		add(qrEvent, `{"order_id":"`+o.id()+`","qr_url":"https://qr.invalid/`+randomID(8)+`"}`)
 	}
-	if _, ok := c.take(FaultOtherOrderEvent); ok {
-		other := o.eventData(Event{Status: statusCompleted, FinancialStatus: statusCompleted, TransactionID: o.Number})
+	if _, ok := c.take(fault.OtherOrderEvent); ok {
+		other := o.eventData(Event{Status: scenario.StatusCompleted, FinancialStatus: scenario.StatusCompleted, TransactionID: o.Number})
 		other.OrderID, other.SessionID = "other-"+randomID(12), randomID(39)
 		add(orderEvent, other.String())
 	}
-	if f, ok := c.take(FaultGarbageEvent); ok {
+	if f, ok := c.take(fault.GarbageEvent); ok {
 		add(orderEvent, c.garbage(f.Data))
 	}
 	return out

@@ -8,7 +8,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/posbridge/bridge/internal/simulator/fault"
+	"github.com/posbridge/bridge/internal/simulator/journal"
 	"github.com/posbridge/bridge/internal/simulator/page"
+	"github.com/posbridge/bridge/internal/simulator/scenario"
 )
 
 // Bounds of the control API.
@@ -31,8 +34,8 @@ func (c control) routes() http.Handler {
 		do("GET "+path, func(*http.Request) (any, error) { return f(), nil })
 	}
 	show("state", func() any { return s.State() })
-	show("scenarios", func() any { return Scenarios() })
-	show("fault-kinds", func() any { return FaultKinds() })
+	show("scenarios", func() any { return scenario.All() })
+	show("fault-kinds", func() any { return fault.Kinds() })
 	show("terminals", func() any { return s.Terminals() })
 	show("orders", func() any { return s.OpenOrders() })
 	show("faults", func() any { return s.Faults() })
@@ -40,7 +43,7 @@ func (c control) routes() http.Handler {
 	do("PUT terminals", c.configureAll)
 	do("PUT terminals/{id}", c.configure)
 	do("POST terminals/{id}/{action}", func(r *http.Request) (any, error) {
-		return s.Act(r.PathValue("id"), Action(r.PathValue("action")))
+		return s.Act(r.PathValue("id"), scenario.Action(r.PathValue("action")))
 	})
 	do("GET orders/{id}", c.order)
 	do("GET calls/{id}", func(r *http.Request) (any, error) { return s.Calls(r.PathValue("id")), nil })
@@ -75,8 +78,8 @@ func (c control) index(w http.ResponseWriter, _ *http.Request) {
 
 // settings is the body of PUT terminals and PUT terminals/{id}.
 type settings struct {
-	Mode     Mode     `json:"mode"`
-	Scenario Scenario `json:"scenario"`
+	Mode     Mode              `json:"mode"`
+	Scenario scenario.Scenario `json:"scenario"`
 }
 
 func (c control) configure(r *http.Request) (any, error) {
@@ -132,8 +135,8 @@ func (c control) outage(r *http.Request) (any, error) {
 		return nil, err
 	}
 	d, err := time.ParseDuration(body.For)
-	if err != nil || d < 0 || d > maxDelay {
-		return nil, fmt.Errorf(`for: want a duration like "5s", at most %s`, maxDelay)
+	if err != nil || d < 0 || d > fault.MaxDelay {
+		return nil, fmt.Errorf(`for: want a duration like "5s", at most %s`, fault.MaxDelay)
 	}
 	if body.Status != 0 && (body.Status < 400 || body.Status > 599) {
 		return nil, errors.New("status: want one from 400 to 599")
@@ -159,7 +162,7 @@ func (c control) startLoad(r *http.Request) (any, error) {
 
 // setFault answers POST faults and PUT faults/{id}.
 func (c control) setFault(r *http.Request) (any, error) {
-	f, err := readJSON[Fault](r)
+	f, err := readJSON[fault.Fault](r)
 	if err != nil {
 		return nil, err
 	}
@@ -183,7 +186,7 @@ func (c control) log(r *http.Request) (any, error) {
 		return nil, err
 	}
 	entries, missed := c.s.Log(since, logPage)
-	return map[string]any{"entries": append([]Entry{}, entries...), "missed": missed}, nil
+	return map[string]any{"entries": append([]journal.Entry{}, entries...), "missed": missed}, nil
 }
 
 // wait answers when an order has had a status, so that a test in any language
@@ -225,7 +228,7 @@ func (c control) trap(w http.ResponseWriter, r *http.Request) {
 	}
 	c.s.mu.Lock()
 	c.s.trapped++
-	c.s.journal.note(Entry{Kind: KindTrap, Text: text})
+	c.s.journal.Note(journal.Entry{Kind: journal.KindTrap, Text: text})
 	c.s.mu.Unlock()
 	complain(w, http.StatusTeapot, errors.New("this is the trap of the redirect fault: no client should come here"))
 }

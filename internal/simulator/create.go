@@ -1,8 +1,13 @@
 package simulator
 
 import (
+	"cmp"
 	"net/http"
 	"time"
+
+	"github.com/posbridge/bridge/internal/simulator/fault"
+	"github.com/posbridge/bridge/internal/simulator/journal"
+	"github.com/posbridge/bridge/internal/simulator/scenario"
 )
 
 // create answers POST orders. The caller holds mu.
@@ -17,18 +22,18 @@ func (a api) create(c *call, r *http.Request) answer {
 	case t.order != nil:
 		return refusal(http.StatusBadRequest, codeCannotInitiate, "Cannot initiate transaction: another payment is open on terminal "+t.id)
 	}
-	sc, err := chooseScenario(req.CustomInfo.Custom1, req.Amount, t.scenario)
+	sc, err := scenario.Choose(req.CustomInfo.Custom1, req.Amount, t.scenario)
 	if err != nil {
-		return validationFailure(violation{"custom_info.custom_1", []string{clip(req.CustomInfo.Custom1, 64)}, "Simulator: " + err.Error()})
+		return validationFailure(violation{"custom_info.custom_1", []string{journal.Clip(req.CustomInfo.Custom1, 64)}, "Simulator: " + err.Error()})
 	}
 	o := s.addOrder(req, t, sc.Name)
 	s.calls.at(req.OrderID).Made++
 	a.hide(o, c.occasion())
-	_, eager := s.takeFault(FaultEagerTerminal, c.occasion())
-	_, offline := s.takeFault(FaultOfflineTerminal, c.occasion())
+	_, eager := s.takeFault(fault.EagerTerminal, c.occasion())
+	_, offline := s.takeFault(fault.OfflineTerminal, c.occasion())
 	switch {
 	case offline:
-		s.alarms.stop(o.idle)
+		s.alarms.Stop(o.idle)
 		o.idle = nil
 		s.show(t, ScreenIdle)
 	case t.mode == Auto:
@@ -39,27 +44,27 @@ func (a api) create(c *call, r *http.Request) answer {
 		"order_id":          req.OrderID,
 		"session_id":        o.Session,
 		"payment_url":       origin(r) + "/connect/" + o.Session + "/?lang=nl_NL",
-		"events_token":      s.tokens.sign(o.Session, a.expiry(o, c.occasion())),
+		"events_token":      s.tokens.Sign(o.Session, a.expiry(o, c.occasion())),
 		"events_stream_url": a.streamURL(c.occasion(), r),
 	})
 }
 
 // hide keeps a new order from being asked for, if a fault says so.
-func (a api) hide(o *order, at occasion) {
-	f, ok := a.s.takeFault(FaultHideOrder, at)
+func (a api) hide(o *order, at fault.Occasion) {
+	f, ok := a.s.takeFault(fault.HideOrder, at)
 	if !ok {
 		return
 	}
-	fill(&f.Delay, DefaultDelay)
-	fill(&f.Status, http.StatusNotFound)
-	fill(&f.ErrorCode, codeInvalidOrderID)
-	fill(&f.ErrorInfo, "Not found")
-	o.hidden = veil{until: a.s.now().Add(f.Delay), answer: f.refusal()}
+	f.Delay = cmp.Or(f.Delay, fault.DefaultDelay)
+	f.Status = cmp.Or(f.Status, http.StatusNotFound)
+	f.ErrorCode = cmp.Or(f.ErrorCode, codeInvalidOrderID)
+	f.ErrorInfo = cmp.Or(f.ErrorInfo, "Not found")
+	o.hidden = veil{until: a.s.now().Add(f.Delay), answer: refusalOf(f)}
 }
 
 // expiry is when the events token of a new order expires.
-func (a api) expiry(o *order, at occasion) time.Time {
-	f, ok := a.s.takeFault(FaultExpiredToken, at)
+func (a api) expiry(o *order, at fault.Occasion) time.Time {
+	f, ok := a.s.takeFault(fault.ExpiredToken, at)
 	if !ok {
 		return a.s.now().Add(a.s.opts.TokenTTL)
 	}
@@ -67,18 +72,18 @@ func (a api) expiry(o *order, at occasion) time.Time {
 		f.Delay += time.Second - 1
 	}
 	expires := a.s.now().Add(f.Delay).Truncate(time.Second)
-	if f.Mode == ExpiryCuts {
+	if f.Mode == fault.ExpiryCuts {
 		o.TokenEnd = expires
 	}
 	return expires
 }
 
 // streamURL is where the events of a new order come from.
-func (a api) streamURL(at occasion, r *http.Request) string {
-	f, ok := a.s.takeFault(FaultOtherHostStreamURL, at)
+func (a api) streamURL(at fault.Occasion, r *http.Request) string {
+	f, ok := a.s.takeFault(fault.OtherHostStreamURL, at)
 	if !ok {
 		return origin(r) + eventsPath
 	}
-	fill(&f.URL, otherOrigin(r)+eventsPath)
+	f.URL = cmp.Or(f.URL, otherOrigin(r)+eventsPath)
 	return f.URL
 }

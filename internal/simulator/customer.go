@@ -1,8 +1,13 @@
 package simulator
 
 import (
+	"cmp"
 	"strings"
 	"time"
+
+	"github.com/posbridge/bridge/internal/simulator/fault"
+	"github.com/posbridge/bridge/internal/simulator/journal"
+	"github.com/posbridge/bridge/internal/simulator/scenario"
 )
 
 // stepTime is the pause between two steps of a virtual customer.
@@ -11,18 +16,18 @@ func (s *Simulator) stepTime() time.Duration { return s.scaled(time.Second) }
 // sendCustomer lets a virtual customer follow the order's scenario; one that
 // walks away has left from the start. An eager one acts at once, whether or not
 // anybody listens. The caller holds mu.
-func (s *Simulator) sendCustomer(o *order, sc ScenarioInfo, eager bool) {
-	o.Left = sc.Name == WalkAway
-	if len(sc.steps) == 0 {
+func (s *Simulator) sendCustomer(o *order, sc scenario.Info, eager bool) {
+	o.Left = sc.Name == scenario.WalkAway
+	if len(sc.Steps) == 0 {
 		return
 	}
-	o.Steps = sc.steps
+	o.Steps = sc.Steps
 	switch {
 	case eager:
 		s.scheduleStep(o, 0)
 	case s.opts.StreamGrace > 0 && len(o.listeners) == 0:
 		o.visit.waiting = true
-		o.visit.step = s.alarms.after(s.opts.StreamGrace, func() { s.customerComes(o) })
+		o.visit.step = s.alarms.After(s.opts.StreamGrace, func() { s.customerComes(o) })
 	default:
 		s.scheduleStep(o, s.stepTime())
 	}
@@ -31,13 +36,13 @@ func (s *Simulator) sendCustomer(o *order, sc ScenarioInfo, eager bool) {
 // customerComes lets a held-back customer begin. The caller holds mu.
 func (s *Simulator) customerComes(o *order) {
 	o.visit.waiting = false
-	s.alarms.stop(o.visit.step)
+	s.alarms.Stop(o.visit.step)
 	s.scheduleStep(o, s.stepTime())
 }
 
 // scheduleStep plans the customer's next step. The caller holds mu.
 func (s *Simulator) scheduleStep(o *order, after time.Duration) {
-	o.visit.step = s.alarms.after(after, func() {
+	o.visit.step = s.alarms.After(after, func() {
 		action := o.Steps[0]
 		o.Steps = o.Steps[1:]
 		if err := s.perform(o, action); err != nil {
@@ -54,9 +59,9 @@ func (s *Simulator) scheduleStep(o *order, after time.Duration) {
 // with it. The caller holds mu.
 func (s *Simulator) giveStatus(o *order, status, financial string) {
 	switch {
-	case status == statusCompleted:
+	case status == scenario.StatusCompleted:
 		s.showResult(o, ScreenApproved)
-	case isFinal(status):
+	case scenario.IsFinal(status):
 		s.showResult(o, ScreenCancelled)
 	}
 	s.change(o, status, financial)
@@ -68,12 +73,12 @@ func (s *Simulator) giveLaterStatus(o *order) {
 	if len(o.Events) == 0 {
 		return
 	}
-	f, ok := s.takeFault(FaultLaterStatus, occasion{order: o.id(), terminal: o.terminal.id, status: o.Status})
+	f, ok := s.takeFault(fault.LaterStatus, fault.Occasion{Order: o.id(), Terminal: o.terminal.id, Status: o.Status})
 	if !ok {
 		return
 	}
-	fill(&f.Delay, DefaultDelay)
-	s.alarms.after(f.Delay, func() {
+	f.Delay = cmp.Or(f.Delay, fault.DefaultDelay)
+	s.alarms.After(f.Delay, func() {
 		if !o.gone && len(o.Events) < maxEventsPerOrder {
 			s.giveStatus(o, f.Becomes, f.Becomes)
 		}
@@ -81,19 +86,19 @@ func (s *Simulator) giveLaterStatus(o *order) {
 }
 
 // perform does one action to an order. The caller holds mu.
-func (s *Simulator) perform(o *order, action Action) error {
+func (s *Simulator) perform(o *order, action scenario.Action) error {
 	if len(o.Events) >= maxEventsPerOrder {
 		return ErrOrderFull
 	}
-	if status := afterwards[action]; status != "" {
-		if o.Status != statusCompleted {
+	if status := scenario.Afterwards[action]; status != "" {
+		if o.Status != scenario.StatusCompleted {
 			return ErrNoPayment
 		}
 		s.showResult(o, ScreenReversed)
 		s.change(o, status, status)
 		return nil
 	}
-	if status, ok := strings.CutPrefix(string(action), statusActions); ok {
+	if status, ok := strings.CutPrefix(string(action), scenario.StatusPrefix); ok {
 		s.giveStatus(o, status, status)
 		return nil
 	}
@@ -102,29 +107,29 @@ func (s *Simulator) perform(o *order, action Action) error {
 		return ErrNoPayment
 	}
 	switch action {
-	case actStepUp:
+	case scenario.ActStepUp:
 		o.Number = s.orders.next(s.now())
 		s.showCard(o)
-	case ActTap, ActPIN:
+	case scenario.ActTap, scenario.ActPIN:
 		s.showCard(o)
-	case ActInsert:
+	case scenario.ActInsert:
 		s.show(t, ScreenPIN)
-	case ActApprove:
+	case scenario.ActApprove:
 		s.showCard(o)
 		s.show(t, ScreenApproved)
-		s.change(o, statusCompleted, statusCompleted)
+		s.change(o, scenario.StatusCompleted, scenario.StatusCompleted)
 		return nil
-	case ActDecline:
+	case scenario.ActDecline:
 		s.showCard(o)
 		s.show(t, ScreenDeclined)
-		s.change(o, statusDeclined, statusDeclined)
-	case ActCancel:
+		s.change(o, scenario.StatusDeclined, scenario.StatusDeclined)
+	case scenario.ActCancel:
 		s.show(t, ScreenCancelled)
-		s.change(o, statusCancelled, statusCancelled)
+		s.change(o, scenario.StatusCancelled, scenario.StatusCancelled)
 		return nil
-	case ActWalkAway:
+	case scenario.ActWalkAway:
 		o.Left = true
-		s.journal.note(o.entry(KindTerminal, "the customer has walked away"))
+		s.journal.Note(o.entry(journal.KindTerminal, "the customer has walked away"))
 		return nil
 	}
 	o.Left = false
@@ -140,5 +145,5 @@ func (s *Simulator) showCard(o *order) {
 	}
 	o.CardShown = true
 	s.show(o.terminal, ScreenProcessing)
-	s.change(o, statusInitialized, statusInitialized)
+	s.change(o, scenario.StatusInitialized, scenario.StatusInitialized)
 }

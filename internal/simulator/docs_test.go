@@ -6,7 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/posbridge/bridge/internal/simulator"
+	"github.com/posbridge/bridge/internal/simulator/fault"
+	"github.com/posbridge/bridge/internal/simulator/scenario"
 )
 
 // The tables of docs/simulator.md say what the code says.
@@ -17,14 +18,14 @@ func TestDocs(t *testing.T) {
 		t.Fatal(err)
 	}
 	var want []string
-	for _, sc := range simulator.Scenarios() {
+	for _, sc := range scenario.All() {
 		statuses := strings.Join(sc.Statuses, ", ")
 		if statuses == "" {
 			statuses = "–"
 		}
 		want = append(want, fmt.Sprintf("| `%s` | `%s` | %s | %s |", sc.Amount, sc.Name, statuses, sc.Does))
 	}
-	for _, k := range simulator.FaultKinds() {
+	for _, k := range fault.Kinds() {
 		fields := "–"
 		if len(k.Fields) > 0 {
 			fields = "`" + strings.Join(k.Fields, "`, `") + "`"
@@ -34,7 +35,7 @@ func TestDocs(t *testing.T) {
 			want = append(want, "| `"+mode+"` |")
 		}
 	}
-	for _, a := range simulator.Actions() {
+	for _, a := range scenario.Actions() {
 		want = append(want, "| `"+string(a)+"` |")
 	}
 	missing := []string{}

@@ -1,6 +1,10 @@
 package simulator
 
-import "time"
+import (
+	"time"
+
+	"github.com/posbridge/bridge/internal/simulator/scenario"
+)
 
 // facts are what is kept of an order in a state file.
 type facts struct {
@@ -18,10 +22,10 @@ type facts struct {
 	// Emitted counts the statuses of loads.
 	Emitted int64 `json:"emitted,omitempty"`
 	// CardShown: a card was held to the terminal at least once.
-	CardShown bool     `json:"card_shown,omitempty"`
-	Scenario  Scenario `json:"scenario"`
+	CardShown bool              `json:"card_shown,omitempty"`
+	Scenario  scenario.Scenario `json:"scenario"`
 	// Steps that the virtual customer will still do.
-	Steps []Action `json:"steps,omitempty"`
+	Steps []scenario.Action `json:"steps,omitempty"`
 	// Left: the customer has walked away.
 	Left bool `json:"left,omitempty"`
 	// Stuck by a PATCH: it stays declined until it is cancelled.

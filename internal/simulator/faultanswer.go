@@ -1,20 +1,25 @@
 package simulator
 
-import "net/http"
+import (
+	"cmp"
+	"net/http"
 
-// refusal is the answer of fail_api, refuse_stream and of an answer lost by a
+	"github.com/posbridge/bridge/internal/simulator/fault"
+)
+
+// refusalOf is the answer of fail_api, refuse_stream and of an answer lost by a
 // status.
-func (f Fault) refusal() answer {
-	fill(&f.Status, http.StatusInternalServerError)
-	fill(&f.ErrorCode, codeUnknown)
-	fill(&f.ErrorInfo, "Simulated fault")
+func refusalOf(f fault.Fault) answer {
+	f.Status = cmp.Or(f.Status, http.StatusInternalServerError)
+	f.ErrorCode = cmp.Or(f.ErrorCode, codeUnknown)
+	f.ErrorInfo = cmp.Or(f.ErrorInfo, "Simulated fault")
 	a := refusal(f.Status, f.ErrorCode, f.ErrorInfo)
 	switch f.Mode {
-	case ShapeList:
+	case fault.ShapeList:
 		a.body.(map[string]any)["data"] = []any{}
-	case ShapeMessage:
+	case fault.ShapeMessage:
 		a.body = map[string]any{"message": f.ErrorInfo}
-	case ShapeValidation:
+	case fault.ShapeValidation:
 		a.body = validationFailure(violation{"gateway_info.terminal_id", []string{f.ErrorInfo}, f.ErrorInfo}).body
 	}
 	if f.RetryAfter != "" {
@@ -23,20 +28,19 @@ func (f Fault) refusal() answer {
 	return a
 }
 
-// busy is the answer of busy_terminal.
-func (f Fault) busy(terminal string) answer {
-	standard := map[string]int{"": http.StatusConflict, ShapeUsual: http.StatusBadRequest, ShapeValidation: http.StatusUnprocessableEntity}[f.Mode]
-	fill(&f.Status, standard)
-	fill(&f.Status, http.StatusConflict)
-	fill(&f.ErrorCode, codeCannotInitiate)
-	fill(&f.ErrorInfo, "Cannot initiate transaction: another payment is open on terminal "+terminal)
-	return f.refusal()
+// busyTerminal is the answer of busy_terminal.
+func busyTerminal(f fault.Fault, terminal string) answer {
+	standard := map[string]int{"": http.StatusConflict, fault.ShapeUsual: http.StatusBadRequest, fault.ShapeValidation: http.StatusUnprocessableEntity}[f.Mode]
+	f.Status = cmp.Or(f.Status, standard, http.StatusConflict)
+	f.ErrorCode = cmp.Or(f.ErrorCode, codeCannotInitiate)
+	f.ErrorInfo = cmp.Or(f.ErrorInfo, "Cannot initiate transaction: another payment is open on terminal "+terminal)
+	return refusalOf(f)
 }
 
 // redirection is the answer of redirect.
-func (f Fault) redirection(r *http.Request) answer {
-	fill(&f.Status, http.StatusTemporaryRedirect)
-	fill(&f.URL, otherOrigin(r)+trapPath)
+func redirection(f fault.Fault, r *http.Request) answer {
+	f.Status = cmp.Or(f.Status, http.StatusTemporaryRedirect)
+	f.URL = cmp.Or(f.URL, otherOrigin(r)+trapPath)
 	return answer{
 		status: f.Status, header: http.Header{"Location": {f.URL}},
 		body: map[string]any{"message": "Moved"},

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -19,7 +20,7 @@ type feed struct{ s *Simulator }
 
 func (f feed) serve(w http.ResponseWriter, r *http.Request) {
 	from := r.Header.Get("Last-Event-ID")
-	fill(&from, r.URL.Query().Get("since"))
+	from = cmp.Or(from, r.URL.Query().Get("since"))
 	seq, err := parseSeq(from)
 	if err != nil {
 		complain(w, http.StatusBadRequest, err)
@@ -27,7 +28,7 @@ func (f feed) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	if from == "" {
 		f.s.mu.Lock()
-		seq = f.s.journal.last
+		seq = f.s.journal.Last
 		f.s.mu.Unlock()
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
@@ -59,9 +60,9 @@ func (f feed) serve(w http.ResponseWriter, r *http.Request) {
 // channel that is closed when there is.
 func (f feed) after(seq uint64) (out string, next uint64, changed <-chan struct{}) {
 	f.s.mu.Lock()
-	entries, missed := f.s.journal.since(seq, logPage)
+	entries, missed := f.s.journal.Since(seq, logPage)
 	if len(entries) == 0 {
-		next, changed = f.s.journal.last, f.s.journal.next()
+		next, changed = f.s.journal.Last, f.s.journal.Next()
 		f.s.mu.Unlock()
 		return "", next, changed
 	}

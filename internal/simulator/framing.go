@@ -3,28 +3,9 @@ package simulator
 import (
 	"bytes"
 	"strings"
-)
 
-// Ways to write an event stream that are all within the standard, and all
-// unlike the provider's: the Mode of odd_framing.
-const (
-	FramingCR        = "cr"        // lines end with CR
-	FramingCRLF      = "crlf"      // lines end with CR LF
-	FramingBOM       = "bom"       // a byte order mark comes first
-	FramingComments  = "comments"  // a comment in every event; heartbeats without a blank line
-	FramingID        = "id"        // an id in every event
-	FramingRetry     = "retry"     // a retry field in every event
-	FramingMultiline = "multiline" // the data in two data lines
-	FramingNoSpace   = "nospace"   // no blank after the colon
-	FramingDribble   = "dribble"   // one byte at a time
-	FramingMixed     = "mixed"     // BOM, CR LF, comments, id and retry together (default)
+	"github.com/posbridge/bridge/internal/simulator/fault"
 )
-
-// framings lists every mode of odd_framing.
-var framings = []string{
-	FramingMixed, FramingCR, FramingCRLF, FramingBOM, FramingComments, FramingID,
-	FramingRetry, FramingMultiline, FramingNoSpace, FramingDribble,
-}
 
 // Types of events on the stream.
 const (
@@ -40,17 +21,17 @@ func (f framing) is(mode string) bool {
 		return true
 	}
 	switch mode {
-	case FramingBOM, FramingCRLF, FramingComments, FramingID, FramingRetry:
-		return f == FramingMixed
+	case fault.FramingBOM, fault.FramingCRLF, fault.FramingComments, fault.FramingID, fault.FramingRetry:
+		return f == fault.FramingMixed
 	}
 	return false
 }
 
 func (f framing) eol() string {
 	switch {
-	case f.is(FramingCR):
+	case f.is(fault.FramingCR):
 		return "\r"
-	case f.is(FramingCRLF):
+	case f.is(fault.FramingCRLF):
 		return "\r\n"
 	}
 	return "\n"
@@ -58,7 +39,7 @@ func (f framing) eol() string {
 
 // preamble opens the stream.
 func (f framing) preamble() []byte {
-	if f.is(FramingBOM) {
+	if f.is(fault.FramingBOM) {
 		return []byte("\ufeff")
 	}
 	return nil
@@ -66,7 +47,7 @@ func (f framing) preamble() []byte {
 
 // heartbeat is a comment.
 func (f framing) heartbeat() []byte {
-	if f.is(FramingComments) {
+	if f.is(fault.FramingComments) {
 		return []byte(": keep-alive" + f.eol())
 	}
 	return []byte(": keep-alive" + f.eol() + f.eol())
@@ -77,25 +58,25 @@ func (f framing) heartbeat() []byte {
 func (f framing) lines(name, data, id string) []byte {
 	var b bytes.Buffer
 	colon := ": "
-	if f.is(FramingNoSpace) {
+	if f.is(fault.FramingNoSpace) {
 		colon = ":"
 	}
 	field := func(name, value string) {
 		b.WriteString(name + colon + value + f.eol())
 	}
-	if f.is(FramingComments) {
+	if f.is(fault.FramingComments) {
 		b.WriteString(": simulated" + f.eol())
 	}
 	if id != "" {
 		field("id", id)
 	}
-	if f.is(FramingRetry) {
+	if f.is(fault.FramingRetry) {
 		field("retry", "10000")
 	}
 	if name != "" {
 		field("event", name)
 	}
-	if first, rest, ok := strings.Cut(data, ","); ok && f.is(FramingMultiline) {
+	if first, rest, ok := strings.Cut(data, ","); ok && f.is(fault.FramingMultiline) {
 		field("data", first+",")
 		field("data", rest)
 	} else {

@@ -1,16 +1,20 @@
 package simulator
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/posbridge/bridge/internal/simulator/journal"
+	"github.com/posbridge/bridge/internal/simulator/scenario"
 )
 
 // Act does something at a terminal by hand and returns the order it was done
 // to. A virtual customer who was at it leaves. After an error nothing has
 // changed.
-func (s *Simulator) Act(terminalID string, action Action) (Order, error) {
-	if !slices.Contains(Actions(), action) {
+func (s *Simulator) Act(terminalID string, action scenario.Action) (Order, error) {
+	if !slices.Contains(scenario.Actions(), action) {
 		return Order{}, fmt.Errorf("%w %.64q", ErrUnknownAction, action)
 	}
 	s.mu.Lock()
@@ -23,7 +27,7 @@ func (s *Simulator) Act(terminalID string, action Action) (Order, error) {
 		return Order{}, fmt.Errorf("%w %.64q", ErrUnknownTerminal, terminalID)
 	}
 	o := t.order
-	if afterwards[action] != "" {
+	if scenario.Afterwards[action] != "" {
 		o = t.last
 	}
 	if o == nil {
@@ -51,7 +55,7 @@ func (s *Simulator) setStatus(orderID, status, financial string, charged int64) 
 	if status == "" || len(status) > 64 || len(financial) > 64 {
 		return Order{}, errors.New("status: want 1 to 64 characters")
 	}
-	fill(&financial, status)
+	financial = cmp.Or(financial, status)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -66,7 +70,7 @@ func (s *Simulator) setStatus(orderID, status, financial string, charged int64) 
 	}
 	s.stopSteps(o)
 	o.Stuck = false
-	fill(&charged, o.Charged)
+	charged = cmp.Or(charged, o.Charged)
 	o.Charged = charged
 	s.giveStatus(o, status, financial)
 	return s.view(o), nil
@@ -76,8 +80,8 @@ func (s *Simulator) setStatus(orderID, status, financial string, charged int64) 
 // for none. Empty values leave what is there. Manual sends the virtual customer
 // of an open payment away at once; Auto lets one come to an open payment that
 // nobody has touched yet.
-func (s *Simulator) Configure(id string, mode Mode, scenario Scenario) error {
-	if err := checkSettings(mode, scenario); err != nil {
+func (s *Simulator) Configure(id string, mode Mode, plan scenario.Scenario) error {
+	if err := checkSettings(mode, plan); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -89,13 +93,13 @@ func (s *Simulator) Configure(id string, mode Mode, scenario Scenario) error {
 	if t == nil {
 		return fmt.Errorf("%w %.64q", ErrUnknownTerminal, id)
 	}
-	s.configure(t, mode, scenario)
+	s.configure(t, mode, plan)
 	return nil
 }
 
 // ConfigureAll is Configure for every terminal.
-func (s *Simulator) ConfigureAll(mode Mode, scenario Scenario) error {
-	if err := checkSettings(mode, scenario); err != nil {
+func (s *Simulator) ConfigureAll(mode Mode, plan scenario.Scenario) error {
+	if err := checkSettings(mode, plan); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -104,31 +108,31 @@ func (s *Simulator) ConfigureAll(mode Mode, scenario Scenario) error {
 		return ErrClosed
 	}
 	for _, t := range s.terminals.listed {
-		if (mode != "" && mode != t.mode) || (scenario != "" && scenario != t.scenario) {
-			s.configure(t, mode, scenario)
+		if (mode != "" && mode != t.mode) || (plan != "" && plan != t.scenario) {
+			s.configure(t, mode, plan)
 		}
 	}
 	return nil
 }
 
-func checkSettings(mode Mode, scenario Scenario) error {
+func checkSettings(mode Mode, plan scenario.Scenario) error {
 	if mode != "" && mode != Auto && mode != Manual {
 		return fmt.Errorf("unknown mode %.64q: want %s or %s", mode, Auto, Manual)
 	}
-	if scenario == "" {
+	if plan == "" {
 		return nil
 	}
-	_, err := scenarioByName(scenario)
+	_, err := scenario.ByName(plan)
 	return err
 }
 
 // configure applies checked settings. The caller holds mu.
-func (s *Simulator) configure(t *terminal, mode Mode, scenario Scenario) {
+func (s *Simulator) configure(t *terminal, mode Mode, plan scenario.Scenario) {
 	if mode != "" {
 		t.mode = mode
 	}
-	if scenario != "" {
-		t.scenario = scenario
+	if plan != "" {
+		t.scenario = plan
 	}
 	if o := t.order; o != nil {
 		switch {
@@ -137,11 +141,11 @@ func (s *Simulator) configure(t *terminal, mode Mode, scenario Scenario) {
 			o.Left = false
 			o.wakeStreams()
 		case mode == Auto && o.untouched():
-			if sc, err := scenarioByName(o.Scenario); err == nil {
+			if sc, err := scenario.ByName(o.Scenario); err == nil {
 				s.sendCustomer(o, sc, false)
 			}
 		}
 	}
 	s.remember(memory{Terminal: t.memory()})
-	s.journal.note(Entry{Kind: KindTerminal, Terminal: t.id, Text: "mode " + string(t.mode) + ", scenario " + string(t.scenario)})
+	s.journal.Note(journal.Entry{Kind: journal.KindTerminal, Terminal: t.id, Text: "mode " + string(t.mode) + ", scenario " + string(t.scenario)})
 }

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/posbridge/bridge/internal/simulator/journal"
+	"github.com/posbridge/bridge/internal/simulator/scenario"
 )
 
 // Bounds of a load.
@@ -28,7 +31,7 @@ type loadedOrder struct {
 	events [2][]byte
 }
 
-var loadStatuses = [2]string{statusInitialized, statusDeclined}
+var loadStatuses = [2]string{scenario.StatusInitialized, scenario.StatusDeclined}
 
 // StartLoad makes open orders, all of them if none are named, change rate times a
 // second together, for d: they are initialized and declined by turns. A load that
@@ -51,13 +54,13 @@ func (s *Simulator) StartLoad(rate int, d time.Duration, ids ...string) (LoadSta
 	l := &load{going: &loading{state: LoadState{Running: true, Rate: rate, Orders: len(orders)}, stopped: make(chan struct{})}}
 	for _, o := range orders {
 		s.stopSteps(o)
-		s.alarms.stop(o.idle)
+		s.alarms.Stop(o.idle)
 		o.idle, o.CardShown = nil, true
 		s.show(o.terminal, ScreenProcessing)
 		l.orders = append(l.orders, newLoadedOrder(o))
 	}
 	s.load = l.going
-	s.journal.note(Entry{Kind: KindFault, Text: fmt.Sprintf("a load of %d statuses a second on %d orders for %s", rate, len(orders), d)})
+	s.journal.Note(journal.Entry{Kind: journal.KindFault, Text: fmt.Sprintf("a load of %d statuses a second on %d orders for %s", rate, len(orders), d)})
 	s.background.Go(func() { s.runLoad(l, d) })
 	return l.going.state, nil
 }
@@ -116,7 +119,7 @@ func (s *Simulator) runLoad(l *load, d time.Duration) {
 			s.restartIdle(lo.order)
 		}
 	}
-	s.journal.note(Entry{Kind: KindFault, Text: fmt.Sprintf("the load is over after %d statuses", l.going.state.Emitted)})
+	s.journal.Note(journal.Entry{Kind: journal.KindFault, Text: fmt.Sprintf("the load is over after %d statuses", l.going.state.Emitted)})
 }
 
 // emit changes orders by turns until due statuses went out since the beginning,

@@ -1,43 +1,46 @@
 package simulator
 
 import (
+	"cmp"
 	"io"
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/posbridge/bridge/internal/simulator/fault"
 )
 
 // lose makes sure that the client does not learn what became of its call. closed
 // is closed with the simulator.
-func (f Fault) lose(w http.ResponseWriter, r *http.Request, a answer, closed <-chan struct{}) {
+func lose(f fault.Fault, w http.ResponseWriter, r *http.Request, a answer, closed <-chan struct{}) {
 	mode := f.Mode
 	if mode == "" && f.Status != 0 {
-		mode = LoseByStatus
+		mode = fault.LoseByStatus
 	}
 	if a.body == nil { // it was not even done
 		a = success(map[string]any{"order_id": "", "session_id": "", "events_token": "", "events_stream_url": ""})
 	}
 	switch mode {
-	case LoseByStatus:
-		f.refusal().send(w)
-	case LoseByBroken:
+	case fault.LoseByStatus:
+		refusalOf(f).send(w)
+	case fault.LoseByBroken:
 		body := a.marshal()
 		answer{status: http.StatusOK, body: body[:len(body)/2]}.send(w)
-	case LoseByEmpty:
+	case fault.LoseByEmpty:
 		answer{status: http.StatusOK, body: []byte{}}.send(w)
-	case LoseByHTML:
+	case fault.LoseByHTML:
 		answer{
 			status: http.StatusOK, header: http.Header{"Content-Type": {"text/html"}},
 			body: []byte("<!doctype html><title>Just a moment</title><p>Checking your browser.</p>"),
 		}.send(w)
-	case LoseByHuge:
-		fill(&f.Size, 16<<20)
+	case fault.LoseByHuge:
+		f.Size = cmp.Or(f.Size, 16<<20)
 		pour(w, r, `{"success":true,"data":{"padding":"`, f.Size, closed)
 		io.WriteString(w, `"}}`) //nolint:errcheck // the client is gone: nobody is left to be told
-	case LoseByEndless:
-		pour(w, r, `{"success":true,"data":{"padding":"`, maxBodySize, closed)
+	case fault.LoseByEndless:
+		pour(w, r, `{"success":true,"data":{"padding":"`, fault.MaxBodySize, closed)
 		panic(http.ErrAbortHandler)
-	case LoseByHang:
+	case fault.LoseByHang:
 		hang(r, closed)
 	default:
 		panic(http.ErrAbortHandler)
@@ -67,7 +70,7 @@ func pour(w http.ResponseWriter, r *http.Request, head string, size int, closed 
 
 // hang keeps the client waiting until it leaves, or the simulator is closed.
 func hang(r *http.Request, closed <-chan struct{}) {
-	timer := time.NewTimer(maxDelay)
+	timer := time.NewTimer(fault.MaxDelay)
 	defer timer.Stop()
 	select {
 	case <-r.Context().Done():

@@ -1,6 +1,12 @@
 package simulator
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/posbridge/bridge/internal/simulator/calls"
+	"github.com/posbridge/bridge/internal/simulator/fault"
+	"github.com/posbridge/bridge/internal/simulator/scenario"
+)
 
 // memory is one line of a state file: what a simulator knows after a change.
 type memory struct {
@@ -9,7 +15,7 @@ type memory struct {
 	Order    *orderMemory    `json:"order,omitempty"`
 	Terminal *terminalMemory `json:"terminal,omitempty"`
 	// Faults are all that SetFault has set.
-	Faults *faultSet `json:"faults,omitempty"`
+	Faults *fault.Set `json:"faults,omitempty"`
 	// Reset says that everything before is forgotten, but for the secret.
 	Reset bool `json:"reset,omitempty"`
 }
@@ -17,14 +23,14 @@ type memory struct {
 // orderMemory is an order. Alarms, streams and webhooks that wait are not kept.
 type orderMemory struct {
 	facts
-	Calls Calls    `json:"calls"`
-	Asked faultSet `json:"asked,omitempty"`
+	Calls calls.Counts `json:"calls"`
+	Asked fault.Set    `json:"asked,omitempty"`
 }
 
 type terminalMemory struct {
-	ID       string   `json:"terminal_id"`
-	Mode     Mode     `json:"mode"`
-	Scenario Scenario `json:"scenario"`
+	ID       string            `json:"terminal_id"`
+	Mode     Mode              `json:"mode"`
+	Scenario scenario.Scenario `json:"scenario"`
 }
 
 // recollection is what a state file says in the end.
@@ -32,7 +38,7 @@ type recollection struct {
 	secret    []byte
 	orders    []*orderMemory // in the order of their latest change
 	terminals map[string]*terminalMemory
-	faults    faultSet
+	faults    fault.Set
 }
 
 func (r *recollection) add(m memory) {

@@ -2,10 +2,13 @@ package simulator
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"net/http"
 	"strings"
+
+	"github.com/posbridge/bridge/internal/simulator/alarm"
+	"github.com/posbridge/bridge/internal/simulator/journal"
+	"github.com/posbridge/bridge/internal/simulator/tokens"
 )
 
 // New returns a simulator with every terminal idle. It starts nothing; what it
@@ -16,11 +19,10 @@ func New(o Options) (*Simulator, error) {
 		return nil, fmt.Errorf("check simulator options: %w", err)
 	}
 	s := &Simulator{opts: o, logger: o.Logger, run: randomID(12), listeners: map[listener]*order{}}
-	s.tokens = signer{secret: make([]byte, 32), now: s.now}
-	rand.Read(s.tokens.secret) // never fails, see crypto/rand
+	s.tokens = tokens.New(s.now)
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
-	s.alarms = newAlarms(&s.mu, &s.background)
-	s.journal = journal{now: s.now, logger: o.Logger, size: o.LogSize}
+	s.alarms = alarm.NewSet(&s.mu, &s.background)
+	s.journal = journal.New(s.now, o.Logger, o.LogSize)
 	s.watchers = append(s.watchers, newWebhooks(s).send, s.giveLaterStatus)
 	s.clear()
 	if o.StateFile != "" {

@@ -3,107 +3,96 @@ package simulator
 import (
 	"bytes"
 	"encoding/json"
-	"maps"
-	"slices"
 	"strings"
+
+	"github.com/posbridge/bridge/internal/simulator/fault"
+	"github.com/posbridge/bridge/internal/simulator/scenario"
 )
-
-// oddPatch puts the fault's data over the answer, as RFC 7386 says.
-const oddPatch = "patch"
-
-// oddity is another way to write an answer.
-type oddity struct {
-	op    Operation // that it is for; empty is any
-	apply func(body, data fields)
-}
 
 // fields is a JSON object that was read back.
 type fields = map[string]any
 
 // oddities by their mode. Each changes what is there and leaves alone what is not.
-var oddities = map[string]oddity{
-	"no_success":   {"", func(body, _ fields) { delete(body, "success") }},
-	"success_1":    {"", func(body, _ fields) { body["success"] = 1 }},
-	"success_text": {"", func(body, _ fields) { body["success"] = "true" }},
-	"no_order_id":  {"", func(_, data fields) { delete(data, "order_id") }},
-	oddPatch:       {},
+var oddities = map[string]func(body, data fields){
+	"no_success":   func(body, _ fields) { delete(body, "success") },
+	"success_1":    func(body, _ fields) { body["success"] = 1 },
+	"success_text": func(body, _ fields) { body["success"] = "true" },
+	"no_order_id":  func(_, data fields) { delete(data, "order_id") },
 
-	"old_names": {OpCreate, func(_, data fields) {
+	"old_names": func(_, data fields) {
 		rename(data, "events_token", "event_token")
 		rename(data, "events_stream_url", "event_stream_url")
-	}},
-	"event_url": {OpCreate, func(_, data fields) {
+	},
+	"event_url": func(_, data fields) {
 		rename(data, "events_token", "event_token")
 		rename(data, "events_stream_url", "event_url")
-	}},
-	"no_token": {OpCreate, func(_, data fields) {
+	},
+	"no_token": func(_, data fields) {
 		delete(data, "events_token")
 		delete(data, "events_stream_url")
-	}},
+	},
 
-	"other_order": {OpGet, func(_, data fields) {
+	"other_order": func(_, data fields) {
 		data["order_id"], data["transaction_id"], data["amount"] = "other-"+randomID(12), 9_007_199_254_740_993, 99
-		data["status"], data["financial_status"] = statusCompleted, statusCompleted
-	}},
-	"tip":               {OpGet, func(_, data fields) { scale(data, withTip) }},
-	"partial_approval":  {OpGet, func(_, data fields) { scale(data, half) }},
-	"terminal_spelling": {OpGet, func(_, data fields) { respell(data) }},
-	"text_numbers": {OpGet, func(_, data fields) {
+		data["status"], data["financial_status"] = scenario.StatusCompleted, scenario.StatusCompleted
+	},
+	"tip":               func(_, data fields) { scale(data, scenario.WithTip) },
+	"partial_approval":  func(_, data fields) { scale(data, scenario.Half) },
+	"terminal_spelling": func(_, data fields) { respell(data) },
+	"text_numbers": func(_, data fields) {
 		data["transaction_id"], data["amount"] = asText(data["transaction_id"]), asText(data["amount"])
 		data["related_transactions"] = fields{}
-	}},
-	"number_texts": {OpGet, func(_, data fields) {
+	},
+	"number_texts": func(_, data fields) {
 		if details, ok := data["payment_details"].(fields); ok && details["last4"] != nil {
 			details["last4"], details["card_expiry_date"] = json.Number(CardLast4), json.Number(CardExpiry)
 		}
 		data["related_transactions"] = []any{}
-	}},
-	"empty_details": {OpGet, func(_, data fields) { data["payment_details"] = fields{} }},
-	"no_details":    {OpGet, func(_, data fields) { data["payment_details"] = nil }},
-	"time_zone": {OpGet, func(_, data fields) {
+	},
+	"empty_details": func(_, data fields) { data["payment_details"] = fields{} },
+	"no_details":    func(_, data fields) { data["payment_details"] = nil },
+	"time_zone": func(_, data fields) {
 		for _, name := range []string{"created", "modified", "completed"} {
 			if t, ok := data[name].(string); ok {
 				data[name] = t + "+00:00"
 			}
 		}
-	}},
+	},
 
-	"void": {OpCancel, func(_, data fields) {
+	"void": func(_, data fields) {
 		delete(data, "order_id")
 		data["status"], data["financial_status"] = "void", "void"
-	}},
+	},
 
-	"group_id_text": {OpTerminals, func(body, _ fields) {
+	"group_id_text": func(body, _ fields) {
 		eachRow(body, func(_ int, row fields) { row["group_id"] = asText(row["group_id"]) })
-	}},
-	"group_id_mixed": {OpTerminals, func(body, _ fields) {
+	},
+	"group_id_mixed": func(body, _ fields) {
 		eachRow(body, func(i int, row fields) {
 			if i%2 == 1 {
 				row["group_id"] = asText(row["group_id"])
 			}
 		})
-	}},
+	},
 }
 
-func oddModes() []string { return slices.Sorted(maps.Keys(oddities)) }
-
 // odd is a written in the way that f asks for.
-func (a answer) odd(f Fault) answer {
+func (a answer) odd(f fault.Fault) answer {
 	decoder := json.NewDecoder(bytes.NewReader(a.marshal()))
 	decoder.UseNumber()
 	var body fields
 	if decoder.Decode(&body) != nil {
 		return a
 	}
-	if f.Mode == oddPatch {
+	if f.Mode == fault.OddPatch {
 		var patch fields
 		if json.Unmarshal([]byte(f.Data), &patch) == nil { // checked when it was set
 			merge(body, patch)
 		}
 	} else if data, ok := body["data"].(fields); ok && a.status < 400 {
-		oddities[f.Mode].apply(body, data)
+		oddities[f.Mode](body, data)
 	} else if a.status < 400 {
-		oddities[f.Mode].apply(body, fields{})
+		oddities[f.Mode](body, fields{})
 	}
 	a.body = body
 	return a
@@ -123,11 +112,6 @@ func merge(body, patch fields) {
 			body[name] = value
 		}
 	}
-}
-
-func isObject(text string) bool {
-	var v fields
-	return json.Unmarshal([]byte(text), &v) == nil && v != nil
 }
 
 func rename(data fields, from, to string) {

@@ -1,10 +1,5 @@
 package simulator
 
-import (
-	"maps"
-	"slices"
-)
-
 // eventShape is another way to tell a status change.
 type eventShape struct {
 	before string // comes first
@@ -28,5 +23,3 @@ var eventShapes = map[string]eventShape{
 }
 
 func plain(data, _ string) string { return data }
-
-func eventModes() []string { return slices.Sorted(maps.Keys(eventShapes)) }

@@ -10,12 +10,15 @@ import (
 	"time"
 
 	"github.com/posbridge/bridge/internal/simulator"
+	"github.com/posbridge/bridge/internal/simulator/calls"
+	"github.com/posbridge/bridge/internal/simulator/fault"
+	"github.com/posbridge/bridge/internal/simulator/scenario"
 )
 
 // odd asks for another way to write an answer.
 func (b *bundle) odd(mode string) {
 	b.t.Helper()
-	b.setFault(simulator.Fault{Name: simulator.FaultOddAnswer, Mode: mode})
+	b.setFault(fault.Fault{Name: fault.OddAnswer, Mode: mode})
 }
 
 func TestOddCreateAnswers(t *testing.T) {
@@ -76,7 +79,7 @@ func TestOddGetAnswers(t *testing.T) {
 			t.Parallel()
 			b := setup(t, simulator.Options{Manual: true})
 			b.create("order", "SIM00001", nil)
-			b.act("SIM00001", simulator.ActTap)
+			b.act("SIM00001", scenario.ActTap)
 			if plain := b.get("order"); check(plain) {
 				t.Fatalf("the check finds nothing odd in %v: it proves nothing", plain)
 			}
@@ -92,8 +95,8 @@ func TestOddAnswerPatch(t *testing.T) {
 	t.Parallel()
 	b := setup(t, simulator.Options{Manual: true})
 	b.create("order", "SIM00001", nil)
-	b.setFault(simulator.Fault{
-		Name: simulator.FaultOddAnswer, Mode: "patch", Operation: simulator.OpGet,
+	b.setFault(fault.Fault{
+		Name: fault.OddAnswer, Mode: "patch", Operation: calls.OpGet,
 		Data: `{"data":{"amount":5,"currency":null,"payment_details":{"terminal_id":"X"},"more":{"a":1}}}`,
 	})
 	got := b.get("order")
@@ -101,8 +104,8 @@ func TestOddAnswerPatch(t *testing.T) {
 	if _, there := got["currency"]; there || got["amount"] != float64(5) || details["terminal_id"] != "X" || len(details) < 2 || got["more"] == nil {
 		t.Errorf("got %v", got)
 	}
-	for _, f := range []simulator.Fault{{Mode: "patch"}, {Mode: "patch", Data: "[1]"}, {}} {
-		f.Name = simulator.FaultOddAnswer
+	for _, f := range []fault.Fault{{Mode: "patch"}, {Mode: "patch", Data: "[1]"}, {}} {
+		f.Name = fault.OddAnswer
 		if _, err := b.SetFault(f); err == nil {
 			t.Errorf("%+v: got no error", f)
 		}
@@ -164,7 +167,7 @@ func TestOrderIsMadeLater(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer sim.Close()
-		if _, err := sim.SetFault(simulator.Fault{Name: simulator.FaultLoseCreateAnswer, Status: 522, Delay: 2 * time.Second}); err != nil {
+		if _, err := sim.SetFault(fault.Fault{Name: fault.LoseCreateAnswer, Status: 522, Delay: 2 * time.Second}); err != nil {
 			t.Fatal(err)
 		}
 		body := `{"type":"redirect","order_id":"order","currency":"EUR","amount":1250,"description":"x","gateway_info":{"terminal_id":"SIM00001"}}`
@@ -185,7 +188,7 @@ func TestOrderIsMadeLater(t *testing.T) {
 func TestRepeatedCall(t *testing.T) {
 	t.Parallel()
 	b := setup(t, simulator.Options{Manual: true})
-	b.setFault(simulator.Fault{Name: simulator.FaultRepeatCall})
+	b.setFault(fault.Fault{Name: fault.RepeatCall})
 	status, got := b.do("POST", "/v1/json/orders"+demoKey, orderBody("order", "SIM00001", nil))
 	if status != 400 || got["error_code"] != float64(1006) {
 		t.Errorf("got %d %v, want 1006", status, got)
@@ -204,7 +207,7 @@ func TestHiddenOrder(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer sim.Close()
-		if _, err := sim.SetFault(simulator.Fault{Name: simulator.FaultHideOrder, Delay: 5 * time.Second, ErrorCode: 1000, Status: 410}); err != nil {
+		if _, err := sim.SetFault(fault.Fault{Name: fault.HideOrder, Delay: 5 * time.Second, ErrorCode: 1000, Status: 410}); err != nil {
 			t.Fatal(err)
 		}
 		directCreate(t, sim, "order")
@@ -229,7 +232,7 @@ func TestLateCancel(t *testing.T) {
 	t.Parallel()
 	b := setup(t, simulator.Options{Manual: true})
 	b.create("order", "SIM00001", nil)
-	b.setFault(simulator.Fault{Name: simulator.FaultLateCancel})
+	b.setFault(fault.Fault{Name: fault.LateCancel})
 	if status, got := b.do("POST", "/v1/json/orders/order/cancel"+demoKey, nil); status != 400 {
 		t.Errorf("got %d %v, want it refused", status, got)
 	}
@@ -247,7 +250,7 @@ func TestLaterStatus(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer sim.Close()
-		if _, err := sim.SetFault(simulator.Fault{Name: simulator.FaultLaterStatus, When: "cancelled", Becomes: "completed", Delay: 11 * time.Second}); err != nil {
+		if _, err := sim.SetFault(fault.Fault{Name: fault.LaterStatus, When: "cancelled", Becomes: "completed", Delay: 11 * time.Second}); err != nil {
 			t.Fatal(err)
 		}
 		directCreate(t, sim, "order")
@@ -257,8 +260,8 @@ func TestLaterStatus(t *testing.T) {
 		if err != nil || time.Since(begin) != 11*time.Second || !slices.Equal(o.Statuses(), []string{"cancelled", "completed"}) {
 			t.Errorf("got %v after %s, %v", o.Statuses(), time.Since(begin), err)
 		}
-		for _, f := range []simulator.Fault{{When: "x"}, {Becomes: "x"}} {
-			f.Name = simulator.FaultLaterStatus
+		for _, f := range []fault.Fault{{When: "x"}, {Becomes: "x"}} {
+			f.Name = fault.LaterStatus
 			if _, err := sim.SetFault(f); err == nil {
 				t.Errorf("%+v: got no error", f)
 			}
@@ -274,7 +277,7 @@ func TestOfflineTerminal(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer sim.Close()
-		if _, err := sim.SetFault(simulator.Fault{Name: simulator.FaultOfflineTerminal}); err != nil {
+		if _, err := sim.SetFault(fault.Fault{Name: fault.OfflineTerminal}); err != nil {
 			t.Fatal(err)
 		}
 		directCreate(t, sim, "order")
@@ -288,13 +291,13 @@ func TestOfflineTerminal(t *testing.T) {
 // What was paid is not what was asked for: the tip stands on the receipt.
 func TestAmounts(t *testing.T) {
 	t.Parallel()
-	for sc, want := range map[simulator.Scenario]struct{ amount, tip float64 }{
-		simulator.ApproveWithTip: {1247, 208}, simulator.ApproveInPart: {519, 0}, simulator.Approve: {1039, 0},
+	for sc, want := range map[scenario.Scenario]struct{ amount, tip float64 }{
+		scenario.ApproveWithTip: {1247, 208}, scenario.ApproveInPart: {519, 0}, scenario.Approve: {1039, 0},
 	} {
 		t.Run(string(sc), func(t *testing.T) {
 			t.Parallel()
 			b := setup(t, simulator.Options{})
-			over := scenario(sc)
+			over := inScenario(sc)
 			over["amount"] = 1039
 			b.create("order", "SIM00001", over)
 			if _, err := b.WaitStatus(b.ctx, "order", "completed"); err != nil {
@@ -332,7 +335,7 @@ func TestAmountByHand(t *testing.T) {
 func TestStepUp(t *testing.T) {
 	t.Parallel()
 	b := setup(t, simulator.Options{})
-	s := b.open(b.create("order", "SIM00001", scenario(simulator.StepUpThenApprove)))
+	s := b.open(b.create("order", "SIM00001", inScenario(scenario.StepUpThenApprove)))
 	ids := map[any][]any{}
 	for range 4 {
 		e := s.event()
@@ -363,7 +366,7 @@ func TestOddTerminalLists(t *testing.T) {
 		{ID: "57958", APIKey: "demo-key", Terminals: []string{"A", "B", "C"}},
 		{ID: "57959", APIKey: "other-key", Terminals: []string{"D"}},
 	}})
-	list := func(f simulator.Fault, query string) (rows []any, pager fields) {
+	list := func(f fault.Fault, query string) (rows []any, pager fields) {
 		t.Helper()
 		b.setFault(f)
 		status, got := b.do("GET", "/v1/json/terminals"+demoKey+query, nil)
@@ -373,7 +376,7 @@ func TestOddTerminalLists(t *testing.T) {
 		pager, _ = got["pager"].(map[string]any)
 		return got["data"].([]any), pager
 	}
-	rows, _ := list(simulator.Fault{Name: simulator.FaultAccountTerminals}, "")
+	rows, _ := list(fault.Fault{Name: fault.AccountTerminals}, "")
 	kinds := map[string]bool{}
 	for _, row := range rows {
 		row := row.(map[string]any)
@@ -385,16 +388,16 @@ func TestOddTerminalLists(t *testing.T) {
 		}
 	}
 	for mode, want := range map[string]fields{
-		simulator.PagerPage:   {"limit": 2.0, "page": 2.0, "total_items": 3.0},
-		simulator.PagerOffset: {"limit": 2.0, "offset": 2.0, "total": 3.0},
-		simulator.PagerNone:   nil,
+		fault.PagerPage:   {"limit": 2.0, "page": 2.0, "total_items": 3.0},
+		fault.PagerOffset: {"limit": 2.0, "offset": 2.0, "total": 3.0},
+		fault.PagerNone:   nil,
 	} {
-		if rows, pager := list(simulator.Fault{Name: simulator.FaultOddPager, Mode: mode}, "&limit=2&page=2"); len(rows) != 1 || fmt.Sprint(pager) != fmt.Sprint(want) {
+		if rows, pager := list(fault.Fault{Name: fault.OddPager, Mode: mode}, "&limit=2&page=2"); len(rows) != 1 || fmt.Sprint(pager) != fmt.Sprint(want) {
 			t.Errorf("%s: got %d rows, %v; want %v", mode, len(rows), pager, want)
 		}
 	}
 	for mode, want := range map[string]string{"group_id_text": "[string string string]", "group_id_mixed": "[float64 string float64]"} {
-		rows, _ := list(simulator.Fault{Name: simulator.FaultOddAnswer, Mode: mode}, "")
+		rows, _ := list(fault.Fault{Name: fault.OddAnswer, Mode: mode}, "")
 		var types []string
 		for _, row := range rows {
 			types = append(types, fmt.Sprintf("%T", row.(map[string]any)["group_id"]))
@@ -414,28 +417,28 @@ func TestOddTerminalLists(t *testing.T) {
 func TestOddAnswersEverywhere(t *testing.T) {
 	t.Parallel()
 	var modes []string
-	for _, k := range simulator.FaultKinds() {
-		if k.Name == simulator.FaultOddAnswer {
+	for _, k := range fault.Kinds() {
+		if k.Name == fault.OddAnswer {
 			modes = k.Modes
 		}
 	}
 	b := setup(t, simulator.Options{Manual: true})
 	b.create("order", "SIM00001", nil)
 	for _, mode := range modes {
-		for op, call := range map[simulator.Operation][2]string{
-			simulator.OpCreate:    {"POST", "orders"},
-			simulator.OpGet:       {"GET", "orders/order"},
-			simulator.OpCancel:    {"POST", "orders/nobody/cancel"},
-			simulator.OpTerminals: {"GET", "terminals"},
-			simulator.OpReceipt:   {"GET", "pos/receipt/order"},
+		for op, call := range map[calls.Operation][2]string{
+			calls.OpCreate:    {"POST", "orders"},
+			calls.OpGet:       {"GET", "orders/order"},
+			calls.OpCancel:    {"POST", "orders/nobody/cancel"},
+			calls.OpTerminals: {"GET", "terminals"},
+			calls.OpReceipt:   {"GET", "pos/receipt/order"},
 		} {
-			f := simulator.Fault{Name: simulator.FaultOddAnswer, Mode: mode, Operation: op}
+			f := fault.Fault{Name: fault.OddAnswer, Mode: mode, Operation: op}
 			if mode == "patch" {
 				f.Data = "{}"
 			}
 			b.setFault(f)
 			var body any
-			if op == simulator.OpCreate {
+			if op == calls.OpCreate {
 				body = orderBody("order", "SIM00001", nil) // used before
 			}
 			if status, got := b.do(call[0], "/v1/json/"+call[1]+demoKey, body); status == 0 || len(got) == 0 {

@@ -11,6 +11,9 @@ import (
 	"time"
 
 	"github.com/posbridge/bridge/internal/simulator"
+	"github.com/posbridge/bridge/internal/simulator/fault"
+	"github.com/posbridge/bridge/internal/simulator/journal"
+	"github.com/posbridge/bridge/internal/simulator/scenario"
 )
 
 func TestOddEvents(t *testing.T) {
@@ -63,23 +66,23 @@ func TestHistoryOnStream(t *testing.T) {
 		ids          string
 	}{
 		"no fault":        {"", "", "completed", ""},
-		"replay":          {simulator.HistoryReplay, "2", "initialized declined initialized completed", ""},
-		"replay with ids": {simulator.HistoryReplayIDs, "2", "initialized declined initialized completed", "1 2 3 4"},
-		"resume":          {simulator.HistoryResume, "2", "initialized completed", "3 4"},
-		"resume, unknown": {simulator.HistoryResume, "99", "completed", "4"},
-		"resume, garbage": {simulator.HistoryResume, "x", "completed", "4"},
-		"ids":             {simulator.HistoryIDs, "2", "completed", "4"},
+		"replay":          {fault.HistoryReplay, "2", "initialized declined initialized completed", ""},
+		"replay with ids": {fault.HistoryReplayIDs, "2", "initialized declined initialized completed", "1 2 3 4"},
+		"resume":          {fault.HistoryResume, "2", "initialized completed", "3 4"},
+		"resume, unknown": {fault.HistoryResume, "99", "completed", "4"},
+		"resume, garbage": {fault.HistoryResume, "x", "completed", "4"},
+		"ids":             {fault.HistoryIDs, "2", "completed", "4"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t, simulator.Options{Manual: true, Linger: 10 * time.Millisecond})
 			created := b.create("order", "SIM00001", nil)
-			b.act("SIM00001", simulator.ActDecline, simulator.ActTap)
+			b.act("SIM00001", scenario.ActDecline, scenario.ActTap)
 			if tc.mode != "" {
-				b.setFault(simulator.Fault{Name: simulator.FaultHistory, Mode: tc.mode})
+				b.setFault(fault.Fault{Name: fault.History, Mode: tc.mode})
 			}
 			s := b.reconnect(created, tc.lastID)
-			b.act("SIM00001", simulator.ActApprove)
+			b.act("SIM00001", scenario.ActApprove)
 			text, _ := s.rest()
 			if got := strings.Join(orderEvents(t, "order", text), " "); got != tc.want {
 				t.Errorf("got %q, want %q", got, tc.want)
@@ -101,7 +104,7 @@ func TestPresentStateOfOneOrder(t *testing.T) {
 	t.Parallel()
 	b := setup(t, simulator.Options{Manual: true})
 	created := b.create("order", "SIM00001", fields{"custom_info": fields{"custom_2": "fault:present_state"}})
-	b.act("SIM00001", simulator.ActDecline)
+	b.act("SIM00001", scenario.ActDecline)
 	if got := b.open(created).event()["status"]; got != "declined" {
 		t.Errorf("got %v, want declined", got)
 	}
@@ -119,7 +122,7 @@ func TestCompressedStream(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	b.act("SIM00001", simulator.ActApprove)
+	b.act("SIM00001", scenario.ActApprove)
 	if got := resp.Header.Get("Content-Encoding"); got != "gzip" {
 		t.Fatalf("Content-Encoding: got %q", got)
 	}
@@ -194,15 +197,15 @@ func TestLoad(t *testing.T) {
 	if _, err := b.StartLoad(5000, 200*time.Millisecond, "one", "two"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.WaitEntry(b.ctx, 0, func(e simulator.Entry) bool { return strings.Contains(e.Text, "load is over") }); err != nil {
+	if _, err := b.WaitEntry(b.ctx, 0, func(e journal.Entry) bool { return strings.Contains(e.Text, "load is over") }); err != nil {
 		t.Fatal(err)
 	}
 	load := b.Load()
 	if load.Running || load.Emitted != 1000 || load.Orders != 2 {
 		t.Errorf("got %+v, want 1000 statuses on two orders", load)
 	}
-	b.act("SIM00001", simulator.ActApprove)
-	b.act("SIM00002", simulator.ActApprove)
+	b.act("SIM00001", scenario.ActApprove)
+	b.act("SIM00002", scenario.ActApprove)
 	for id, s := range streams {
 		text, _ := s.rest()
 		got := orderEvents(t, id, text)
@@ -247,7 +250,7 @@ func TestLoadOnSlowClient(t *testing.T) {
 	if _, err := b.StartLoad(1_000_000, 300*time.Millisecond); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.WaitEntry(b.ctx, 0, func(e simulator.Entry) bool { return strings.Contains(e.Text, "load is over") }); err != nil {
+	if _, err := b.WaitEntry(b.ctx, 0, func(e journal.Entry) bool { return strings.Contains(e.Text, "load is over") }); err != nil {
 		t.Fatal(err)
 	}
 	if load := b.Load(); load.Behind == 0 || load.Emitted == 0 || load.Emitted >= 300_000 {

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strconv"
@@ -32,7 +33,7 @@ const (
 	maxEventsPerOrder  = 1_000 // status changes; further actions are refused
 	maxStreamsPerOrder = 64
 	maxFaults          = 1_000
-	maxAskedFaults     = 16 // by one order
+
 	streamWriteTimeout = 10 * time.Second
 )
 
@@ -126,14 +127,14 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Pace == 0 {
 		o.Pace = 1
 	}
-	fill(&o.InactivityTimeout, DefaultInactivityTimeout)
-	fill(&o.TokenTTL, DefaultTokenTTL)
-	fill(&o.Heartbeat, DefaultHeartbeat)
-	fill(&o.StreamGrace, DefaultStreamGrace)
-	fill(&o.Linger, DefaultLinger)
-	fill(&o.History, DefaultHistory)
-	fill(&o.LogSize, DefaultLogSize)
-	fill(&o.WebhookRetry, DefaultWebhookRetry)
+	o.InactivityTimeout = cmp.Or(o.InactivityTimeout, DefaultInactivityTimeout)
+	o.TokenTTL = cmp.Or(o.TokenTTL, DefaultTokenTTL)
+	o.Heartbeat = cmp.Or(o.Heartbeat, DefaultHeartbeat)
+	o.StreamGrace = cmp.Or(o.StreamGrace, DefaultStreamGrace)
+	o.Linger = cmp.Or(o.Linger, DefaultLinger)
+	o.History = cmp.Or(o.History, DefaultHistory)
+	o.LogSize = cmp.Or(o.LogSize, DefaultLogSize)
+	o.WebhookRetry = cmp.Or(o.WebhookRetry, DefaultWebhookRetry)
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -142,14 +143,6 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	o.Guide.Till = o.Till != nil
 	return o, errors.Join(o.check()...)
-}
-
-// fill sets *v to standard when it is the zero value.
-func fill[T comparable](v *T, standard T) {
-	var zero T
-	if *v == zero {
-		*v = standard
-	}
 }
 
 func (o Options) check() []error {

@@ -1,6 +1,12 @@
 package simulator
 
-import "time"
+import (
+	"time"
+
+	"github.com/posbridge/bridge/internal/simulator/alarm"
+	"github.com/posbridge/bridge/internal/simulator/journal"
+	"github.com/posbridge/bridge/internal/simulator/scenario"
+)
 
 // order is one payment. The simulator's lock guards it; an order and its terminal know
 // each other.
@@ -8,7 +14,7 @@ type order struct {
 	facts
 	terminal  *terminal
 	visit     visit
-	idle      *alarm
+	idle      *alarm.Alarm
 	gone      bool // forgotten by Reset or for age: its streams end
 	listeners map[listener]struct{}
 	hidden    veil
@@ -17,7 +23,7 @@ type order struct {
 // visit is that of the virtual customer.
 type visit struct {
 	waiting bool // the first step is held back for a stream
-	step    *alarm
+	step    *alarm.Alarm
 }
 
 // veil keeps an order from being asked for.
@@ -47,8 +53,8 @@ func (o *order) wakeStreams() {
 }
 
 // entry is a journal entry about o.
-func (o *order) entry(kind Kind, text string) Entry {
-	return Entry{Kind: kind, Terminal: o.terminal.id, Order: o.id(), Text: text}
+func (o *order) entry(kind journal.Kind, text string) journal.Entry {
+	return journal.Entry{Kind: kind, Terminal: o.terminal.id, Order: o.id(), Text: text}
 }
 
 // group is a terminal group at work.
@@ -64,17 +70,17 @@ type terminal struct {
 	id       string
 	group    *group
 	mode     Mode
-	scenario Scenario
+	scenario scenario.Scenario
 	screen   Screen
 	since    time.Time
 	deadline time.Time
-	order    *order // open payment, nil when free
-	last     *order // the open or the latest payment
-	revert   *alarm // takes a result off the screen
+	order    *order       // open payment, nil when free
+	last     *order       // the open or the latest payment
+	revert   *alarm.Alarm // takes a result off the screen
 }
 
 func newTerminal(id string, g *group, o Options) *terminal {
-	t := &terminal{id: id, group: g, mode: Auto, scenario: Approve, screen: ScreenIdle, since: o.Now().UTC()}
+	t := &terminal{id: id, group: g, mode: Auto, scenario: scenario.Approve, screen: ScreenIdle, since: o.Now().UTC()}
 	if o.Manual {
 		t.mode = Manual
 	}

@@ -1,6 +1,10 @@
 package simulator
 
-import "time"
+import (
+	"time"
+
+	"github.com/posbridge/bridge/internal/simulator/scenario"
+)
 
 // The card that every virtual customer uses. The provider shows card data when
 // an order is asked for; these values are unmistakable, so that a test can
@@ -117,9 +121,9 @@ func customerData(c customer) map[string]any {
 // responseCode is the issuer's answer as card schemes number it.
 func responseCode(status string) any {
 	switch status {
-	case statusCompleted, statusReversed:
+	case scenario.StatusCompleted, scenario.StatusReversed:
 		return "00"
-	case statusDeclined:
+	case scenario.StatusDeclined:
 		return "65"
 	}
 	return nil

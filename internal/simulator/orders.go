@@ -1,33 +1,38 @@
 package simulator
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/posbridge/bridge/internal/simulator/fault"
+	"github.com/posbridge/bridge/internal/simulator/scenario"
+)
 
 // get answers GET orders/{id}. The caller holds mu.
-func (a api) get(o *order, at occasion) answer {
-	if _, stale := a.s.takeFault(FaultStaleGet, at); !stale {
+func (a api) get(o *order, at fault.Occasion) answer {
+	if _, stale := a.s.takeFault(fault.StaleGet, at); !stale {
 		return success(o.data())
 	}
 	if n := len(o.Events); n > 1 {
 		return success(o.dataAs(o.Events[n-2].Status, o.Events[n-2].FinancialStatus))
 	}
-	return success(o.dataAs(statusInitialized, statusInitialized))
+	return success(o.dataAs(scenario.StatusInitialized, scenario.StatusInitialized))
 }
 
 // cancel answers POST orders/{id}/cancel. The caller holds mu.
-func (a api) cancel(o *order, at occasion) answer {
-	if _, late := a.s.takeFaultIf(!o.Finished, FaultLateCancel, at); late {
+func (a api) cancel(o *order, at fault.Occasion) answer {
+	if _, late := a.s.takeFaultIf(!o.Finished, fault.LateCancel, at); late {
 		a.s.stopSteps(o)
 		o.Stuck = false
-		a.s.giveStatus(o, statusCompleted, statusCompleted)
+		a.s.giveStatus(o, scenario.StatusCompleted, scenario.StatusCompleted)
 	}
-	if o.Finished && o.Status != statusCancelled {
+	if o.Finished && o.Status != scenario.StatusCancelled {
 		return refusal(http.StatusBadRequest, codeUnspecified, "Unspecified error: the order is already "+o.Status)
 	}
-	if o.Status != statusCancelled {
+	if o.Status != scenario.StatusCancelled {
 		a.s.stopSteps(o)
 		o.Stuck = false
 		a.s.showResult(o, ScreenCancelled)
-		a.s.change(o, statusCancelled, statusCancelled)
+		a.s.change(o, scenario.StatusCancelled, scenario.StatusCancelled)
 	}
 	return success(map[string]any{
 		"costs":            []any{},
@@ -39,7 +44,7 @@ func (a api) cancel(o *order, at occasion) answer {
 		"order_id":         o.id(),
 		"payment_details":  map[string]any{},
 		"payment_methods":  nil,
-		"status":           statusCancelled,
+		"status":           scenario.StatusCancelled,
 	})
 }
 
@@ -49,11 +54,11 @@ func (a api) cancel(o *order, at occasion) answer {
 func (a api) patch(o *order) answer {
 	if !o.Finished && !o.Stuck {
 		a.s.stopSteps(o)
-		a.s.alarms.stop(o.idle)
+		a.s.alarms.Stop(o.idle)
 		o.idle = nil
 		o.Stuck = true
 		a.s.showResult(o, ScreenDeclined)
-		a.s.change(o, statusDeclined, statusDeclined)
+		a.s.change(o, scenario.StatusDeclined, scenario.StatusDeclined)
 	}
 	return success(map[string]any{})
 }

@@ -3,6 +3,9 @@ package simulator
 import (
 	"net/http"
 	"time"
+
+	"github.com/posbridge/bridge/internal/simulator/fault"
+	"github.com/posbridge/bridge/internal/simulator/journal"
 )
 
 // Outage cuts every open event stream and keeps the provider away for d: calls
@@ -13,7 +16,7 @@ func (s *Simulator) Outage(d time.Duration, status int) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.away = outage{until: s.now().Add(d), status: status}
-	s.journal.note(Entry{Kind: KindFault, Text: "the provider is away for " + d.String()})
+	s.journal.Note(journal.Entry{Kind: journal.KindFault, Text: "the provider is away for " + d.String()})
 	return dropped
 }
 
@@ -33,6 +36,6 @@ func (s *Simulator) whileAway(w http.ResponseWriter) bool {
 	case status == 0:
 		panic(http.ErrAbortHandler)
 	}
-	Fault{Status: status}.refusal().send(w)
+	refusalOf(fault.Fault{Status: status}).send(w)
 	return true
 }

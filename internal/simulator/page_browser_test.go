@@ -14,6 +14,8 @@ import (
 
 	"github.com/posbridge/bridge/internal/browsertest"
 	"github.com/posbridge/bridge/internal/simulator"
+	"github.com/posbridge/bridge/internal/simulator/fault"
+	"github.com/posbridge/bridge/internal/simulator/scenario"
 )
 
 // hand is a terminal that waits for a hand, in the page's own words.
@@ -35,29 +37,29 @@ func TestPagePaymentByClicks(t *testing.T) {
 	if got, want := browsertest.Eval[string](p.Tab, `document.querySelector("#terminal-SIM00001 .amount").textContent`), "€42.50"; got != want {
 		t.Errorf("amount: got %q, want %q", got, want)
 	}
-	p.press("SIM00001", simulator.ActTap)
+	p.press("SIM00001", scenario.ActTap)
 	p.screen("SIM00001", simulator.ScreenProcessing)
-	p.press("SIM00001", simulator.ActDecline)
+	p.press("SIM00001", scenario.ActDecline)
 	p.screen("SIM00001", simulator.ScreenDeclined)
-	p.press("SIM00001", simulator.ActInsert)
+	p.press("SIM00001", scenario.ActInsert)
 	p.screen("SIM00001", simulator.ScreenPIN)
 	for range 4 {
 		p.Click(`#terminal-SIM00001 [data-digit="7"]`)
 	}
 	p.Click(`#terminal-SIM00001 [data-digit="ok"]`)
-	p.press("SIM00001", simulator.ActApprove)
+	p.press("SIM00001", scenario.ActApprove)
 	p.screen("SIM00001", simulator.ScreenApproved)
 	if got, want := stream.statuses(4), []string{"initialized", "declined", "initialized", "completed"}; !slices.Equal(got, want) {
 		t.Errorf("statuses: got %v, want %v", got, want)
 	}
-	p.press("SIM00001", simulator.ActReverse)
+	p.press("SIM00001", scenario.ActReverse)
 	if got := stream.statuses(1); got[0] != "reversed" {
 		t.Errorf("after the reversal: got %v", got)
 	}
 	second := b.open(b.create("order-2", "SIM00001", nil))
-	p.press("SIM00001", simulator.ActTap)
-	p.press("SIM00001", simulator.ActApprove)
-	p.press("SIM00001", simulator.ActRefund)
+	p.press("SIM00001", scenario.ActTap)
+	p.press("SIM00001", scenario.ActApprove)
+	p.press("SIM00001", scenario.ActRefund)
 	if got, want := second.statuses(3), []string{"initialized", "completed", "refunded"}; !slices.Equal(got, want) {
 		t.Errorf("statuses with a refund: got %v, want %v", got, want)
 	}
@@ -91,17 +93,17 @@ func TestPagePictures(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := setup(t, simulator.Options{Pace: 0.01, Manual: true})
 			p := browse(t, b, tc.look)
-			pay := func(order, terminal string, over fields, actions ...simulator.Action) {
+			pay := func(order, terminal string, over fields, actions ...scenario.Action) {
 				b.open(b.create(order, terminal, over))
 				b.act(terminal, actions...)
 			}
-			if _, err := b.SetFault(simulator.Fault{ID: "page-drop_stream", Name: simulator.FaultDropStream, Count: simulator.Always, After: 1, Terminal: "SIM00004"}); err != nil {
+			if _, err := b.SetFault(fault.Fault{ID: "page-drop_stream", Name: fault.DropStream, Count: fault.Always, After: 1, Terminal: "SIM00004"}); err != nil {
 				t.Fatal(err)
 			}
-			pay("till7-0141", "SIM00001", fields{"amount": 4250, "description": "Two lunches"}, simulator.ActTap, simulator.ActDecline, simulator.ActInsert)
+			pay("till7-0141", "SIM00001", fields{"amount": 4250, "description": "Two lunches"}, scenario.ActTap, scenario.ActDecline, scenario.ActInsert)
 			pay("till2-0388", "SIM00002", fields{"amount": 1800, "currency": "JPY", "description": "Ramen"})
-			pay("till3-0077", "SIM00003", fields{"amount": 995, "description": "Coffee, cake"}, simulator.ActTap, simulator.ActApprove)
-			pay("till9-0012", "SIM00004", fields{"amount": 129900, "currency": "USD", "description": "Bicycle"}, simulator.ActTap)
+			pay("till3-0077", "SIM00003", fields{"amount": 995, "description": "Coffee, cake"}, scenario.ActTap, scenario.ActApprove)
+			pay("till9-0012", "SIM00004", fields{"amount": 129900, "currency": "USD", "description": "Bicycle"}, scenario.ActTap)
 			p.Sees(`#terminal-SIM00001[data-screen="pin"], #log, #faults`)
 			p.Until(`document.querySelector("#terminal-SIM00003")?.dataset.screen === "approved"`)
 			p.Until(`document.querySelector("#terminal-SIM00004 .course").textContent === "initialized"`)
@@ -179,7 +181,7 @@ func TestPageByTouch(t *testing.T) {
 	p := browse(t, b, phone)
 	p.screen("SIM00001", simulator.ScreenIdle)
 	stream := b.open(b.create("order-1", "SIM00001", nil))
-	for _, action := range []simulator.Action{simulator.ActTap, simulator.ActApprove} {
+	for _, action := range []scenario.Action{scenario.ActTap, scenario.ActApprove} {
 		button := fmt.Sprintf(`#terminal-SIM00001 [data-act=%q]:not([aria-disabled])`, action)
 		p.Sees(button)
 		p.Do(chromedp.ScrollIntoView(chromedp.CSS(button)), chromedp.Tap(chromedp.CSS(button)))
@@ -196,9 +198,9 @@ func TestPageHandTakesOver(t *testing.T) {
 	t.Parallel()
 	b := setup(t, simulator.Options{Pace: 0.01, StreamGrace: -1})
 	p := browse(t, b, desk)
-	b.create("order-1", "SIM00002", scenario(simulator.Approve))
+	b.create("order-1", "SIM00002", inScenario(scenario.Approve))
 	p.Sees(`#terminal-SIM00002[data-customer="virtual"]`)
-	p.press("SIM00002", simulator.ActTap)
+	p.press("SIM00002", scenario.ActTap)
 	p.screen("SIM00002", simulator.ScreenProcessing)
 	p.Sees(`#terminal-SIM00002[data-mode="manual"][data-customer="hand"]`)
 	p.Quiet()
@@ -209,35 +211,35 @@ func TestPageFaults(t *testing.T) {
 	t.Parallel()
 	b := setup(t, simulator.Options{})
 	p := browse(t, b, wall)
-	of := func(name simulator.FaultName) string {
+	of := func(name fault.Name) string {
 		return fmt.Sprintf(`[role="switch"][aria-labelledby="fault-%s"]`, name)
 	}
-	p.Click(of(simulator.FaultDropStream))
-	p.Sees(of(simulator.FaultDropStream) + `[aria-checked="true"]`)
+	p.Click(of(fault.DropStream))
+	p.Sees(of(fault.DropStream) + `[aria-checked="true"]`)
 	got := b.Faults()
-	if len(got) != 1 || got[0].Name != simulator.FaultDropStream || got[0].Count != simulator.Always || got[0].After != 1 {
+	if len(got) != 1 || got[0].Name != fault.DropStream || got[0].Count != fault.Always || got[0].After != 1 {
 		t.Errorf("switched on: got %+v", got)
 	}
-	p.Click(of(simulator.FaultDropStream))
-	p.Sees(of(simulator.FaultDropStream) + `[aria-checked="false"]`)
+	p.Click(of(fault.DropStream))
+	p.Sees(of(fault.DropStream) + `[aria-checked="false"]`)
 	if got := b.Faults(); len(got) != 0 {
 		t.Errorf("switched off: got %+v", got)
 	}
-	if _, err := b.SetFault(simulator.Fault{ID: "mine", Name: simulator.FaultSlowAPI}); err != nil {
+	if _, err := b.SetFault(fault.Fault{ID: "mine", Name: fault.SlowAPI}); err != nil {
 		t.Fatal(err)
 	}
 	p.Sees("#fault-others")
 	p.Do(chromedp.SendKeys(chromedp.CSS("#fault-terminal"), "NOBODY"))
-	p.Click(of(simulator.FaultStaleGet))
+	p.Click(of(fault.StaleGet))
 	p.Sees("#faults-problem")
 	p.Run(`document.getElementById("fault-terminal").value = ""`)
 	p.Click("#faults-off")
 	p.Until(`document.getElementById("fault-others").hidden`)
-	for _, kind := range simulator.FaultKinds() {
+	for _, kind := range fault.Kinds() {
 		p.Click(of(kind.Name))
 		p.Sees(of(kind.Name) + `[aria-checked="true"]`)
 	}
-	if got, want := len(b.Faults()), len(simulator.FaultKinds()); got != want {
+	if got, want := len(b.Faults()), len(fault.Kinds()); got != want {
 		t.Errorf("every switch on: got %d faults, want %d", got, want)
 	}
 	p.Quiet()
@@ -293,7 +295,7 @@ func TestPageConnectionLost(t *testing.T) {
 	p.Sees(`#connection[data-state="lost"]`)
 	p.Picture("terminal-lost")
 	b.create("order-1", "SIM00001", nil)
-	b.act("SIM00001", simulator.ActTap, simulator.ActDecline, simulator.ActApprove)
+	b.act("SIM00001", scenario.ActTap, scenario.ActDecline, scenario.ActApprove)
 	g.open(b)
 	p.Sees(`#connection[data-state="live"]`)
 	p.Until(`document.getElementById("lost").hidden`)
@@ -362,17 +364,17 @@ func TestPageAccessibility(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := setup(t, simulator.Options{Pace: 0.01, Manual: true})
 			p := browse(t, b, look)
-			for i, actions := range [][]simulator.Action{
-				{simulator.ActTap, simulator.ActDecline, simulator.ActInsert},
-				{simulator.ActWalkAway},
-				{simulator.ActTap, simulator.ActApprove},
-				{simulator.ActTap, simulator.ActDecline},
+			for i, actions := range [][]scenario.Action{
+				{scenario.ActTap, scenario.ActDecline, scenario.ActInsert},
+				{scenario.ActWalkAway},
+				{scenario.ActTap, scenario.ActApprove},
+				{scenario.ActTap, scenario.ActDecline},
 			} {
 				terminal := fmt.Sprintf("SIM0000%d", i+1)
 				b.open(b.create("order-"+terminal, terminal, nil))
 				b.act(terminal, actions...)
 			}
-			for _, f := range []simulator.Fault{{ID: "page-drop_stream", Name: simulator.FaultDropStream, After: 3}, {Name: simulator.FaultSlowAPI}} {
+			for _, f := range []fault.Fault{{ID: "page-drop_stream", Name: fault.DropStream, After: 3}, {Name: fault.SlowAPI}} {
 				if _, err := b.SetFault(f); err != nil {
 					t.Fatal(err)
 				}

@@ -8,6 +8,9 @@ import (
 	"testing"
 
 	"github.com/posbridge/bridge/internal/simulator"
+	"github.com/posbridge/bridge/internal/simulator/fault"
+	"github.com/posbridge/bridge/internal/simulator/journal"
+	"github.com/posbridge/bridge/internal/simulator/scenario"
 )
 
 // send sends a request with headers and returns status, header and body.
@@ -158,9 +161,9 @@ func TestControlFromOtherOrigins(t *testing.T) {
 func TestControlTellsNoSecret(t *testing.T) {
 	t.Parallel()
 	b := setup(t, simulator.Options{Manual: true})
-	for _, f := range []simulator.Fault{
-		{Name: simulator.FaultGarbageEvent, Count: simulator.Always},
-		{Name: simulator.FaultOddFraming, Mode: "multiline"},
+	for _, f := range []fault.Fault{
+		{Name: fault.GarbageEvent, Count: fault.Always},
+		{Name: fault.OddFraming, Mode: "multiline"},
 	} {
 		if _, err := b.SetFault(f); err != nil {
 			t.Fatal(err)
@@ -168,7 +171,7 @@ func TestControlTellsNoSecret(t *testing.T) {
 	}
 	created := b.create("order-1", "SIM00001", nil)
 	stream := b.open(created)
-	b.act("SIM00001", simulator.ActTap, simulator.ActDecline, simulator.ActApprove)
+	b.act("SIM00001", scenario.ActTap, scenario.ActDecline, scenario.ActApprove)
 	raw := ""
 	for !strings.Contains(raw, "completed\",\"transaction_id") && !strings.Contains(raw, `"completed"`) {
 		block, err := stream.next()
@@ -180,7 +183,7 @@ func TestControlTellsNoSecret(t *testing.T) {
 	b.get("order-1")
 	token, _ := created["events_token"].(string)
 	secrets := append(simulator.CardData(), token, "demo-key")
-	if _, err := b.WaitEntry(b.ctx, 0, func(e simulator.Entry) bool { return strings.Contains(e.Raw, "[card number]") }); err != nil {
+	if _, err := b.WaitEntry(b.ctx, 0, func(e journal.Entry) bool { return strings.Contains(e.Raw, "[card number]") }); err != nil {
 		t.Fatal(err)
 	}
 	o, _ := b.Order("order-1")

@@ -1,10 +1,12 @@
 package simulator
 
+import "github.com/posbridge/bridge/internal/simulator/scenario"
+
 // memories are everything that a simulator knows and must not forget. The caller
 // holds mu.
 func (s *Simulator) memories() []memory {
 	faults := s.faults
-	list := []memory{{Signing: s.tokens.secret}, {Faults: &faults}}
+	list := []memory{{Signing: s.tokens.Secret}, {Faults: &faults}}
 	for _, t := range s.terminals.listed {
 		list = append(list, memory{Terminal: t.memory()})
 	}
@@ -26,7 +28,7 @@ func (t *terminal) memory() *terminalMemory {
 func (s *Simulator) memoryOf(o *order) *orderMemory {
 	m := &orderMemory{facts: o.facts}
 	if r := s.calls.byID[o.id()]; r != nil {
-		m.Calls, m.Asked = r.Calls, r.asked
+		m.Calls, m.Asked = r.Counts, r.asked
 	}
 	return m
 }
@@ -35,7 +37,7 @@ func (s *Simulator) memoryOf(o *order) *orderMemory {
 // that are no longer there are forgotten. The caller holds mu.
 func (s *Simulator) recall(kept recollection) {
 	if kept.secret != nil {
-		s.tokens.secret = kept.secret
+		s.tokens.Secret = kept.secret
 	}
 	s.faults = kept.faults
 	for _, t := range s.terminals.listed {
@@ -55,7 +57,7 @@ func (s *Simulator) recallOrder(m *orderMemory, t *terminal) {
 	s.orders.byID[o.id()], s.orders.bySession[o.Session] = o, o
 	s.orders.number = max(s.orders.number, o.Number)
 	record := s.calls.at(o.id())
-	record.Calls, record.asked = m.Calls, m.Asked
+	record.Counts, record.asked = m.Calls, m.Asked
 	if t.order == nil {
 		t.last = o
 	}
@@ -67,14 +69,14 @@ func (s *Simulator) recallOrder(m *orderMemory, t *terminal) {
 	}
 	if len(o.Steps) > 0 { // once the client is back
 		o.visit.waiting = true
-		o.visit.step = s.alarms.after(max(0, s.opts.StreamGrace), func() { s.customerComes(o) })
+		o.visit.step = s.alarms.After(max(0, s.opts.StreamGrace), func() { s.customerComes(o) })
 	}
 }
 
 // resume puts an open order back on its terminal.
 func (s *Simulator) resume(o *order) {
 	screen := ScreenAmountDue
-	if o.Status == statusInitialized && o.CardShown {
+	if o.Status == scenario.StatusInitialized && o.CardShown {
 		screen = ScreenProcessing
 	}
 	s.show(o.terminal, screen)

@@ -1,6 +1,10 @@
 package simulator
 
-import "strconv"
+import (
+	"strconv"
+
+	"github.com/posbridge/bridge/internal/simulator/scenario"
+)
 
 // receipt answers GET pos/receipt/{id}. The caller holds mu.
 func (a api) receipt(o *order) answer {
@@ -25,7 +29,7 @@ func (a api) receipt(o *order) answer {
 		tip["employee"] = "Simulated employee"
 	}
 	var refunded int64
-	if o.Status == afterwards[ActRefund] {
+	if o.Status == scenario.Afterwards[scenario.ActRefund] {
 		refunded = o.amount()
 	}
 	return success(map[string]any{

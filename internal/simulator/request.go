@@ -9,6 +9,7 @@ import (
 	"slices"
 	"unicode/utf8"
 
+	"github.com/posbridge/bridge/internal/simulator/journal"
 	"github.com/posbridge/bridge/subjects"
 )
 
@@ -91,7 +92,7 @@ func parseCreate(body []byte) (req createRequest, bad *answer) {
 // violations lists what the provider's 422 complains about.
 func (r createRequest) violations() (wrong []violation) {
 	complain := func(name, value, message string) {
-		wrong = append(wrong, violation{Attribute: name, Details: []string{clip(value, 64)}, Message: message})
+		wrong = append(wrong, violation{Attribute: name, Details: []string{journal.Clip(value, 64)}, Message: message})
 	}
 	required := func(name, value string) bool {
 		if value == "" {

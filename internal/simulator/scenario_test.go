@@ -8,19 +8,20 @@ import (
 	"time"
 
 	"github.com/posbridge/bridge/internal/simulator"
+	"github.com/posbridge/bridge/internal/simulator/scenario"
 )
 
 // Every scenario, chosen by name and by amount, shows its statuses on the
 // stream, ends as documented, and frees the terminal.
 func TestScenarios(t *testing.T) {
 	t.Parallel()
-	for _, sc := range simulator.Scenarios() {
+	for _, sc := range scenario.All() {
 		amount, err := strconv.Atoi(sc.Amount)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for by, over := range map[string]fields{
-			"name":        scenario(sc.Name),
+			"name":        inScenario(sc.Name),
 			"amount":      {"amount": amount},
 			"long amount": {"amount": 12_340_000 + amount},
 		} {
@@ -34,7 +35,7 @@ func TestScenarios(t *testing.T) {
 				created := b.create("order-1", "SIM00001", over)
 				s := b.open(created)
 				want := sc.Statuses
-				if sc.Name == simulator.WaitForHand {
+				if sc.Name == scenario.WaitForHand {
 					want = []string{"cancelled"}
 				}
 				if got := s.statuses(len(want)); !slices.Equal(got, want) {
@@ -57,7 +58,7 @@ func TestScenarios(t *testing.T) {
 func TestTerminalScenario(t *testing.T) {
 	t.Parallel()
 	b := setup(t, simulator.Options{})
-	if err := b.Configure("SIM00002", "", simulator.CancelOnTerminal); err != nil {
+	if err := b.Configure("SIM00002", "", scenario.CancelOnTerminal); err != nil {
 		t.Fatal(err)
 	}
 	s := b.open(b.create("a", "SIM00002", nil))
@@ -69,7 +70,7 @@ func TestTerminalScenario(t *testing.T) {
 func TestUnknownScenario(t *testing.T) {
 	t.Parallel()
 	b := setup(t, simulator.Options{})
-	status, got := b.do("POST", "/v1/json/orders"+demoKey, orderBody("a", "SIM00001", scenario("nonsense")))
+	status, got := b.do("POST", "/v1/json/orders"+demoKey, orderBody("a", "SIM00001", inScenario("nonsense")))
 	if status != 422 || got["success"] != false {
 		t.Errorf("got %d %v, want a 422", status, got)
 	}

@@ -1,6 +1,10 @@
 package simulator
 
-import "time"
+import (
+	"time"
+
+	"github.com/posbridge/bridge/internal/simulator/journal"
+)
 
 // How long a terminal shows how it went, at Pace 1, before it goes back to the
 // payment screen or to rest.
@@ -17,10 +21,10 @@ func (s *Simulator) showResult(o *order, screen Screen) {
 // show puts a screen on a terminal. Results go away by themselves. The caller
 // holds mu.
 func (s *Simulator) show(t *terminal, screen Screen) {
-	s.alarms.stop(t.revert)
+	s.alarms.Stop(t.revert)
 	t.revert = nil
 	t.screen, t.since = screen, s.now()
-	s.journal.note(Entry{Kind: KindTerminal, Terminal: t.id, Text: "screen " + string(screen)})
+	s.journal.Note(journal.Entry{Kind: journal.KindTerminal, Terminal: t.id, Text: "screen " + string(screen)})
 	next := ScreenIdle
 	switch screen {
 	case ScreenDeclined:
@@ -29,5 +33,5 @@ func (s *Simulator) show(t *terminal, screen Screen) {
 	default:
 		return
 	}
-	t.revert = s.alarms.after(s.scaled(resultScreenTime), func() { s.show(t, next) })
+	t.revert = s.alarms.After(s.scaled(resultScreenTime), func() { s.show(t, next) })
 }

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/posbridge/bridge/internal/simulator"
+	"github.com/posbridge/bridge/internal/simulator/scenario"
 	"github.com/posbridge/bridge/internal/simulator/simulatortest"
 )
 
@@ -64,7 +65,7 @@ func orderBody(id, terminal string, over fields) fields {
 	return body
 }
 
-func scenario(name simulator.Scenario) fields {
+func inScenario(name scenario.Scenario) fields {
 	return fields{"custom_info": fields{"custom_1": "scenario:" + string(name)}}
 }
 

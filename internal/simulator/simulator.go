@@ -7,6 +7,11 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/posbridge/bridge/internal/simulator/alarm"
+	"github.com/posbridge/bridge/internal/simulator/fault"
+	"github.com/posbridge/bridge/internal/simulator/journal"
+	"github.com/posbridge/bridge/internal/simulator/tokens"
 )
 
 // Simulator is the provider and its terminals. Make one with New; all methods
@@ -15,7 +20,7 @@ type Simulator struct {
 	opts   Options
 	logger *zap.Logger
 	run    string // tells this simulator from one that was there before at its address
-	tokens signer
+	tokens *tokens.Signer
 
 	ctx    context.Context // ends with Close: every stream and wait hangs on it
 	cancel context.CancelCauseFunc
@@ -28,10 +33,10 @@ type Simulator struct {
 	orders    book
 	listeners map[listener]*order // open event streams
 	calls     callBook
-	faults    faultSet // what SetFault set; an order's own are in calls
+	faults    fault.Set // what SetFault set; an order's own are in calls
 	faultSeq  uint64
-	alarms    alarms
-	journal   journal
+	alarms    alarm.Set
+	journal   journal.Journal
 	trapped   int
 	away      outage
 	load      *loading // the latest; nil before the first
@@ -86,7 +91,7 @@ func (b *book) next(now time.Time) int64 {
 // clear makes every terminal idle and forgets all orders and faults. The caller
 // holds mu, or is the only one who knows s.
 func (s *Simulator) clear() {
-	s.alarms.stopAll()
+	s.alarms.StopAll()
 	for _, o := range s.orders.byID {
 		o.gone = true
 		o.wakeStreams()
@@ -130,7 +135,7 @@ func (s *Simulator) Reset() {
 	}
 	s.clear()
 	s.remember(memory{Reset: true})
-	s.journal.note(Entry{Kind: KindReset, Text: "everything was reset"})
+	s.journal.Note(journal.Entry{Kind: journal.KindReset, Text: "everything was reset"})
 }
 
 // Close ends streams, timers and webhooks and waits for them. Requests that
@@ -139,8 +144,8 @@ func (s *Simulator) Close() {
 	s.mu.Lock()
 	s.closed = true
 	s.load.stop()
-	s.alarms.stopAll()
-	s.journal.wake()
+	s.alarms.StopAll()
+	s.journal.Wake()
 	s.mu.Unlock()
 	s.cancel(ErrClosed)
 	s.background.Wait()

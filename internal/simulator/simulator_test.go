@@ -16,6 +16,9 @@ import (
 	"time"
 
 	"github.com/posbridge/bridge/internal/simulator"
+	"github.com/posbridge/bridge/internal/simulator/fault"
+	"github.com/posbridge/bridge/internal/simulator/journal"
+	"github.com/posbridge/bridge/internal/simulator/scenario"
 )
 
 func TestOptions(t *testing.T) {
@@ -111,7 +114,7 @@ func TestInactivity(t *testing.T) {
 		directCreate(t, sim, "order")
 		for range 2 {
 			<-time.After(50 * time.Second) // in the bubble's time
-			if _, err := sim.Act("SIM00001", simulator.ActDecline); err != nil {
+			if _, err := sim.Act("SIM00001", scenario.ActDecline); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -154,7 +157,7 @@ func TestHistory(t *testing.T) {
 	b := setup(t, simulator.Options{Manual: true, History: 3})
 	for i := range 5 {
 		b.create(fmt.Sprintf("order-%d", i), "SIM00001", nil)
-		b.act("SIM00001", simulator.ActCancel)
+		b.act("SIM00001", scenario.ActCancel)
 	}
 	b.create("open", "SIM00002", nil)
 	var got []string
@@ -177,8 +180,8 @@ func TestReset(t *testing.T) {
 	t.Parallel()
 	b := setup(t, simulator.Options{Manual: true})
 	s := b.open(b.create("order", "SIM00001", nil))
-	b.setFault(simulator.Fault{Name: simulator.FaultLoseEvents})
-	if err := b.Configure("SIM00001", simulator.Auto, simulator.WalkAway); err != nil {
+	b.setFault(fault.Fault{Name: fault.LoseEvents})
+	if err := b.Configure("SIM00001", simulator.Auto, scenario.WalkAway); err != nil {
 		t.Fatal(err)
 	}
 	b.Reset()
@@ -186,7 +189,7 @@ func TestReset(t *testing.T) {
 		t.Error("the stream was cut, want a clean end")
 	}
 	state := b.State()
-	if len(state.Orders) != 0 || len(state.Faults) != 0 || state.Terminals[0].Busy || state.Terminals[0].Scenario != simulator.Approve || state.Seq == 0 {
+	if len(state.Orders) != 0 || len(state.Faults) != 0 || state.Terminals[0].Busy || state.Terminals[0].Scenario != scenario.Approve || state.Seq == 0 {
 		t.Errorf("after a reset: got %+v", state)
 	}
 	b.create("order", "SIM00001", nil)
@@ -211,10 +214,10 @@ func TestClose(t *testing.T) {
 	if resp, _ := b.raw("GET", "/simulator/state", nil); resp.StatusCode != 503 {
 		t.Errorf("after Close: got %d, want 503", resp.StatusCode)
 	}
-	if _, err := b.Act("SIM00001", simulator.ActTap); !errors.Is(err, simulator.ErrClosed) {
+	if _, err := b.Act("SIM00001", scenario.ActTap); !errors.Is(err, simulator.ErrClosed) {
 		t.Errorf("act: got %v, want %v", err, simulator.ErrClosed)
 	}
-	if _, err := b.SetFault(simulator.Fault{Name: simulator.FaultLoseEvents}); !errors.Is(err, simulator.ErrClosed) {
+	if _, err := b.SetFault(fault.Fault{Name: fault.LoseEvents}); !errors.Is(err, simulator.ErrClosed) {
 		t.Errorf("set fault: got %v, want %v", err, simulator.ErrClosed)
 	}
 	b.Reset()
@@ -271,7 +274,7 @@ func TestManyOrders(t *testing.T) {
 		wg.Go(func() {
 			begin <- struct{}{}
 			id := fmt.Sprintf("order-%d", i)
-			resp, raw, err := b.try("POST", "/v1/json/orders"+demoKey, orderBody(id, terminal, scenario(simulator.SoftDeclineThenApprove)))
+			resp, raw, err := b.try("POST", "/v1/json/orders"+demoKey, orderBody(id, terminal, inScenario(scenario.SoftDeclineThenApprove)))
 			if err != nil || resp.StatusCode != 200 {
 				<-begin
 				t.Errorf("create %s: %v %s", id, err, raw)
@@ -300,7 +303,7 @@ func TestManyOrders(t *testing.T) {
 		if state.Streams == 0 {
 			break
 		}
-		if _, err := b.WaitEntry(b.ctx, state.Seq, func(simulator.Entry) bool { return true }); err != nil {
+		if _, err := b.WaitEntry(b.ctx, state.Seq, func(journal.Entry) bool { return true }); err != nil {
 			t.Fatalf("%d streams are still open: %v", b.OpenStreams(), err)
 		}
 	}

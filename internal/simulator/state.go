@@ -1,6 +1,11 @@
 package simulator
 
-import "time"
+import (
+	"time"
+
+	"github.com/posbridge/bridge/internal/simulator/fault"
+	"github.com/posbridge/bridge/internal/simulator/journal"
+)
 
 // stateLogEntries is how much of the journal a State holds.
 const stateLogEntries = 100
@@ -15,10 +20,10 @@ type State struct {
 	Pace      float64    `json:"pace"`
 	Terminals []Terminal `json:"terminals"`
 	// Orders that are open.
-	Orders []Order `json:"orders"`
-	Faults []Fault `json:"faults"`
+	Orders []Order       `json:"orders"`
+	Faults []fault.Fault `json:"faults"`
 	// Log holds the latest entries, the oldest first.
-	Log []Entry `json:"log"`
+	Log []journal.Entry `json:"log"`
 	// Streams that are open.
 	Streams int `json:"streams"`
 	// Finished orders that are remembered.
@@ -33,9 +38,9 @@ func (s *Simulator) State() State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := State{
-		Run: s.run, Seq: s.journal.last, Now: s.now(), Pace: s.opts.Pace,
-		Terminals: s.viewTerminals(), Orders: []Order{}, Faults: append([]Fault{}, s.faults...),
-		Log: []Entry{}, Streams: len(s.listeners), Finished: len(s.orders.finished), Trapped: s.trapped,
+		Run: s.run, Seq: s.journal.Last, Now: s.now(), Pace: s.opts.Pace,
+		Terminals: s.viewTerminals(), Orders: []Order{}, Faults: append([]fault.Fault{}, s.faults...),
+		Log: []journal.Entry{}, Streams: len(s.listeners), Finished: len(s.orders.finished), Trapped: s.trapped,
 		Guide: s.opts.Guide,
 	}
 	for _, t := range s.terminals.listed {
@@ -43,17 +48,17 @@ func (s *Simulator) State() State {
 			st.Orders = append(st.Orders, s.view(t.order))
 		}
 	}
-	entries, _ := s.journal.since(s.journal.last-min(s.journal.last, stateLogEntries), stateLogEntries)
+	entries, _ := s.journal.Since(s.journal.Last-min(s.journal.Last, stateLogEntries), stateLogEntries)
 	st.Log = append(st.Log, entries...)
 	return st
 }
 
 // Log returns at most limit entries after seq, oldest first. missed says that
 // entries in between are no longer there.
-func (s *Simulator) Log(seq uint64, limit int) (entries []Entry, missed bool) {
+func (s *Simulator) Log(seq uint64, limit int) (entries []journal.Entry, missed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.journal.since(seq, limit)
+	return s.journal.Since(seq, limit)
 }
 
 // OpenStreams is the number of event streams that are open now.

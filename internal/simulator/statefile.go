@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 
 	"go.uber.org/zap"
+
+	"github.com/posbridge/bridge/internal/simulator/journal"
 )
 
 // maxStateGrowth is how much a state file grows before it is written anew, in bytes.
@@ -55,7 +57,7 @@ func (f *stateFile) append(m memory) {
 	}
 	if err != nil {
 		f.s.logger.Warn("simulator's state is not kept", zap.Error(err))
-		f.s.journal.note(Entry{Kind: KindReset, Text: "the state file cannot be written: the state will not survive"})
+		f.s.journal.Note(journal.Entry{Kind: journal.KindReset, Text: "the state file cannot be written: the state will not survive"})
 	}
 }
 

@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"github.com/posbridge/bridge/internal/simulator"
+	"github.com/posbridge/bridge/internal/simulator/calls"
+	"github.com/posbridge/bridge/internal/simulator/fault"
+	"github.com/posbridge/bridge/internal/simulator/scenario"
 )
 
 // killed copies the state file of a simulator that still runs, as a kill leaves it.
@@ -31,17 +34,17 @@ func TestStateSurvives(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "state")
 	before := setup(t, simulator.Options{Manual: true, StateFile: file})
-	paid := scenario(simulator.ApproveWithTip)
+	paid := inScenario(scenario.ApproveWithTip)
 	before.create("paid", "SIM00001", paid)
-	before.act("SIM00001", simulator.ActApprove, simulator.ActRefund)
+	before.act("SIM00001", scenario.ActApprove, scenario.ActRefund)
 	open := before.create("open", "SIM00002", nil)
-	before.act("SIM00002", simulator.ActDecline)
+	before.act("SIM00002", scenario.ActDecline)
 	before.create("gone", "SIM00003", nil)
-	before.act("SIM00003", simulator.ActCancel)
-	before.setFault(simulator.Fault{ID: "kept", Name: simulator.FaultFailAPI, Operation: simulator.OpGet, Order: "nobody", Count: 3})
-	before.setFault(simulator.Fault{ID: "spent", Name: simulator.FaultStaleGet})
+	before.act("SIM00003", scenario.ActCancel)
+	before.setFault(fault.Fault{ID: "kept", Name: fault.FailAPI, Operation: calls.OpGet, Order: "nobody", Count: 3})
+	before.setFault(fault.Fault{ID: "spent", Name: fault.StaleGet})
 	before.get("gone")
-	if err := before.Configure("SIM00004", simulator.Auto, simulator.WalkAway); err != nil {
+	if err := before.Configure("SIM00004", simulator.Auto, scenario.WalkAway); err != nil {
 		t.Fatal(err)
 	}
 
@@ -49,7 +52,7 @@ func TestStateSurvives(t *testing.T) {
 	for _, id := range []string{"paid", "open", "gone"} {
 		want, _ := before.Order(id)
 		got, ok := after.Order(id)
-		want.Streams, want.Calls, got.Calls = 0, simulator.Calls{}, simulator.Calls{}
+		want.Streams, want.Calls, got.Calls = 0, calls.Counts{}, calls.Counts{}
 		if !ok || fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {
 			t.Errorf("%s: got %+v, want %+v", id, got, want)
 		}
@@ -60,13 +63,13 @@ func TestStateSurvives(t *testing.T) {
 	if faults := after.Faults(); len(faults) != 1 || faults[0].ID != "kept" || faults[0].Count != 3 {
 		t.Errorf("faults: got %+v", faults)
 	}
-	if got, _ := after.Terminal("SIM00004"); got.Mode != simulator.Auto || got.Scenario != simulator.WalkAway {
+	if got, _ := after.Terminal("SIM00004"); got.Mode != simulator.Auto || got.Scenario != scenario.WalkAway {
 		t.Errorf("terminal: got %+v", got)
 	}
 	// The token of before still opens the stream, and the payment goes on.
 	open["events_stream_url"] = after.URL + "/events/stream/"
 	s := after.open(open)
-	after.act("SIM00002", simulator.ActApprove)
+	after.act("SIM00002", scenario.ActApprove)
 	if got, want := s.statuses(2), []string{"initialized", "completed"}; !slices.Equal(got, want) {
 		t.Errorf("statuses: got %v, want %v", got, want)
 	}
@@ -85,7 +88,7 @@ func TestCustomerSurvives(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "state")
 	before := setup(t, simulator.Options{StateFile: file, Pace: 0.01, StreamGrace: -1})
-	before.create("order", "SIM00001", scenario(simulator.DeclineThenCancel))
+	before.create("order", "SIM00001", inScenario(scenario.DeclineThenCancel))
 	after := setup(t, simulator.Options{StateFile: killed(t, file), StreamGrace: -1})
 	o, err := after.WaitStatus(after.ctx, "order", "cancelled")
 	if err != nil || !slices.Equal(o.Statuses(), []string{"initialized", "declined", "cancelled"}) {

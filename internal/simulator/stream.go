@@ -1,9 +1,15 @@
 package simulator
 
 import (
+	"cmp"
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/posbridge/bridge/internal/simulator/calls"
+	"github.com/posbridge/bridge/internal/simulator/fault"
+	"github.com/posbridge/bridge/internal/simulator/journal"
+	"github.com/posbridge/bridge/internal/simulator/tokens"
 )
 
 // streams serves the event stream of every order.
@@ -17,7 +23,7 @@ func (st streams) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	token := bearer(r.Header.Get("Authorization"))
-	session, err := st.s.tokens.verify(token)
+	session, err := st.s.tokens.Verify(token)
 	if err != nil {
 		st.refuse(w, err)
 		return
@@ -41,7 +47,7 @@ func (st streams) refuse(w http.ResponseWriter, why error) {
 	answer{status: http.StatusUnauthorized, body: map[string]any{"message": "Unauthorized: " + why.Error()}}.send(w)
 	st.s.mu.Lock()
 	defer st.s.mu.Unlock()
-	st.s.journal.note(Entry{Kind: KindStream, HTTPStatus: http.StatusUnauthorized, Text: "stream refused: " + why.Error()})
+	st.s.journal.Note(journal.Entry{Kind: journal.KindStream, HTTPStatus: http.StatusUnauthorized, Text: "stream refused: " + why.Error()})
 }
 
 // find returns a connection to the order of a session.
@@ -50,9 +56,9 @@ func (st streams) find(session, token string) (*connection, error) {
 	defer st.s.mu.Unlock()
 	o := st.s.orders.bySession[session]
 	if o == nil {
-		return nil, errToken
+		return nil, tokens.ErrToken
 	}
-	st.s.calls.count(OpStream, o.id())
+	st.s.calls.at(o.id()).Add(calls.OpStream)
 	c := &connection{s: st.s, order: o, wake: make(chan struct{}, 1), token: token, pos: len(o.Events)}
 	if st.s.opts.SendPresentState {
 		c.greet()
@@ -67,40 +73,40 @@ func (st streams) connect(c *connection, r *http.Request) (instead http.HandlerF
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	note := func(status int, text string) {
-		e := o.entry(KindStream, text)
+		e := o.entry(journal.KindStream, text)
 		e.HTTPStatus = status
-		s.journal.note(e)
+		s.journal.Note(e)
 	}
 	refuse := func(a answer) http.HandlerFunc {
 		note(a.status, "stream refused with "+strconv.Itoa(a.status))
 		return func(w http.ResponseWriter, _ *http.Request) { a.send(w) }
 	}
-	if f, ok := c.take(FaultRefuseStream); ok {
-		return refuse(f.refusal())
+	if f, ok := c.take(fault.RefuseStream); ok {
+		return refuse(refusalOf(f))
 	}
-	if f, ok := c.take(FaultRedirect); ok {
-		return refuse(f.redirection(r))
+	if f, ok := c.take(fault.Redirect); ok {
+		return refuse(redirection(f, r))
 	}
 	if len(o.listeners) >= maxStreamsPerOrder {
 		return refuse(answer{status: http.StatusTooManyRequests, body: map[string]any{"message": "Too many streams"}})
 	}
-	if _, ok := c.take(FaultHangStream); ok {
+	if _, ok := c.take(fault.HangStream); ok {
 		note(0, "stream asked for, never answered")
 		return func(_ http.ResponseWriter, r *http.Request) { hang(r, s.ctx.Done()) }
 	}
-	if f, ok := c.take(FaultOddFraming); ok {
-		fill(&f.Mode, FramingMixed)
+	if f, ok := c.take(fault.OddFraming); ok {
+		f.Mode = cmp.Or(f.Mode, fault.FramingMixed)
 		c.framing = framing(f.Mode)
 	}
-	if f, ok := c.take(FaultHistory); ok {
+	if f, ok := c.take(fault.History); ok {
 		c.remember(f.Mode, r.Header.Get("Last-Event-ID"))
 	}
-	if _, ok := c.take(FaultPresentState); ok {
+	if _, ok := c.take(fault.PresentState); ok {
 		c.greet()
 	}
-	_, c.gzip = c.take(FaultCompressedStream)
+	_, c.gzip = c.take(fault.CompressedStream)
 	if !o.TokenEnd.IsZero() {
-		c.expiry = s.alarms.after(o.TokenEnd.Sub(s.now()), c.cutOff)
+		c.expiry = s.alarms.After(o.TokenEnd.Sub(s.now()), c.cutOff)
 	}
 	o.listeners[c] = struct{}{}
 	s.listeners[c] = o
@@ -114,14 +120,14 @@ func (st streams) disconnect(c *connection) {
 	defer s.mu.Unlock()
 	delete(c.order.listeners, c)
 	delete(s.listeners, c)
-	s.alarms.stop(c.expiry)
+	s.alarms.Stop(c.expiry)
 	events := strconv.Itoa(c.sent) + " events"
 	if c.sent == 1 {
 		events = "1 event"
 	}
-	e := c.order.entry(KindStream, "stream ended after "+events)
+	e := c.order.entry(journal.KindStream, "stream ended after "+events)
 	e.Order = s.knownOrder(e.Order)
-	s.journal.note(e)
+	s.journal.Note(e)
 }
 
 // follow writes the order's events until somebody ends the stream.
@@ -181,7 +187,7 @@ func (st streams) follow(w http.ResponseWriter, r *http.Request, c *connection) 
 // write sends what was composed, one byte at a time if the framing says so.
 func (c *connection) write(send func([]byte) bool, out []byte) bool {
 	const dribbled = 64 << 10 // bytes; what is longer goes out as it is
-	if !c.framing.is(FramingDribble) || len(out) > dribbled {
+	if !c.framing.is(fault.FramingDribble) || len(out) > dribbled {
 		return send(out)
 	}
 	for i := range out {

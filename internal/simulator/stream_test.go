@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/posbridge/bridge/internal/simulator"
+	"github.com/posbridge/bridge/internal/simulator/scenario"
 )
 
 func TestStreamAuthorization(t *testing.T) {
@@ -66,14 +67,14 @@ func TestStreamAuthorization(t *testing.T) {
 		t.Errorf("expired: got %d, want 401", got)
 	}
 	// What is open stays open.
-	b.act("SIM00001", simulator.ActTap)
+	b.act("SIM00001", scenario.ActTap)
 	if got := kept.event()["status"]; got != "initialized" {
 		t.Errorf("open stream after expiry: got %v", got)
 	}
 }
 
 // act does something at a terminal and fails the test if it cannot be done.
-func (b *bundle) act(terminal string, actions ...simulator.Action) simulator.Order {
+func (b *bundle) act(terminal string, actions ...scenario.Action) simulator.Order {
 	b.t.Helper()
 	var o simulator.Order
 	var err error
@@ -101,7 +102,7 @@ func TestStreamEvents(t *testing.T) {
 	if got := first.resp.Header.Get("Content-Type"); !strings.HasPrefix(got, "text/event-stream") {
 		t.Errorf("content type: got %q", got)
 	}
-	o := b.act("SIM00001", simulator.ActApprove)
+	o := b.act("SIM00001", scenario.ActApprove)
 	for i, s := range []*stream{first, second} {
 		for _, status := range []string{"initialized", "completed"} {
 			want := fields{
@@ -123,13 +124,13 @@ func TestStreamPresentState(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		send    bool
-		actions []simulator.Action
+		actions []scenario.Action
 		want    []string
 	}{
-		"not sent":                 {false, []simulator.Action{simulator.ActTap}, []string{"cancelled"}},
+		"not sent":                 {false, []scenario.Action{scenario.ActTap}, []string{"cancelled"}},
 		"sent before any event":    {true, nil, []string{"initialized", "cancelled"}},
-		"sent after some":          {true, []simulator.Action{simulator.ActDecline}, []string{"declined", "cancelled"}},
-		"sent when it was decided": {true, []simulator.Action{simulator.ActApprove}, []string{"completed"}},
+		"sent after some":          {true, []scenario.Action{scenario.ActDecline}, []string{"declined", "cancelled"}},
+		"sent when it was decided": {true, []scenario.Action{scenario.ActApprove}, []string{"completed"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -138,7 +139,7 @@ func TestStreamPresentState(t *testing.T) {
 			b.act("SIM00001", tc.actions...)
 			s := b.open(created)
 			if o, _ := b.Order("order"); !o.Final {
-				b.act("SIM00001", simulator.ActCancel)
+				b.act("SIM00001", scenario.ActCancel)
 			}
 			if got := s.statuses(len(tc.want)); !slices.Equal(got, tc.want) {
 				t.Errorf("got %v, want %v", got, tc.want)
@@ -167,9 +168,9 @@ func TestStreamOfFinishedOrder(t *testing.T) {
 	t.Parallel()
 	b := setup(t, simulator.Options{Manual: true, Linger: time.Hour})
 	created := b.create("order", "SIM00001", nil)
-	b.act("SIM00001", simulator.ActApprove)
+	b.act("SIM00001", scenario.ActApprove)
 	s := b.open(created)
-	b.act("SIM00001", simulator.ActReverse)
+	b.act("SIM00001", scenario.ActReverse)
 	if got := s.event()["status"]; got != "reversed" {
 		t.Errorf("got %v, want reversed", got)
 	}
@@ -180,7 +181,7 @@ func TestStreamLingers(t *testing.T) {
 	t.Parallel()
 	b := setup(t, simulator.Options{Manual: true, Linger: time.Millisecond})
 	created := b.create("order", "SIM00001", nil)
-	b.act("SIM00001", simulator.ActApprove)
+	b.act("SIM00001", scenario.ActApprove)
 	if text, clean := b.open(created).rest(); text != "" || !clean {
 		t.Errorf("got %q, clean %t; want a clean end", text, clean)
 	}
@@ -209,7 +210,7 @@ func TestDropStreams(t *testing.T) {
 	if _, clean := s1.rest(); clean {
 		t.Error("stream one ended cleanly, want it cut")
 	}
-	b.act("SIM00002", simulator.ActTap)
+	b.act("SIM00002", scenario.ActTap)
 	if got := s2.event()["status"]; got != "initialized" {
 		t.Errorf("stream two: got %v", got)
 	}

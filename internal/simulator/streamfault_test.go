@@ -12,10 +12,13 @@ import (
 	"github.com/tmaxmax/go-sse"
 
 	"github.com/posbridge/bridge/internal/simulator"
+	"github.com/posbridge/bridge/internal/simulator/fault"
+	"github.com/posbridge/bridge/internal/simulator/journal"
+	"github.com/posbridge/bridge/internal/simulator/scenario"
 )
 
 // setFault sets a fault and fails the test if it cannot be set.
-func (b *bundle) setFault(f simulator.Fault) {
+func (b *bundle) setFault(f fault.Fault) {
 	b.t.Helper()
 	if _, err := b.SetFault(f); err != nil {
 		b.t.Fatal(err)
@@ -28,7 +31,7 @@ func (b *bundle) setFault(f simulator.Fault) {
 func (b *bundle) payment(id string, over fields) (text string, clean bool) {
 	b.t.Helper()
 	s := b.open(b.create(id, "SIM00001", over))
-	for _, action := range []simulator.Action{simulator.ActDecline, simulator.ActApprove} {
+	for _, action := range []scenario.Action{scenario.ActDecline, scenario.ActApprove} {
 		b.act("SIM00001", action)
 	}
 	return s.rest()
@@ -80,33 +83,33 @@ func orderEvents(t *testing.T, id, text string) []string {
 func TestEventFaults(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
-		fault simulator.Fault
+		fault fault.Fault
 		asked string // the same in custom_2
 		want  string // statuses with blanks between
 		cut   bool   // the stream does not end cleanly
 	}{
-		"none":                   {simulator.Fault{}, "", "initialized declined initialized completed", false},
-		"lose":                   {simulator.Fault{Name: simulator.FaultLoseEvents}, "fault:lose_events", "declined initialized completed", false},
-		"lose the third":         {simulator.Fault{Name: simulator.FaultLoseEvents, After: 2}, "fault:lose_events:after=2", "initialized declined completed", false},
-		"lose three":             {simulator.Fault{Name: simulator.FaultLoseEvents, Count: 3}, "fault:lose_events:count=3", "completed", false},
-		"lose all":               {simulator.Fault{Name: simulator.FaultLoseEvents, Count: simulator.Always}, "fault:lose_events:count=-1", "", false},
-		"duplicate":              {simulator.Fault{Name: simulator.FaultDuplicateEvents, Count: 2}, "fault:duplicate_events:count=2", "initialized initialized declined declined initialized completed", false},
-		"duplicate the last":     {simulator.Fault{Name: simulator.FaultDuplicateEvents, After: 3}, "fault:duplicate_events:after=3", "initialized declined initialized completed completed", false},
-		"out of order":           {simulator.Fault{Name: simulator.FaultOutOfOrderEvents}, "fault:out_of_order_events", "declined initialized initialized completed", false},
-		"out of order final":     {simulator.Fault{Name: simulator.FaultOutOfOrderEvents, After: 2}, "fault:out_of_order_events:after=2", "initialized declined completed initialized", false},
-		"joined":                 {simulator.Fault{Name: simulator.FaultJoinedEvents}, "fault:joined_events", "initialized+declined initialized completed", false},
-		"joined always":          {simulator.Fault{Name: simulator.FaultJoinedEvents, Count: simulator.Always}, "fault:joined_events:count=-1", "initialized+declined initialized+completed", false},
-		"other order":            {simulator.Fault{Name: simulator.FaultOtherOrderEvent, After: 1}, "fault:other_order_event:after=1", "initialized other order declined initialized completed", false},
-		"other type":             {simulator.Fault{Name: simulator.FaultOtherEventType}, "fault:other_event_type", "other:session.qr initialized declined initialized completed", false},
-		"garbage":                {simulator.Fault{Name: simulator.FaultGarbageEvent}, "fault:garbage_event", "garbage initialized declined initialized completed", false},
-		"huge":                   {simulator.Fault{Name: simulator.FaultHugeEvent, Count: 2}, "fault:huge_event:count=2", "initialized declined initialized completed", false},
-		"unterminated":           {simulator.Fault{Name: simulator.FaultUnterminatedEvent}, "fault:unterminated_event", "initialized declined initialized", false},
-		"drop at once":           {simulator.Fault{Name: simulator.FaultDropStream}, "fault:drop_stream", "", true},
-		"drop after two":         {simulator.Fault{Name: simulator.FaultDropStream, After: 2}, "fault:drop_stream:after=2", "initialized declined", true},
-		"drop after two cleanly": {simulator.Fault{Name: simulator.FaultDropStream, After: 2, Clean: true}, "fault:drop_stream:after=2,clean", "initialized declined", false},
-		"drop after the last":    {simulator.Fault{Name: simulator.FaultDropStream, After: 4}, "fault:drop_stream:after=4", "initialized declined initialized completed", true},
-		"silent":                 {simulator.Fault{Name: simulator.FaultSilentStream}, "fault:silent_stream", "", false},
-		"silent after two":       {simulator.Fault{Name: simulator.FaultSilentStream, After: 2}, "fault:silent_stream:after=2", "initialized declined", false},
+		"none":                   {fault.Fault{}, "", "initialized declined initialized completed", false},
+		"lose":                   {fault.Fault{Name: fault.LoseEvents}, "fault:lose_events", "declined initialized completed", false},
+		"lose the third":         {fault.Fault{Name: fault.LoseEvents, After: 2}, "fault:lose_events:after=2", "initialized declined completed", false},
+		"lose three":             {fault.Fault{Name: fault.LoseEvents, Count: 3}, "fault:lose_events:count=3", "completed", false},
+		"lose all":               {fault.Fault{Name: fault.LoseEvents, Count: fault.Always}, "fault:lose_events:count=-1", "", false},
+		"duplicate":              {fault.Fault{Name: fault.DuplicateEvents, Count: 2}, "fault:duplicate_events:count=2", "initialized initialized declined declined initialized completed", false},
+		"duplicate the last":     {fault.Fault{Name: fault.DuplicateEvents, After: 3}, "fault:duplicate_events:after=3", "initialized declined initialized completed completed", false},
+		"out of order":           {fault.Fault{Name: fault.OutOfOrderEvents}, "fault:out_of_order_events", "declined initialized initialized completed", false},
+		"out of order final":     {fault.Fault{Name: fault.OutOfOrderEvents, After: 2}, "fault:out_of_order_events:after=2", "initialized declined completed initialized", false},
+		"joined":                 {fault.Fault{Name: fault.JoinedEvents}, "fault:joined_events", "initialized+declined initialized completed", false},
+		"joined always":          {fault.Fault{Name: fault.JoinedEvents, Count: fault.Always}, "fault:joined_events:count=-1", "initialized+declined initialized+completed", false},
+		"other order":            {fault.Fault{Name: fault.OtherOrderEvent, After: 1}, "fault:other_order_event:after=1", "initialized other order declined initialized completed", false},
+		"other type":             {fault.Fault{Name: fault.OtherEventType}, "fault:other_event_type", "other:session.qr initialized declined initialized completed", false},
+		"garbage":                {fault.Fault{Name: fault.GarbageEvent}, "fault:garbage_event", "garbage initialized declined initialized completed", false},
+		"huge":                   {fault.Fault{Name: fault.HugeEvent, Count: 2}, "fault:huge_event:count=2", "initialized declined initialized completed", false},
+		"unterminated":           {fault.Fault{Name: fault.UnterminatedEvent}, "fault:unterminated_event", "initialized declined initialized", false},
+		"drop at once":           {fault.Fault{Name: fault.DropStream}, "fault:drop_stream", "", true},
+		"drop after two":         {fault.Fault{Name: fault.DropStream, After: 2}, "fault:drop_stream:after=2", "initialized declined", true},
+		"drop after two cleanly": {fault.Fault{Name: fault.DropStream, After: 2, Clean: true}, "fault:drop_stream:after=2,clean", "initialized declined", false},
+		"drop after the last":    {fault.Fault{Name: fault.DropStream, After: 4}, "fault:drop_stream:after=4", "initialized declined initialized completed", true},
+		"silent":                 {fault.Fault{Name: fault.SilentStream}, "fault:silent_stream", "", false},
+		"silent after two":       {fault.Fault{Name: fault.SilentStream, After: 2}, "fault:silent_stream:after=2", "initialized declined", false},
 	} {
 		check := func(t *testing.T, text string, clean bool) {
 			t.Helper()
@@ -131,7 +134,7 @@ func TestEventFaults(t *testing.T) {
 			t.Parallel()
 			b := setup(t, o)
 			if tc.fault.Name != "" {
-				for _, f := range []simulator.Fault{{Order: "order"}, {Terminal: "SIM00001"}, {Order: "somebody"}, {Terminal: "SIM00002"}} {
+				for _, f := range []fault.Fault{{Order: "order"}, {Terminal: "SIM00001"}, {Order: "somebody"}, {Terminal: "SIM00002"}} {
 					fault := tc.fault
 					fault.Order, fault.Terminal = f.Order, f.Terminal
 					if f.Terminal == "SIM00001" {
@@ -156,7 +159,7 @@ func TestEventFaults(t *testing.T) {
 func TestFaultsAreSpent(t *testing.T) {
 	t.Parallel()
 	b := setup(t, simulator.Options{Manual: true})
-	b.setFault(simulator.Fault{Name: simulator.FaultRefuseStream, Status: 503, RetryAfter: "7", Count: 2})
+	b.setFault(fault.Fault{Name: fault.RefuseStream, Status: 503, RetryAfter: "7", Count: 2})
 	created := b.create("order", "SIM00001", nil)
 	for range 2 {
 		resp := b.connect(created)
@@ -178,7 +181,7 @@ func TestDropFaultOnOpenStream(t *testing.T) {
 	t.Parallel()
 	b := setup(t, simulator.Options{Manual: true})
 	s := b.open(b.create("order", "SIM00001", nil))
-	b.setFault(simulator.Fault{Name: simulator.FaultDropStream, Order: "order"})
+	b.setFault(fault.Fault{Name: fault.DropStream, Order: "order"})
 	if _, clean := s.rest(); clean {
 		t.Error("the stream ended cleanly, want it cut")
 	}
@@ -196,7 +199,7 @@ func TestSilentStreamHasNoHeartbeat(t *testing.T) {
 func TestHangStream(t *testing.T) {
 	t.Parallel()
 	b := setup(t, simulator.Options{Manual: true})
-	b.setFault(simulator.Fault{Name: simulator.FaultHangStream})
+	b.setFault(fault.Fault{Name: fault.HangStream})
 	created := b.create("order", "SIM00001", nil)
 	req := newStreamRequest(b, created)
 	failed := make(chan error)
@@ -208,8 +211,8 @@ func TestHangStream(t *testing.T) {
 		}
 		failed <- err
 	}()
-	if _, err := b.WaitEntry(b.ctx, 0, func(e simulator.Entry) bool {
-		return e.Kind == simulator.KindStream && strings.Contains(e.Text, "never answered")
+	if _, err := b.WaitEntry(b.ctx, 0, func(e journal.Entry) bool {
+		return e.Kind == journal.KindStream && strings.Contains(e.Text, "never answered")
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -233,12 +236,12 @@ func TestExpiredToken(t *testing.T) {
 func TestOtherHostStreamURL(t *testing.T) {
 	t.Parallel()
 	b := setup(t, simulator.Options{Manual: true})
-	b.setFault(simulator.Fault{Name: simulator.FaultOtherHostStreamURL})
+	b.setFault(fault.Fault{Name: fault.OtherHostStreamURL})
 	got := b.create("a", "SIM00001", nil)["events_stream_url"].(string)
 	if !strings.HasPrefix(got, "http://localhost:") || !strings.HasSuffix(got, "/events/stream/") {
 		t.Errorf("got %s, want the same server as localhost", got)
 	}
-	b.setFault(simulator.Fault{Name: simulator.FaultOtherHostStreamURL, URL: "https://evil.invalid/x"})
+	b.setFault(fault.Fault{Name: fault.OtherHostStreamURL, URL: "https://evil.invalid/x"})
 	if got := b.create("b", "SIM00002", nil)["events_stream_url"]; got != "https://evil.invalid/x" {
 		t.Errorf("got %s", got)
 	}
@@ -248,18 +251,18 @@ func TestOtherHostStreamURL(t *testing.T) {
 // as it says.
 func TestOddFramings(t *testing.T) {
 	t.Parallel()
-	kinds := simulator.FaultKinds()
+	kinds := fault.Kinds()
 	var modes []string
 	for _, k := range kinds {
-		if k.Name == simulator.FaultOddFraming {
+		if k.Name == fault.OddFraming {
 			modes = k.Modes
 		}
 	}
 	marks := map[string]string{
-		simulator.FramingCR: "}\r\r", simulator.FramingCRLF: "}\r\n\r\n", simulator.FramingBOM: "\ufeffevent",
-		simulator.FramingComments: ": simulated\n", simulator.FramingID: "id: 1\n", simulator.FramingRetry: "retry: 10000\n",
-		simulator.FramingMultiline: ",\ndata: ", simulator.FramingNoSpace: "event:session.order\ndata:{",
-		simulator.FramingDribble: "event: session.order\n", simulator.FramingMixed: "\ufeff: simulated\r\nid: 1\r\nretry: 10000\r\nevent: session.order\r\n",
+		fault.FramingCR: "}\r\r", fault.FramingCRLF: "}\r\n\r\n", fault.FramingBOM: "\ufeffevent",
+		fault.FramingComments: ": simulated\n", fault.FramingID: "id: 1\n", fault.FramingRetry: "retry: 10000\n",
+		fault.FramingMultiline: ",\ndata: ", fault.FramingNoSpace: "event:session.order\ndata:{",
+		fault.FramingDribble: "event: session.order\n", fault.FramingMixed: "\ufeff: simulated\r\nid: 1\r\nretry: 10000\r\nevent: session.order\r\n",
 	}
 	if len(modes) != len(marks) {
 		t.Fatalf("got %d framings, want %d", len(modes), len(marks))
@@ -307,11 +310,11 @@ func TestHugeEventIsHuge(t *testing.T) {
 func TestGarbageHoldsSecrets(t *testing.T) {
 	t.Parallel()
 	b := setup(t, simulator.Options{Manual: true, Linger: 10 * time.Millisecond})
-	b.setFault(simulator.Fault{Name: simulator.FaultGarbageEvent})
+	b.setFault(fault.Fault{Name: fault.GarbageEvent})
 	created := b.create("order", "SIM00001", nil)
 	token := created["events_token"].(string)
 	s := b.open(created)
-	b.act("SIM00001", simulator.ActApprove)
+	b.act("SIM00001", scenario.ActApprove)
 	text, _ := s.rest()
 	if !strings.Contains(text, token) || !strings.Contains(text, simulator.CardPAN) {
 		t.Errorf("stream lacks token or card number: %q", text)
@@ -319,7 +322,7 @@ func TestGarbageHoldsSecrets(t *testing.T) {
 	entries, _ := b.Log(0, 1000)
 	sent := 0
 	for _, e := range entries {
-		if e.Kind == simulator.KindSent {
+		if e.Kind == journal.KindSent {
 			sent++
 		}
 		if raw, _ := json.Marshal(e); strings.Contains(string(raw), token) || strings.Contains(string(raw), "demo-key") {
@@ -329,7 +332,7 @@ func TestGarbageHoldsSecrets(t *testing.T) {
 	if sent == 0 {
 		t.Error("the journal shows nothing that was sent")
 	}
-	b.setFault(simulator.Fault{Name: simulator.FaultGarbageEvent, Data: "[1,2"})
+	b.setFault(fault.Fault{Name: fault.GarbageEvent, Data: "[1,2"})
 	text, _ = b.payment("second", nil)
 	if !strings.Contains(text, "data: [1,2\n") {
 		t.Errorf("stream lacks the data that was given: %q", text)

@@ -6,11 +6,13 @@ import (
 	"testing"
 
 	"github.com/posbridge/bridge/internal/simulator"
+	"github.com/posbridge/bridge/internal/simulator/journal"
+	"github.com/posbridge/bridge/internal/simulator/scenario"
 )
 
 func TestActions(t *testing.T) {
 	t.Parallel()
-	type action = simulator.Action
+	type action = scenario.Action
 	for name, tc := range map[string]struct {
 		actions []action
 		want    []string // statuses
@@ -18,20 +20,20 @@ func TestActions(t *testing.T) {
 		busy    bool
 	}{
 		"nothing":             {nil, []string{}, simulator.ScreenAmountDue, true},
-		"tap":                 {[]action{simulator.ActTap}, []string{"initialized"}, simulator.ScreenProcessing, true},
-		"tap twice":           {[]action{simulator.ActTap, simulator.ActTap}, []string{"initialized"}, simulator.ScreenProcessing, true},
-		"insert":              {[]action{simulator.ActInsert}, []string{}, simulator.ScreenPIN, true},
-		"insert and PIN":      {[]action{simulator.ActInsert, simulator.ActPIN}, []string{"initialized"}, simulator.ScreenProcessing, true},
-		"approve":             {[]action{simulator.ActApprove}, []string{"initialized", "completed"}, simulator.ScreenApproved, false},
-		"tap, approve":        {[]action{simulator.ActTap, simulator.ActApprove}, []string{"initialized", "completed"}, simulator.ScreenApproved, false},
-		"decline":             {[]action{simulator.ActDecline}, []string{"initialized", "declined"}, simulator.ScreenDeclined, true},
-		"decline, approve":    {[]action{simulator.ActDecline, simulator.ActApprove}, []string{"initialized", "declined", "initialized", "completed"}, simulator.ScreenApproved, false},
-		"cancel":              {[]action{simulator.ActCancel}, []string{"cancelled"}, simulator.ScreenCancelled, false},
-		"tap, cancel":         {[]action{simulator.ActTap, simulator.ActCancel}, []string{"initialized", "cancelled"}, simulator.ScreenCancelled, false},
-		"walk away":           {[]action{simulator.ActWalkAway}, []string{}, simulator.ScreenAmountDue, true},
-		"approve and refund":  {[]action{simulator.ActApprove, simulator.ActRefund}, []string{"initialized", "completed", "refunded"}, simulator.ScreenReversed, false},
-		"chargeback":          {[]action{simulator.ActApprove, simulator.ActChargeback}, []string{"initialized", "completed", "chargeback"}, simulator.ScreenReversed, false},
-		"approve and reverse": {[]action{simulator.ActApprove, simulator.ActReverse}, []string{"initialized", "completed", "reversed"}, simulator.ScreenReversed, false},
+		"tap":                 {[]action{scenario.ActTap}, []string{"initialized"}, simulator.ScreenProcessing, true},
+		"tap twice":           {[]action{scenario.ActTap, scenario.ActTap}, []string{"initialized"}, simulator.ScreenProcessing, true},
+		"insert":              {[]action{scenario.ActInsert}, []string{}, simulator.ScreenPIN, true},
+		"insert and PIN":      {[]action{scenario.ActInsert, scenario.ActPIN}, []string{"initialized"}, simulator.ScreenProcessing, true},
+		"approve":             {[]action{scenario.ActApprove}, []string{"initialized", "completed"}, simulator.ScreenApproved, false},
+		"tap, approve":        {[]action{scenario.ActTap, scenario.ActApprove}, []string{"initialized", "completed"}, simulator.ScreenApproved, false},
+		"decline":             {[]action{scenario.ActDecline}, []string{"initialized", "declined"}, simulator.ScreenDeclined, true},
+		"decline, approve":    {[]action{scenario.ActDecline, scenario.ActApprove}, []string{"initialized", "declined", "initialized", "completed"}, simulator.ScreenApproved, false},
+		"cancel":              {[]action{scenario.ActCancel}, []string{"cancelled"}, simulator.ScreenCancelled, false},
+		"tap, cancel":         {[]action{scenario.ActTap, scenario.ActCancel}, []string{"initialized", "cancelled"}, simulator.ScreenCancelled, false},
+		"walk away":           {[]action{scenario.ActWalkAway}, []string{}, simulator.ScreenAmountDue, true},
+		"approve and refund":  {[]action{scenario.ActApprove, scenario.ActRefund}, []string{"initialized", "completed", "refunded"}, simulator.ScreenReversed, false},
+		"chargeback":          {[]action{scenario.ActApprove, scenario.ActChargeback}, []string{"initialized", "completed", "chargeback"}, simulator.ScreenReversed, false},
+		"approve and reverse": {[]action{scenario.ActApprove, scenario.ActReverse}, []string{"initialized", "completed", "reversed"}, simulator.ScreenReversed, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -57,18 +59,18 @@ func TestActErrors(t *testing.T) {
 	t.Parallel()
 	b := setup(t, simulator.Options{Manual: true})
 	b.create("order", "SIM00001", nil)
-	b.act("SIM00001", simulator.ActCancel)
+	b.act("SIM00001", scenario.ActCancel)
 	for name, tc := range map[string]struct {
 		terminal string
-		action   simulator.Action
+		action   scenario.Action
 		want     error
 	}{
-		"unknown terminal":     {"NOBODY", simulator.ActTap, simulator.ErrUnknownTerminal},
+		"unknown terminal":     {"NOBODY", scenario.ActTap, simulator.ErrUnknownTerminal},
 		"unknown action":       {"SIM00001", "dance", simulator.ErrUnknownAction},
-		"idle terminal":        {"SIM00002", simulator.ActTap, simulator.ErrNoPayment},
-		"payment is over":      {"SIM00001", simulator.ActApprove, simulator.ErrNoPayment},
-		"reverse nothing":      {"SIM00002", simulator.ActReverse, simulator.ErrNoPayment},
-		"reverse no completed": {"SIM00001", simulator.ActReverse, simulator.ErrNoPayment},
+		"idle terminal":        {"SIM00002", scenario.ActTap, simulator.ErrNoPayment},
+		"payment is over":      {"SIM00001", scenario.ActApprove, simulator.ErrNoPayment},
+		"reverse nothing":      {"SIM00002", scenario.ActReverse, simulator.ErrNoPayment},
+		"reverse no completed": {"SIM00001", scenario.ActReverse, simulator.ErrNoPayment},
 	} {
 		if _, err := b.Act(tc.terminal, tc.action); !errors.Is(err, tc.want) {
 			t.Errorf("%s: got %v, want %v", name, err, tc.want)
@@ -92,16 +94,16 @@ func TestScreensRevert(t *testing.T) {
 			if terminal.Screen == screen {
 				return
 			}
-			e, err := b.WaitEntry(b.ctx, seq, func(e simulator.Entry) bool { return e.Kind == simulator.KindTerminal })
+			e, err := b.WaitEntry(b.ctx, seq, func(e journal.Entry) bool { return e.Kind == journal.KindTerminal })
 			if err != nil {
 				t.Fatal(err)
 			}
 			seq = e.Seq
 		}
 	}
-	b.act("SIM00001", simulator.ActDecline)
+	b.act("SIM00001", scenario.ActDecline)
 	wait(simulator.ScreenAmountDue)
-	b.act("SIM00001", simulator.ActApprove)
+	b.act("SIM00001", scenario.ActApprove)
 	wait(simulator.ScreenIdle)
 }
 
@@ -109,8 +111,8 @@ func TestScreensRevert(t *testing.T) {
 func TestHandTakesOver(t *testing.T) {
 	t.Parallel()
 	b := setup(t, simulator.Options{Pace: 0.01, StreamGrace: -1})
-	b.create("order", "SIM00001", scenario(simulator.Approve))
-	b.act("SIM00001", simulator.ActDecline, simulator.ActCancel)
+	b.create("order", "SIM00001", inScenario(scenario.Approve))
+	b.act("SIM00001", scenario.ActDecline, scenario.ActCancel)
 	o, _ := b.Order("order")
 	if got, want := o.Statuses(), []string{"initialized", "declined", "cancelled"}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
@@ -129,11 +131,11 @@ func TestConfigure(t *testing.T) {
 			t.Errorf("wrong %s: got no error", name)
 		}
 	}
-	if err := b.Configure("SIM00001", simulator.Manual, simulator.DeclineThenCancel); err != nil {
+	if err := b.Configure("SIM00001", simulator.Manual, scenario.DeclineThenCancel); err != nil {
 		t.Fatal(err)
 	}
 	got, err := b.Terminal("SIM00001")
-	if err != nil || got.Mode != simulator.Manual || got.Scenario != simulator.DeclineThenCancel {
+	if err != nil || got.Mode != simulator.Manual || got.Scenario != scenario.DeclineThenCancel {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }
@@ -169,24 +171,24 @@ func TestConfigureWithOpenPayment(t *testing.T) {
 	if got := customer("SIM00001"); got != simulator.CustomerVirtual {
 		t.Errorf("by itself again: got customer %q", got)
 	}
-	b.act("SIM00001", simulator.ActTap)
+	b.act("SIM00001", scenario.ActTap)
 	configure("SIM00001", simulator.Auto)
 	if got := customer("SIM00001"); got != simulator.CustomerHand {
 		t.Errorf("a payment that was touched: got customer %q", got)
 	}
-	b.act("SIM00001", simulator.ActWalkAway)
+	b.act("SIM00001", scenario.ActWalkAway)
 	if got := customer("SIM00001"); got != simulator.CustomerLeft {
 		t.Errorf("after walking away: got customer %q", got)
 	}
-	b.create("order-2", "SIM00002", scenario(simulator.WalkAway))
+	b.create("order-2", "SIM00002", inScenario(scenario.WalkAway))
 	if got := customer("SIM00002"); got != simulator.CustomerLeft {
 		t.Errorf("the scenario walk_away: got customer %q", got)
 	}
-	if err := b.ConfigureAll(simulator.Manual, simulator.DeclineThenCancel); err != nil {
+	if err := b.ConfigureAll(simulator.Manual, scenario.DeclineThenCancel); err != nil {
 		t.Fatal(err)
 	}
 	for _, got := range b.Terminals() {
-		if got.Mode != simulator.Manual || got.Scenario != simulator.DeclineThenCancel {
+		if got.Mode != simulator.Manual || got.Scenario != scenario.DeclineThenCancel {
 			t.Errorf("after setting all: got %+v", got)
 		}
 	}
@@ -244,9 +246,9 @@ func TestTooManyChanges(t *testing.T) {
 	b := setup(t, simulator.Options{Manual: true})
 	b.create("order", "SIM00001", nil)
 	for range 500 {
-		b.act("SIM00001", simulator.ActDecline)
+		b.act("SIM00001", scenario.ActDecline)
 	}
-	if _, err := b.Act("SIM00001", simulator.ActDecline); !errors.Is(err, simulator.ErrOrderFull) {
+	if _, err := b.Act("SIM00001", scenario.ActDecline); !errors.Is(err, simulator.ErrOrderFull) {
 		t.Errorf("got %v, want %v", err, simulator.ErrOrderFull)
 	}
 	if _, err := b.SetStatus("order", "completed", ""); !errors.Is(err, simulator.ErrOrderFull) {

@@ -5,6 +5,9 @@ import (
 	"net/url"
 	"strconv"
 	"time"
+
+	"github.com/posbridge/bridge/internal/simulator/fault"
+	"github.com/posbridge/bridge/internal/simulator/journal"
 )
 
 // Pages of the terminals list.
@@ -28,7 +31,7 @@ func (a api) terminals(c *call, query url.Values) answer {
 		}
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 || n > 1_000_000 {
-			wrong = append(wrong, violation{name, []string{clip(text, 64)}, "The " + name + " must be a positive number."})
+			wrong = append(wrong, violation{name, []string{journal.Clip(text, 64)}, "The " + name + " must be a positive number."})
 		}
 		return n
 	}
@@ -37,18 +40,18 @@ func (a api) terminals(c *call, query url.Values) answer {
 		return validationFailure(wrong...)
 	}
 	rows := groupRows(g)
-	if _, ok := a.s.takeFault(FaultAccountTerminals, c.occasion()); ok {
+	if _, ok := a.s.takeFault(fault.AccountTerminals, c.occasion()); ok {
 		rows = a.accountRows()
 	}
 	from := min((page-1)*limit, len(rows))
 	body := map[string]any{"success": true, "data": rows[from:min(from+limit, len(rows))]}
-	f, odd := a.s.takeFault(FaultOddPager, c.occasion())
+	f, odd := a.s.takeFault(fault.OddPager, c.occasion())
 	switch {
 	case !odd:
 		body["pager"] = map[string]any{"total_items": len(rows)}
-	case f.Mode == PagerOffset:
+	case f.Mode == fault.PagerOffset:
 		body["pager"] = map[string]any{"total": len(rows), "offset": from, "limit": limit}
-	case f.Mode != PagerNone:
+	case f.Mode != fault.PagerNone:
 		body["pager"] = map[string]any{"limit": limit, "page": page, "total_items": len(rows)}
 	}
 	return answer{status: http.StatusOK, body: body}

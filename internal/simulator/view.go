@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/posbridge/bridge/internal/simulator/calls"
+	"github.com/posbridge/bridge/internal/simulator/scenario"
 )
 
 // Order is what the simulator knows of an order, at one moment. It holds no
@@ -26,10 +29,10 @@ type Order struct {
 	// Final is true once the terminal is free for the next payment.
 	Final bool `json:"final"`
 	// Stuck is true after a PATCH: the order stays declined until it is cancelled.
-	Stuck    bool      `json:"stuck,omitempty"`
-	Scenario Scenario  `json:"scenario"`
-	Created  time.Time `json:"created"`
-	Modified time.Time `json:"modified"`
+	Stuck    bool              `json:"stuck,omitempty"`
+	Scenario scenario.Scenario `json:"scenario"`
+	Created  time.Time         `json:"created"`
+	Modified time.Time         `json:"modified"`
 	// Events so far, oldest first, whether or not a stream was open for them.
 	Events []Event `json:"events"`
 	// Emitted counts the statuses of a load, which Events does not hold.
@@ -37,7 +40,7 @@ type Order struct {
 	// Streams that are open for the order now.
 	Streams int `json:"streams"`
 	// Calls that named the order, also the refused ones.
-	Calls Calls `json:"calls"`
+	Calls calls.Counts `json:"calls"`
 }
 
 // Statuses lists the statuses of the events so far.
@@ -98,7 +101,7 @@ func (s *Simulator) ordersThat(want func(*order) bool) []Order {
 
 // Calls returns what was asked for an order id, also one that never became an
 // order.
-func (s *Simulator) Calls(orderID string) Calls {
+func (s *Simulator) Calls(orderID string) calls.Counts {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.calls.of(orderID)
@@ -110,8 +113,8 @@ type Terminal struct {
 	Group string `json:"group_id"`
 	Mode  Mode   `json:"mode"`
 	// Scenario of payments that ask for none.
-	Scenario Scenario `json:"scenario"`
-	Screen   Screen   `json:"screen"`
+	Scenario scenario.Scenario `json:"scenario"`
+	Screen   Screen            `json:"screen"`
 	// Order that is open, or was last; empty while there was none.
 	Order       string `json:"order_id,omitempty"`
 	Description string `json:"description,omitempty"`

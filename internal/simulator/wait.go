@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+
+	"github.com/posbridge/bridge/internal/simulator/journal"
 )
 
 // until waits until ok, which runs with mu held, says true. The error says that
@@ -19,7 +21,7 @@ func (s *Simulator) until(ctx context.Context, what string, ok func() bool) erro
 			s.mu.Unlock()
 			return fmt.Errorf("wait for %s: %w", what, ErrClosed)
 		}
-		changed := s.journal.next()
+		changed := s.journal.Next()
 		s.mu.Unlock()
 		select {
 		case <-changed:
@@ -57,10 +59,10 @@ func (s *Simulator) WaitStream(ctx context.Context, id string) (Order, error) {
 
 // WaitEntry waits for a journal entry after seq that ok accepts, and returns
 // it. Entries that are no longer in the journal are not seen.
-func (s *Simulator) WaitEntry(ctx context.Context, seq uint64, ok func(Entry) bool) (Entry, error) {
-	var found Entry
+func (s *Simulator) WaitEntry(ctx context.Context, seq uint64, ok func(journal.Entry) bool) (journal.Entry, error) {
+	var found journal.Entry
 	err := s.until(ctx, "journal entry", func() bool {
-		entries, _ := s.journal.since(seq, s.opts.LogSize)
+		entries, _ := s.journal.Since(seq, s.opts.LogSize)
 		for _, e := range entries {
 			seq = e.Seq
 			if ok(e) {

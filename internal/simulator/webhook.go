@@ -19,6 +19,10 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/posbridge/bridge/internal/simulator/calls"
+	"github.com/posbridge/bridge/internal/simulator/fault"
+	"github.com/posbridge/bridge/internal/simulator/journal"
 )
 
 // Bounds of the webhooks.
@@ -81,7 +85,7 @@ func (h *webhooks) send(o *order) {
 	}
 	payload := ""
 	if len(o.Events) == 0 {
-		if _, ok := h.s.takeFault(FaultPretransaction, occasion{op: OpCreate, order: o.id(), terminal: o.terminal.id}); !ok {
+		if _, ok := h.s.takeFault(fault.Pretransaction, fault.Occasion{Op: calls.OpCreate, Order: o.id(), Terminal: o.terminal.id}); !ok {
 			return
 		}
 		payload = "pretransaction"
@@ -117,7 +121,7 @@ func (h *webhooks) enqueue(w webhook) {
 	select {
 	case h.queues[sum.Sum32()%webhookWorkers] <- w:
 	default:
-		h.s.journal.note(Entry{Kind: KindWebhook, Order: w.order, Terminal: w.terminal, Text: "webhook given up: too many are waiting"})
+		h.s.journal.Note(journal.Entry{Kind: journal.KindWebhook, Order: w.order, Terminal: w.terminal, Text: "webhook given up: too many are waiting"})
 	}
 }
 
@@ -187,7 +191,7 @@ func (w webhook) makeRequest(ctx context.Context, at time.Time) (*http.Request, 
 func (h *webhooks) record(w webhook, status int, err error) {
 	h.s.mu.Lock()
 	defer h.s.mu.Unlock()
-	e := Entry{Kind: KindWebhook, Order: w.order, Terminal: w.terminal, HTTPStatus: status}
+	e := journal.Entry{Kind: journal.KindWebhook, Order: w.order, Terminal: w.terminal, HTTPStatus: status}
 	again := false
 	switch {
 	case err == nil:
@@ -198,11 +202,11 @@ func (h *webhooks) record(w webhook, status int, err error) {
 	default:
 		e.Text = fmt.Sprintf("webhook given up after attempt %d: %v", w.attempt, err)
 	}
-	h.s.journal.note(e)
+	h.s.journal.Note(e)
 	if again && !h.s.closed {
 		w.attempt++
 		h.waiting++
-		h.s.alarms.after(h.s.opts.WebhookRetry, func() {
+		h.s.alarms.After(h.s.opts.WebhookRetry, func() {
 			h.waiting--
 			h.enqueue(w)
 		})

@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"github.com/posbridge/bridge/internal/simulator"
+	"github.com/posbridge/bridge/internal/simulator/fault"
+	"github.com/posbridge/bridge/internal/simulator/journal"
+	"github.com/posbridge/bridge/internal/simulator/scenario"
 )
 
 // hook is one webhook that arrived.
@@ -58,7 +61,7 @@ func TestWebhooks(t *testing.T) {
 	url, hooks := receiver(t, func(_ int, w http.ResponseWriter) { io.WriteString(w, "OK") })
 	b := setup(t, simulator.Options{Manual: true})
 	b.create("order/1", "SIM00001", notify(url))
-	b.act("SIM00001", simulator.ActDecline, simulator.ActApprove)
+	b.act("SIM00001", scenario.ActDecline, scenario.ActApprove)
 	for _, want := range []string{"initialized", "declined", "initialized", "completed"} {
 		got := <-hooks
 		if got.status != want || !got.signed || got.query["transactionid"] != "order/1" || got.query["mine"] != "1" {
@@ -70,16 +73,16 @@ func TestWebhooks(t *testing.T) {
 // What follows a payment is notified as well; a new order only if that is asked for.
 func TestWebhooksAfterwards(t *testing.T) {
 	t.Parallel()
-	for action, want := range map[simulator.Action]string{
-		simulator.ActReverse: "reversed", simulator.ActRefund: "refunded", simulator.ActChargeback: "chargeback",
+	for action, want := range map[scenario.Action]string{
+		scenario.ActReverse: "reversed", scenario.ActRefund: "refunded", scenario.ActChargeback: "chargeback",
 	} {
 		t.Run(string(action), func(t *testing.T) {
 			t.Parallel()
 			url, hooks := receiver(t, func(_ int, w http.ResponseWriter) { io.WriteString(w, "OK") })
 			b := setup(t, simulator.Options{Manual: true})
-			b.setFault(simulator.Fault{Name: simulator.FaultPretransaction})
+			b.setFault(fault.Fault{Name: fault.Pretransaction})
 			b.create("order", "SIM00001", notify(url))
-			b.act("SIM00001", simulator.ActApprove, action)
+			b.act("SIM00001", scenario.ActApprove, action)
 			for i, status := range []string{"initialized", "initialized", "completed", want} {
 				got := <-hooks
 				payload := map[bool]string{true: "pretransaction"}[i == 0]
@@ -102,7 +105,7 @@ func TestWebhookByGet(t *testing.T) {
 	t.Cleanup(server.Close)
 	b := setup(t, simulator.Options{Manual: true})
 	b.create("order/1", "SIM00001", fields{"payment_options": fields{"notification_url": server.URL + "/hook", "notification_method": "GET"}})
-	b.act("SIM00001", simulator.ActCancel)
+	b.act("SIM00001", scenario.ActCancel)
 	r := <-arrived
 	query := r.URL.Query()
 	if r.Method != "GET" || query.Get("transactionid") != "order/1" || query.Get("timestamp") == "" || r.Header.Get("Auth") != "" || r.ContentLength > 0 {
@@ -133,9 +136,9 @@ func TestWebhookRetries(t *testing.T) {
 			url, hooks := receiver(t, tc.answer)
 			b := setup(t, simulator.Options{Manual: true, WebhookRetry: time.Millisecond})
 			b.create("order", "SIM00001", notify(url))
-			b.act("SIM00001", simulator.ActCancel)
-			e, err := b.WaitEntry(b.ctx, 0, func(e simulator.Entry) bool {
-				return e.Kind == simulator.KindWebhook && (strings.Contains(e.Text, "given up") || strings.HasSuffix(e.Text, "webhook taken"))
+			b.act("SIM00001", scenario.ActCancel)
+			e, err := b.WaitEntry(b.ctx, 0, func(e journal.Entry) bool {
+				return e.Kind == journal.KindWebhook && (strings.Contains(e.Text, "given up") || strings.HasSuffix(e.Text, "webhook taken"))
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -152,8 +155,8 @@ func TestWebhooksStayHere(t *testing.T) {
 	t.Parallel()
 	b := setup(t, simulator.Options{Manual: true})
 	b.create("order", "SIM00001", notify("http://192.0.2.1:9/hook")) // an address for documentation
-	b.act("SIM00001", simulator.ActCancel)
-	e, err := b.WaitEntry(b.ctx, 0, func(e simulator.Entry) bool { return e.Kind == simulator.KindWebhook })
+	b.act("SIM00001", scenario.ActCancel)
+	e, err := b.WaitEntry(b.ctx, 0, func(e journal.Entry) bool { return e.Kind == journal.KindWebhook })
 	if err != nil || !strings.Contains(e.Text, "loopback") {
 		t.Errorf("got %+v, %v; want it refused", e, err)
 	}
@@ -169,10 +172,10 @@ func TestWebhookQueueIsBounded(t *testing.T) {
 	b := setup(t, simulator.Options{Manual: true})
 	b.create("order", "SIM00001", notify(server.URL))
 	for range 300 {
-		b.act("SIM00001", simulator.ActDecline)
+		b.act("SIM00001", scenario.ActDecline)
 	}
-	if _, err := b.WaitEntry(b.ctx, 0, func(e simulator.Entry) bool {
-		return e.Kind == simulator.KindWebhook && strings.Contains(e.Text, "too many")
+	if _, err := b.WaitEntry(b.ctx, 0, func(e journal.Entry) bool {
+		return e.Kind == journal.KindWebhook && strings.Contains(e.Text, "too many")
 	}); err != nil {
 		t.Error(err)
 	}

@@ -1,7 +1,9 @@
-package simulator
+// Package tokens makes and checks the tokens that open event streams.
+package tokens
 
 import (
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -11,7 +13,8 @@ import (
 )
 
 var (
-	errToken        = errors.New("not an events token of this simulator")
+	// ErrToken: the token is forged, spoilt or another simulator's.
+	ErrToken        = errors.New("not an events token of this simulator")
 	errTokenExpired = errors.New("events token has expired")
 )
 
@@ -25,14 +28,23 @@ type claims struct {
 
 const tokenHeader = `{"alg":"HS256"}`
 
-// signer makes events tokens and knows its own again.
-type signer struct {
-	secret []byte
+// Signer makes events tokens and knows its own again.
+type Signer struct {
+	// Secret is the key that tokens are signed with.
+	Secret []byte
 	now    func() time.Time
 }
 
-// sign makes the events token of a session.
-func (s signer) sign(session string, expires time.Time) string {
+// New returns a signer with a key of its own. now is the clock that tokens
+// expire by.
+func New(now func() time.Time) *Signer {
+	s := &Signer{Secret: make([]byte, 32), now: now}
+	rand.Read(s.Secret) // never fails, see crypto/rand
+	return s
+}
+
+// Sign makes the events token of a session.
+func (s *Signer) Sign(session string, expires time.Time) string {
 	payload, err := json.Marshal(claims{
 		Exp: expires.Unix(),
 		Grt: []string{"mbus:session.order", "mbus:session.qr"},
@@ -47,31 +59,31 @@ func (s signer) sign(session string, expires time.Time) string {
 	return signed + "." + enc.EncodeToString(s.mac(signed))
 }
 
-func (s signer) mac(signed string) []byte {
-	h := hmac.New(sha256.New, s.secret)
+func (s *Signer) mac(signed string) []byte {
+	h := hmac.New(sha256.New, s.Secret)
 	h.Write([]byte(signed))
 	return h.Sum(nil)
 }
 
-// verify returns the session that a token was made for.
-func (s signer) verify(token string) (session string, err error) {
+// Verify returns the session that a token was made for.
+func (s *Signer) Verify(token string) (session string, err error) {
 	cut := strings.LastIndexByte(token, '.')
 	if cut < 0 {
-		return "", errToken
+		return "", ErrToken
 	}
 	enc := base64.RawURLEncoding
 	sum, err := enc.DecodeString(token[cut+1:])
 	if err != nil || !hmac.Equal(sum, s.mac(token[:cut])) {
-		return "", errToken
+		return "", ErrToken
 	}
 	_, payload, _ := strings.Cut(token[:cut], ".")
 	b, err := enc.DecodeString(payload)
 	if err != nil {
-		return "", errToken
+		return "", ErrToken
 	}
 	var c claims
 	if err := json.Unmarshal(b, &c); err != nil {
-		return "", errToken
+		return "", ErrToken
 	}
 	if !s.now().Before(time.Unix(c.Exp, 0)) {
 		return "", errTokenExpired

@@ -1,4 +1,5 @@
-package simulator
+// Package scenario is what virtual customers and the issuers of their cards do.
+package scenario
 
 import (
 	"fmt"
@@ -30,8 +31,8 @@ const (
 	ChargebackAfterCompletion Scenario = "chargeback_after_completion"
 )
 
-// ScenarioInfo describes a scenario to people and programs.
-type ScenarioInfo struct {
+// Info describes a scenario to people and programs.
+type Info struct {
 	Name Scenario `json:"name"`
 	// Amount is the ending that selects it: the last four digits of an amount
 	// in the currency's smallest unit.
@@ -41,16 +42,17 @@ type ScenarioInfo struct {
 	// Does says what happens, in a sentence.
 	Does string `json:"does"`
 
-	steps []Action
-	// charge makes the amount that is paid of the one that was asked for; nil
+	// Steps of the virtual customer.
+	Steps []Action `json:"-"`
+	// Charge makes the amount that is paid of the one that was asked for; nil
 	// leaves it.
-	charge func(int64) int64
+	Charge func(int64) int64 `json:"-"`
 }
 
-// scenarios in the order in which they are shown. The endings all begin with
+// Scenarios in the order in which they are shown. The endings all begin with
 // 77, so that everyday test amounts hit none of them by accident; the other two
 // digits are the card industry's response codes where one fits.
-var scenarios = []ScenarioInfo{
+var Scenarios = []Info{
 	{
 		Approve, "7700",
 		[]string{"initialized", "completed"},
@@ -97,20 +99,20 @@ var scenarios = []ScenarioInfo{
 		[]string{"initialized", "completed"},
 		"The customer adds a tip of 20 %: the order's amount grows, and the receipt shows the tip.",
 		[]Action{ActTap, ActApprove},
-		withTip,
+		WithTip,
 	},
 	{
 		ApproveInPart, "7710",
 		[]string{"initialized", "completed"},
 		"The issuer approves half of the amount.",
 		[]Action{ActTap, ActApprove},
-		half,
+		Half,
 	},
 	{
 		StepUpThenApprove, "7702",
 		[]string{"initialized", "declined", "initialized", "completed"},
 		"A soft decline; the second try is another transaction.",
-		[]Action{ActTap, ActDecline, actStepUp, ActApprove},
+		[]Action{ActTap, ActDecline, ActStepUp, ActApprove},
 		nil,
 	},
 	{
@@ -138,7 +140,7 @@ var scenarios = []ScenarioInfo{
 		ApproveAfterCancel, "7711",
 		[]string{"cancelled", "completed"},
 		"The payment is cancelled, but approved one step later.",
-		[]Action{ActCancel, statusAction(statusCompleted)},
+		[]Action{ActCancel, statusAction(StatusCompleted)},
 		nil,
 	},
 	{
@@ -163,12 +165,14 @@ var scenarios = []ScenarioInfo{
 	},
 }
 
-// Scenarios lists every scenario in the order in which they are documented.
-func Scenarios() []ScenarioInfo { return slices.Clone(scenarios) }
+// All lists every scenario in the order in which they are documented.
+func All() []Info { return slices.Clone(Scenarios) }
 
-func withTip(amount int64) int64 { return amount + (amount+2)/5 }
+// WithTip is an amount with a tip of 20 %.
+func WithTip(amount int64) int64 { return amount + (amount+2)/5 }
 
-func half(amount int64) int64 { return max(1, amount/2) }
+// Half is what an issuer approves in part.
+func Half(amount int64) int64 { return max(1, amount/2) }
 
 // statusesPrefix begins a custom_1 that lists statuses: a scenario of its own.
 const (
@@ -178,13 +182,13 @@ const (
 )
 
 // parseStatuses reads a scenario that an order lists itself.
-func parseStatuses(list string) (ScenarioInfo, error) {
-	sc := ScenarioInfo{Name: ownStatuses}
+func parseStatuses(list string) (Info, error) {
+	sc := Info{Name: ownStatuses}
 	for status := range strings.SplitSeq(list, ",") {
-		if status = strings.TrimSpace(status); status == "" || len(status) > 64 || len(sc.steps) == maxOwnStatuses {
-			return ScenarioInfo{}, fmt.Errorf("%s%.64q: want 1 to %d statuses with commas between", statusesPrefix, list, maxOwnStatuses)
+		if status = strings.TrimSpace(status); status == "" || len(status) > 64 || len(sc.Steps) == maxOwnStatuses {
+			return Info{}, fmt.Errorf("%s%.64q: want 1 to %d statuses with commas between", statusesPrefix, list, maxOwnStatuses)
 		}
-		sc.steps = append(sc.steps, statusAction(status))
+		sc.Steps = append(sc.Steps, statusAction(status))
 	}
 	return sc, nil
 }
@@ -192,33 +196,34 @@ func parseStatuses(list string) (ScenarioInfo, error) {
 // scenarioPrefix begins a custom_1 that asks for a scenario.
 const scenarioPrefix = "scenario:"
 
-func scenarioByName(name Scenario) (ScenarioInfo, error) {
-	for _, sc := range scenarios {
+// ByName returns a scenario, or an error that lists them all.
+func ByName(name Scenario) (Info, error) {
+	for _, sc := range Scenarios {
 		if sc.Name == name {
 			return sc, nil
 		}
 	}
-	names := make([]string, len(scenarios))
-	for i, sc := range scenarios {
+	names := make([]string, len(Scenarios))
+	for i, sc := range Scenarios {
 		names[i] = string(sc.Name)
 	}
-	return ScenarioInfo{}, fmt.Errorf("unknown scenario %.64q: want %s", name, strings.Join(names, ", "))
+	return Info{}, fmt.Errorf("unknown scenario %.64q: want %s", name, strings.Join(names, ", "))
 }
 
-// chooseScenario follows what the order asks for: custom_1, then the amount,
+// Choose follows what the order asks for: custom_1, then the amount,
 // then what the terminal is set to.
-func chooseScenario(custom1 string, amount int64, terminal Scenario) (ScenarioInfo, error) {
+func Choose(custom1 string, amount int64, terminal Scenario) (Info, error) {
 	if list, ok := strings.CutPrefix(custom1, statusesPrefix); ok {
 		return parseStatuses(list)
 	}
 	if name, ok := strings.CutPrefix(custom1, scenarioPrefix); ok {
-		return scenarioByName(Scenario(strings.TrimSpace(name)))
+		return ByName(Scenario(strings.TrimSpace(name)))
 	}
 	ending := fmt.Sprintf("%04d", amount%10_000)
-	for _, sc := range scenarios {
+	for _, sc := range Scenarios {
 		if sc.Amount == ending {
 			return sc, nil
 		}
 	}
-	return scenarioByName(terminal)
+	return ByName(terminal)
 }

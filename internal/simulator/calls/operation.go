@@ -1,4 +1,5 @@
-package simulator
+// Package calls is what can be asked of the provider, and how often it was.
+package calls
 
 // Operation is one thing that can be asked of the provider.
 type Operation string

@@ -1,4 +1,4 @@
-package simulator
+package journal
 
 import (
 	"regexp"
@@ -14,14 +14,14 @@ const (
 // longNumber is what a card number may look like.
 var longNumber = regexp.MustCompile(`[0-9]{13,19}`)
 
-// redact returns the beginning of what went out on a stream for people to read:
+// Redact returns the beginning of what went out on a stream for people to read:
 // without the events token, and without numbers as long as a card's, but for
 // those that belong to the order.
-func redact(out []byte, token string, own ...string) string {
+func Redact(out []byte, token string, own ...string) string {
 	raw := strings.ToValidUTF8(string(out[:min(len(out), maxRedacted)]), "�")
 	raw = strings.ReplaceAll(raw, token, "[events token]")
 	if len(out) > maxRedacted { // the cut may have gone through a token
-		raw = clip(raw, max(0, len(raw)-len(token)))
+		raw = Clip(raw, max(0, len(raw)-len(token)))
 	}
 	raw = longNumber.ReplaceAllStringFunc(raw, func(number string) string {
 		for _, known := range own {
@@ -31,5 +31,5 @@ func redact(out []byte, token string, own ...string) string {
 		}
 		return "[card number]"
 	})
-	return clip(raw, maxRaw)
+	return Clip(raw, maxRaw)
 }

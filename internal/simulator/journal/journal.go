@@ -1,10 +1,13 @@
-package simulator
+// Package journal keeps what happened lately, for people and waiting tests.
+package journal
 
 import (
 	"strings"
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/posbridge/bridge/internal/simulator/calls"
 )
 
 // Kind says what an Entry is about.
@@ -35,7 +38,7 @@ type Entry struct {
 	// Text says it to people, in one line.
 	Text string `json:"text"`
 	// Operation of a KindCall.
-	Operation Operation `json:"operation,omitempty"`
+	Operation calls.Operation `json:"operation,omitempty"`
 	// HTTPStatus of a KindCall, a KindWebhook or a refused KindStream.
 	HTTPStatus int `json:"http_status,omitempty"`
 	// Status of a KindStatus.
@@ -44,20 +47,25 @@ type Entry struct {
 	Raw string `json:"raw,omitempty"`
 }
 
-// journal is a ring of the latest entries. The simulator's lock guards it.
-type journal struct {
+// Journal is a ring of the latest entries. The simulator's lock guards it.
+type Journal struct {
 	now     func() time.Time
 	logger  *zap.Logger
 	ring    []Entry
 	size    int
-	last    uint64        // Seq of the latest entry
+	Last    uint64        // Seq of the latest entry
 	changed chan struct{} // closed and forgotten at the next entry; nil while nobody waits
 }
 
-// note writes e down and wakes whoever waits for a change.
-func (j *journal) note(e Entry) {
-	j.last++
-	e.Seq, e.At = j.last, j.now()
+// New returns an empty journal of at most size entries.
+func New(now func() time.Time, logger *zap.Logger, size int) Journal {
+	return Journal{now: now, logger: logger, size: size}
+}
+
+// Note writes e down and wakes whoever waits for a change.
+func (j *Journal) Note(e Entry) {
+	j.Last++
+	e.Seq, e.At = j.Last, j.now()
 	if len(j.ring) < j.size {
 		j.ring = append(j.ring, e)
 	} else {
@@ -67,19 +75,19 @@ func (j *journal) note(e Entry) {
 		zap.String("kind", string(e.Kind)),
 		zap.String("terminal", e.Terminal),
 		zap.String("order_id", e.Order))
-	j.wake()
+	j.Wake()
 }
 
-// wake lets everybody look again.
-func (j *journal) wake() {
+// Wake lets everybody look again.
+func (j *Journal) Wake() {
 	if j.changed != nil {
 		close(j.changed)
 		j.changed = nil
 	}
 }
 
-// next returns a channel that is closed at the next entry.
-func (j *journal) next() <-chan struct{} {
+// Next returns a channel that is closed at the next entry.
+func (j *Journal) Next() <-chan struct{} {
 	if j.changed == nil {
 		j.changed = make(chan struct{})
 	}
@@ -87,26 +95,26 @@ func (j *journal) next() <-chan struct{} {
 }
 
 // first is the Seq of the oldest entry that is still there.
-func (j *journal) first() uint64 { return j.last - uint64(len(j.ring)) + 1 }
+func (j *Journal) first() uint64 { return j.Last - uint64(len(j.ring)) + 1 }
 
-// since returns at most limit entries after seq, oldest first, and whether some
+// Since returns at most limit entries after seq, oldest first, and whether some
 // of them are no longer there.
-func (j *journal) since(seq uint64, limit int) (entries []Entry, missed bool) {
-	if seq > j.last {
-		seq = j.last
+func (j *Journal) Since(seq uint64, limit int) (entries []Entry, missed bool) {
+	if seq > j.Last {
+		seq = j.Last
 	}
 	from := seq + 1
 	if from < j.first() {
 		from, missed = j.first(), true
 	}
-	for n := from; n <= j.last && len(entries) < limit; n++ {
+	for n := from; n <= j.Last && len(entries) < limit; n++ {
 		entries = append(entries, j.ring[(n-1)%uint64(j.size)])
 	}
 	return entries, missed
 }
 
-// clip cuts text for an answer or a log line.
-func clip(text string, limit int) string {
+// Clip cuts text for an answer or a log line.
+func Clip(text string, limit int) string {
 	if len(text) <= limit {
 		return text
 	}
