@@ -1,5 +1,7 @@
 package payment
 
+import "github.com/posbridge/bridge/schema"
+
 // Step takes one input. It makes every decision about the payment, and is pure:
 // the same payment and input give the same next payment and effects.
 func Step(p Payment, in Input) (Payment, []Effect) {
@@ -182,8 +184,11 @@ func (t *turn) stored(seq uint64) {
 		p.Ledger.Seen = withEntry(p.Ledger.Seen, w.entry)
 		p.Pending = p.Pending[1:]
 		t.do(Note{Kind: NoteStatus, Text: w.entry.Event.Status, Event: &w.entry.Event})
-		if ended {
+		switch e := w.entry.Event; {
+		case ended:
 			t.settle()
+		case e.Status == "completed" && e.Source == schema.SourceStream && e.AmountCharged == 0:
+			t.askNow() // paid after all: for the amount that was charged
 		}
 	case invalidWrite:
 		p.Invalid = p.Invalid[1:]
