@@ -58,6 +58,8 @@ var SessionReturned = Fault{"session returned", func(ctx context.Context, f *Fle
 	}
 }}
 
+// returnSession waits for the end of the payment that has the terminal, and is faster
+// with the old session than the till with its next one.
 func (s *Scene) returnSession(ctx context.Context, terminal string) error {
 	js, err := jetstream.New(s.Conn)
 	if err != nil {
@@ -67,26 +69,52 @@ func (s *Scene) returnSession(ctx context.Context, terminal string) error {
 	if err != nil {
 		return err
 	}
+	heard, err := s.Conn.SubscribeSync("pos." + terminal + ".*.status")
+	if err != nil {
+		return err
+	}
+	defer heard.Unsubscribe() //nolint:errcheck // the connection may be closed
 	subject := "pos." + terminal + ".session"
-	var old *jetstream.RawStreamMsg
-	look := time.NewTicker(2 * time.Millisecond) // the till starts its next payment soon
-	defer look.Stop()
-	for ; ctx.Err() == nil; <-look.C {
-		now, err := stream.GetLastMsgForSubject(ctx, subject)
-		switch {
-		case old == nil && err == nil:
-			old = now
-		case old != nil && errors.Is(err, jetstream.ErrMsgNotFound):
-			m := nats.NewMsg(subject)
-			m.Data = old.Data
-			_, err := js.PublishMsg(ctx, m, jetstream.WithExpectLastSequencePerSubject(0))
-			if err == nil {
-				return nil
+	for {
+		m, err := heard.NextMsgWithContext(ctx)
+		if err != nil {
+			return err
+		}
+		var e event
+		if json.Unmarshal(m.Data, &e) != nil || e.Final == nil || *e.Final {
+			continue
+		}
+		old, err := stream.GetLastMsgForSubject(ctx, subject)
+		if err != nil {
+			continue
+		}
+		if err := awaitFinal(ctx, heard); err != nil {
+			return err
+		}
+		for err = errBefore; err != nil && ctx.Err() == nil; {
+			_, err = js.Publish(ctx, subject, old.Data, jetstream.WithExpectLastSequencePerSubject(0))
+			if now, gone := stream.GetLastMsgForSubject(ctx, subject); gone == nil && now.Sequence != old.Sequence {
+				break // it is back, or the till was faster
 			}
-			old = nil // the till was faster
-		case old != nil && err == nil && now.Sequence != old.Sequence:
-			old = now
+		}
+		if err == nil {
+			return nil
 		}
 	}
-	return ctx.Err()
+}
+
+var errBefore = errors.New("not tried yet")
+
+// awaitFinal waits for the end of a payment.
+func awaitFinal(ctx context.Context, heard *nats.Subscription) error {
+	for {
+		m, err := heard.NextMsgWithContext(ctx)
+		if err != nil {
+			return err
+		}
+		var e event
+		if json.Unmarshal(m.Data, &e) == nil && e.Final != nil && *e.Final {
+			return nil
+		}
+	}
 }
