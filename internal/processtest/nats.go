@@ -44,12 +44,15 @@ func StartNATS(tb testing.TB, dir string) *NATS {
 }
 
 // StartLeaf runs two servers: a hub, whose JetStream domain is "hub", and a leaf node
-// without JetStream that is connected to it.
-func StartLeaf(tb testing.TB) (hub, leaf *NATS) {
+// that is connected to it. The leaf node has JetStream if it has a domain.
+func StartLeaf(tb testing.TB, domain string) (hub, leaf *NATS) {
 	tb.Helper()
-	port := Port(tb)
+	port, dir := Port(tb), ""
+	if domain != "" {
+		dir = tb.TempDir()
+	}
 	hub = placeNATS(tb, "hub", tb.TempDir(), "hub", fmt.Sprintf("leafnodes { listen: %q }", address(port)))
-	leaf = placeNATS(tb, "leaf", "", "", fmt.Sprintf("leafnodes { remotes: [ { url: %q } ], reconnect: 1 }", "nats-leaf://"+address(port)))
+	leaf = placeNATS(tb, "leaf", dir, domain, fmt.Sprintf("leafnodes { remotes: [ { url: %q } ], reconnect: 1 }", "nats-leaf://"+address(port)))
 	for _, n := range []*NATS{hub, leaf} {
 		n.Start(tb)
 		n.WaitReady(tb)
