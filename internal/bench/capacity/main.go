@@ -30,16 +30,6 @@ func main() {
 	os.Exit(code)
 }
 
-// settings are what the flags say.
-type settings struct {
-	workers, orders     int
-	duration            time.Duration
-	always              bool
-	servers, prefixes   int
-	terminals, capacity int
-	seed                uint64
-}
-
 // run returns the exit code: 1 when something could not be measured, 2 for a wrong
 // command line.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
@@ -73,23 +63,4 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 1
 	}
 	return 0
-}
-
-// each calls measure for the numbers of servers and prefixes that are asked for.
-func (s settings) each(measure func(servers, prefixes int) error) error {
-	for _, servers := range choice(s.servers, 1, 3) {
-		for _, prefixes := range choice(s.prefixes, 1, 2) {
-			if err := measure(servers, prefixes); err != nil {
-				return fmt.Errorf("%d servers, %d prefixes: %w", servers, prefixes, err)
-			}
-		}
-	}
-	return nil
-}
-
-func choice(chosen int, all ...int) []int {
-	if chosen > 0 {
-		return []int{chosen}
-	}
-	return all
 }
