@@ -8,6 +8,14 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
+const (
+	// nobody stands for a terminal, an order, an inbox and a consumer in a probe.
+	nobody = "bridge-check"
+	// noStream is not a possible name of a stream: no stream stores a publish that
+	// expects it.
+	noStream = nobody + ".none"
+)
+
 // captures finds out whether more than one stream takes what the bridge publishes: in
 // another JetStream domain nothing refuses a second one. A publisher does not see it,
 // because the first acknowledgement is usually that of the right domain. So each

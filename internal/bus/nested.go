@@ -43,7 +43,3 @@ func (b *Bus) findNested(ctx context.Context) {
 	}
 	b.nested.refused = errors.Is(context.Cause(ctx), nats.ErrPermissionViolation)
 }
-
-func (b *Bus) listStreams() Right {
-	return Right{Subject: b.apiSubject("STREAM.NAMES"), Why: "leave the commands of bridges with a longer prefix to them", Optional: true}
-}

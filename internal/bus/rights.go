@@ -31,9 +31,6 @@ func (r Right) Verb() string {
 	return "publish"
 }
 
-// nobody stands for a terminal, an order, an inbox and a consumer in a probe.
-const nobody = "bridge-check"
-
 // Rights lists the permissions that the bridge needs; deploy/nats grants exactly
 // these.
 func (b *Bus) Rights() []Right {
@@ -87,9 +84,9 @@ func (b *Bus) Rights() []Right {
 	return list
 }
 
-// noStream is not a possible name of a stream: no stream stores a publish that
-// expects it.
-const noStream = nobody + ".none"
+func (b *Bus) listStreams() Right {
+	return Right{Subject: b.apiSubject("STREAM.NAMES"), Why: "leave the commands of bridges with a longer prefix to them", Optional: true}
+}
 
 // May asks the server for a right without using it. It ends a subscription at
 // once. A publish carries a reply subject that clients must not use: the server
