@@ -18,9 +18,10 @@ func TestNameServerIsSilent(t *testing.T) { //nolint:paralleltest // it replaces
 		t.Fatal(err)
 	}
 	defer silent.Close() //nolint:errcheck // nothing was written
+	usual := net.DefaultResolver
+	defer func() { net.DefaultResolver = usual }()
 	over, end := context.WithCancel(t.Context())
-	defer end() // lets no lookup wait any longer
-	// It stays: a lookup may outlive the test, and no other test looks a name up.
+	defer end() // lets no lookup outlive the test
 	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		conn, err := (&net.Dialer{Resolver: usual}).DialContext(ctx, "udp", silent.LocalAddr().String()) // not the one that is replaced
 		if err == nil {
