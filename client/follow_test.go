@@ -319,3 +319,16 @@ func TestStored(t *testing.T) {
 		}
 	}
 }
+
+// A gap is filled although the stream cannot be read when it is noticed.
+func TestFollowWaitsForTheStreamToFillAGap(t *testing.T) {
+	t.Parallel()
+	s := setup(t, bridgetest.Handlers{Start: created}, bridgetest.Options{NoStream: true})
+	p := start(t, s.client)
+	s.bridge.Tell(event("a", 1, "initialized"))
+	compare(t, statuses(t, p, 1), "T1/a 1 initialized")
+	s.bridge.Tell(event("a", 3, "completed"))
+	s.bridge.MakeStream(true)
+	s.bridge.Store(event("a", 1, "initialized"), event("a", 2, "declined"), event("a", 3, "completed"))
+	compare(t, statuses(t, p, 0), "T1/a 1 initialized", "T1/a 2 declined", "T1/a 3 completed")
+}

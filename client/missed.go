@@ -11,11 +11,14 @@ import (
 	"github.com/posbridge/bridge/subjects"
 )
 
-// gapTries and gapWait bound the search for a missing event: a replica of the stream
-// may lag behind what was already published.
 const (
+	// gapTries is how often a missing event is looked for: a replica of the stream may
+	// lag behind what was already published.
 	gapTries = 4
-	gapWait  = 100 * time.Millisecond
+	// gapPatience is how often, if the stream cannot be read at present.
+	gapPatience = 50
+	// gapWait lies between the tries.
+	gapWait = 100 * time.Millisecond
 )
 
 // seeker finds what was missed: in the stream, and for one order by asking the bridge.
@@ -30,6 +33,8 @@ type seeker struct {
 	seen since
 	// denied: the user may not read the stream.
 	denied bool
+	// absent: the stream was not there when it was last looked for.
+	absent bool
 }
 
 // subject matches, in the stream, everything that is subscribed to.
@@ -52,15 +57,21 @@ func (s *seeker) begin(ctx context.Context, replay time.Time) error {
 	if err == nil {
 		s.seen = since{sequence: last + 1}
 	}
-	s.denied = isDenied(err)
+	s.note(err)
 	return nil
+}
+
+// note notes what came of reading the stream.
+func (s *seeker) note(err error) {
+	s.denied = isDenied(err)
+	s.absent = errors.Is(err, ErrNoStream)
 }
 
 // look sees again whether the stream can be read. blind: it cannot.
 func (s *seeker) look(ctx context.Context) (blind bool) {
 	_, err := s.client.lastStored(ctx, s.subject())
-	s.denied = isDenied(err)
-	return s.denied || errors.Is(err, ErrNoStream)
+	s.note(err)
+	return s.denied || s.absent
 }
 
 func isDenied(err error) bool {
@@ -91,7 +102,9 @@ func (s *seeker) before(ctx context.Context, e schema.StatusEvent) error {
 func (s *seeker) fill(ctx context.Context, terminal, order string, sequence uint64) error {
 	wait := time.NewTimer(0)
 	defer wait.Stop()
-	for range gapTries {
+	absent := s.absent
+	read := 0
+	for range gapPatience {
 		select {
 		case <-wait.C:
 		case <-ctx.Done():
@@ -101,7 +114,11 @@ func (s *seeker) fill(ctx context.Context, terminal, order string, sequence uint
 		if err != nil {
 			return err
 		}
-		if v, _ := s.shower.ledger.judge(orderKey(terminal, order), sequence); v != gap || !readable {
+		if readable {
+			read++
+		}
+		v, _ := s.shower.ledger.judge(orderKey(terminal, order), sequence)
+		if v != gap || read == gapTries || s.denied || absent && s.absent {
 			return nil
 		}
 		wait.Reset(gapWait)
@@ -122,7 +139,7 @@ func (s *seeker) readOrder(ctx context.Context, terminal, order string, from sin
 	if ctx.Err() != nil {
 		return false, context.Cause(ctx)
 	}
-	s.denied = s.denied || isDenied(err)
+	s.note(err)
 	return err == nil, nil // what is missing is told with the status after it
 }
 
@@ -136,12 +153,12 @@ func (s *seeker) catchUp(ctx context.Context) error {
 		if last > 0 {
 			s.seen = since{sequence: last + 1}
 		}
+		s.note(err)
 		switch {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case isDenied(err):
-			s.denied = true
-		case err != nil && !errors.Is(err, ErrNoStream) && !errors.Is(err, ErrAway) && !errors.Is(err, ErrClosed):
+		case s.denied, s.absent:
+		case err != nil && !errors.Is(err, ErrAway) && !errors.Is(err, ErrClosed):
 			if err := s.shower.tell(ctx, Trouble{err}); err != nil {
 				return err
 			}

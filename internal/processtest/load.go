@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/posbridge/bridge/client"
 )
 
 // paymentLimit is how long one payment may take with everything broken in turn.
@@ -51,11 +53,13 @@ func Count(tb testing.TB, name string, short, long int) int {
 // other.
 type Load struct {
 	scene *Scene
-	tb    testing.TB
-	stop  chan struct{}
-	tills sync.WaitGroup
-	begun atomic.Int64
-	ended atomic.Int64
+	// client makes every other payment.
+	client *client.Client
+	tb     testing.TB
+	stop   chan struct{}
+	tills  sync.WaitGroup
+	begun  atomic.Int64
+	ended  atomic.Int64
 
 	mu     sync.Mutex
 	finals map[string]int
@@ -65,7 +69,11 @@ type Load struct {
 // payments, and go on until Stop; what they do is drawn from dice.
 func (s *Scene) StartLoad(tb testing.TB, n int, dice *rand.Rand) *Load {
 	tb.Helper()
-	l := &Load{scene: s, tb: tb, stop: make(chan struct{}), finals: map[string]int{}}
+	bus, err := client.New(s.Conn, client.Options{SettleWindow: -1})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	l := &Load{scene: s, client: bus, tb: tb, stop: make(chan struct{}), finals: map[string]int{}}
 	for _, terminal := range s.Terminals {
 		own := rand.New(rand.NewPCG(dice.Uint64(), dice.Uint64())) //nolint:gosec // a test's dice
 		l.tills.Go(func() { l.till(terminal, n, own) })
@@ -120,7 +128,13 @@ func (l *Load) till(terminal string, n int, dice *rand.Rand) {
 		start := NewStart(terminal, fmt.Sprintf("%s-%d-%08x", terminal, number, dice.Uint32()), scenario)
 		start.Amount = 100 + dice.Int64N(6000)
 		ctx, cancel := context.WithTimeout(context.Background(), paymentLimit)
-		result, err := Pay(ctx, l.scene.Conn, start, scenario == "wait")
+		var result Result
+		var err error
+		if number%2 == 0 {
+			result, err = PayWithClient(ctx, l.client, start, scenario == "wait")
+		} else {
+			result, err = Pay(ctx, l.scene.Conn, start, scenario == "wait")
+		}
 		cancel()
 		l.note(start, result, err)
 		if err != nil {

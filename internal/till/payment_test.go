@@ -247,7 +247,7 @@ func TestPaymentRefused(t *testing.T) {
 			t.Parallel()
 			p := pay(t, setup(t, bridgetest.Handlers{Start: func(schema.StartRequest) (any, error) {
 				return nil, schema.NewError(code, "no, for a reason")
-			}}, bridgetest.Options{}), func(p *till.Payment) { p.Patience = 300 * time.Millisecond })
+			}}, bridgetest.Options{}), func(p *till.Payment) { p.Patience = 5 * time.Second })
 			switch code {
 			case schema.OutcomeUnknown, schema.ShuttingDown, schema.NotFound: // the payment may have begun
 				p.notes.Await(t, "does not know yet whether the order exists: no, for a reason")

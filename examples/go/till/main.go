@@ -87,7 +87,11 @@ func run(server, file string, request schema.StartRequest) (outcome string, err 
 		return "", err
 	}
 	defer payment.Close()
-	fmt.Println("started")
+	if doubt := payment.Doubt(); doubt != nil {
+		fmt.Println("not known yet whether it started:", doubt)
+	} else {
+		fmt.Println("started")
+	}
 	for status, err := range payment.Statuses(ctx) {
 		if err != nil {
 			return "", err
