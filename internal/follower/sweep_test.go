@@ -40,7 +40,9 @@ func queuedSession(terminal, order string) bus.Delivery {
 func following(f *Follower, ref Ref) {
 	inLoop(context.Background(), f, func(answer func(bool)) {
 		s := payment.Session{Hash: "hash", Nonce: "nonce", Reply: "inbox", Request: schema.StartRequest{TerminalID: ref.Terminal, OrderID: ref.Order}}
-		f.begin(ref, s, payment.Place{}).payment.Phase = payment.Following{}
+		a := f.begin(ref, s, payment.Place{})
+		a.payment.Phase = payment.Following{}
+		f.count(a, true)
 		answer(true)
 	})
 }
@@ -78,6 +80,8 @@ func TestWhatASweepFinds(t *testing.T) {
 		"an owner that nobody knows":       {queue: queueOf(), owner: "stranger", want: []finding{{ref, unfollowed, 0}}},
 		"both are left":                    {queue: queueOf(queuedSession("T1", "A")), log: &begun, owner: "stranger", want: []finding{{ref, unfollowed, 7}, {ref, unfollowed, 0}}},
 		"a lost lock":                      {queue: queueOf(), owner: "me", mine: true, want: []finding{{ref, unqueued, 0}}},
+		"a lost claim and a lost lock":     {queue: queueOf(), mine: true, want: []finding{{ref, unqueued, 0}}},
+		"a lost claim":                     {queue: queueOf(queuedSession("T1", "B")), log: &over, mine: true, want: []finding{{Ref{Terminal: "T1", Order: "B"}, ended, 7}}},
 		"a lost lock elsewhere":            {queue: queueOf(), owner: "there"},
 		"a session that is over":           {queue: queueOf(queuedSession("T1", "A")), log: &over, want: []finding{{ref, ended, 7}}},
 		"a session of a later release":     {queue: queueOf(queuedSession("T1", "A")), unread: bus.ErrNewer},
@@ -185,5 +189,32 @@ func TestNobodyWaitsForAStoppedFollower(t *testing.T) {
 	(&sweeper{f: f}).requeue(t.Context(), ref)
 	if err := f.Drain(t.Context()); err != nil && !errors.Is(err, errStopped) {
 		t.Errorf("drain: got %v", err)
+	}
+}
+
+// A payment that is over here, and open in its log, has lost its end: it is taken up
+// from its log.
+func TestSweepTakesUpALostEnd(t *testing.T) {
+	t.Parallel()
+	f, ref := fakeFollower(t, queueOf()), Ref{Terminal: "T1", Order: "A"}
+	f.opts.Bus.(*fakeBus).log = nil // its log is being read
+	f.opts.Orders = claimed(map[Ref]string{ref: "me"})
+	following(f, ref)
+	followedBy := func(change func(*actor)) (a *actor) {
+		a, _ = inLoop(t.Context(), f, func(answer func(*actor)) {
+			change(f.actors[ref])
+			answer(f.actors[ref])
+		})
+		return a
+	}
+	before := followedBy(func(a *actor) { a.payment.State.Final = true })
+	s := &sweeper{f: f}
+	for range 2 {
+		if _, err := s.sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if after := followedBy(func(*actor) {}); after == nil || after == before {
+		t.Errorf("followed by %p, before by %p", after, before)
 	}
 }
