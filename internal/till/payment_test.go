@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/posbridge/bridge/client"
 	"github.com/posbridge/bridge/internal/bridgetest"
 	"github.com/posbridge/bridge/internal/till"
 	"github.com/posbridge/bridge/schema"
@@ -441,36 +440,6 @@ func TestPaymentSurvivesALostConnection(t *testing.T) {
 	}
 }
 
-// The reply is lost with the connection: the same request is sent again, which
-// gets the same session.
-func TestPaymentAsksAgainAfterALostReply(t *testing.T) {
-	t.Parallel()
-	s := setup(t, bridgetest.Handlers{}, bridgetest.Options{})
-	asked := make(chan struct{}, 10)
-	again := func(r schema.StartRequest) (any, error) {
-		asked <- struct{}{}
-		return schema.StartReply{OrderID: r.OrderID, TerminalID: r.TerminalID, Status: schema.StatusCreated, Created: false}, nil
-	}
-	s.bridge.Handle(func(h *bridgetest.Handlers) {
-		h.Start = func(schema.StartRequest) (any, error) {
-			asked <- struct{}{}
-			return nil, bridgetest.ErrNoReply
-		}
-	})
-	p := pay(t, s, nil)
-	<-asked
-	s.bridge.Handle(func(h *bridgetest.Handlers) { h.Start = again })
-	s.wire.Cut()
-	p.notes.Await(t, "connection to NATS lost")
-	s.wire.Mend()
-	p.out.Await(t, "accepted")
-	s.bridge.Store(event("a", 1, "completed"))
-	p.ends(t, till.OutcomePaid)
-	if got := len(asked); got != 1 {
-		t.Errorf("asked %d times more, want once", got)
-	}
-}
-
 func TestPaymentAsJSON(t *testing.T) {
 	t.Parallel()
 	p := pay(t, setup(t, bridgetest.Handlers{Start: func(schema.StartRequest) (any, error) {
@@ -500,25 +469,6 @@ func TestPaymentWithoutABridge(t *testing.T) {
 	}
 	if got, want := till.Describe(err), "no bridge is serving at "+s.wire.URL()+` with subject prefix "pos"`; got != want {
 		t.Errorf("got %s, want %s", got, want)
-	}
-}
-
-func TestPaymentWithoutTheRightToHear(t *testing.T) {
-	t.Parallel()
-	bus, bridge := rights(t, []string{">"}, []string{"_INBOX.>"})
-	started := make(chan struct{}, 1)
-	bridge.Handle(func(h *bridgetest.Handlers) {
-		h.Start = func(r schema.StartRequest) (any, error) {
-			started <- struct{}{}
-			return created(r)
-		}
-	})
-	p := pay(t, stand{bridge: bridge, till: bus}, nil)
-	if _, ok := errors.AsType[*client.DeniedError](p.fails(t)); !ok {
-		t.Errorf("got %v, want a DeniedError", p.err)
-	}
-	if len(started) > 0 {
-		t.Error("a payment was started that nobody could have followed")
 	}
 }
 
