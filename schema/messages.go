@@ -7,14 +7,13 @@ import (
 
 // Statuses that are the bridge's own. All others are the provider's.
 const (
-	// StatusCreated answers commands while nothing has been published yet. It
-	// is never published itself.
+	// StatusCreated is in answers to commands while no status has been published
+	// yet. It is never published.
 	StatusCreated = "created"
-	// StatusUnresolved is the bridge's own: it gave the session up, and what
-	// became of the payment must be looked up at the provider. Final, and
-	// nothing follows it.
+	// StatusUnresolved comes from the bridge: it gave the session up, and somebody
+	// must look the payment up at the provider. Final, and nothing follows it.
 	StatusUnresolved = "unresolved"
-	// StatusNotCreated is the bridge's own: the requester got OutcomeUnknown, and
+	// StatusNotCreated comes from the bridge: the requester got OutcomeUnknown, and
 	// then it became certain that the provider has no such order. A new order id
 	// may be charged. Final, and nothing follows it.
 	StatusNotCreated = "not_created"
@@ -40,12 +39,13 @@ func KnownStatuses() []string {
 	return append(open, finalStatuses...)
 }
 
-// Where the news of a status came from.
+// How the bridge learnt a status.
 const (
 	// SourceStream: an event of the payment's event stream.
 	SourceStream = "stream"
-	// SourceReconcile: the order was asked for, after a gap or a silence. The
-	// time before the stream was open is a gap, so the first event often is.
+	// SourceReconcile: the bridge asked the provider for the order, after a gap or a
+	// silence. The time before the stream was open is a gap, too, so the first event
+	// often has this source.
 	SourceReconcile = "reconcile"
 	// SourceBridge: the bridge itself, with StatusUnresolved or StatusNotCreated.
 	SourceBridge = "bridge"
@@ -76,7 +76,7 @@ type StartRequest struct {
 	CustomInfo *CustomInfo `json:"custom_info,omitempty"`
 }
 
-// Customer is what the provider may be told about the payer.
+// Customer describes the payer. It is passed on to the provider.
 type Customer struct {
 	// Locale like nl_NL.
 	Locale    string `json:"locale,omitempty"`
@@ -86,7 +86,7 @@ type Customer struct {
 	LastName  string `json:"last_name,omitempty"`
 }
 
-// CustomInfo is the requester's own, passed through to the provider.
+// CustomInfo is for the requester's own use, and passed on to the provider.
 type CustomInfo struct {
 	Custom1 string `json:"custom_1,omitempty"`
 	Custom2 string `json:"custom_2,omitempty"`
@@ -123,7 +123,7 @@ type CancelReply struct {
 	Status string `json:"status"`
 }
 
-// Session is what get and list tell of one order.
+// Session is one order, as get returns it, and list for each active session.
 type Session struct {
 	OrderID    string `json:"order_id"`
 	TerminalID string `json:"terminal_id"`
@@ -195,7 +195,7 @@ type StatusEvent struct {
 	ObservedAt time.Time `json:"observed_at"`
 }
 
-// InvalidEvent is an event of the provider's that could not be understood.
+// InvalidEvent is an event of the provider that the bridge could not understand.
 type InvalidEvent struct {
 	OrderID    string `json:"order_id"`
 	TerminalID string `json:"terminal_id"`

@@ -1,15 +1,14 @@
 // Package subjects builds and parses the NATS subjects of the bridge.
 //
-// A subject never carries an id from outside as it came: terminals and orders
-// are checked first, and an order is written as one token. Everything here is
-// pure and uses the standard library only, so that any Go user of the bus can
-// import it.
+// Ids from outside are checked before they become part of a subject, and an order
+// is written as one token. The package is pure and uses the standard library only,
+// so that any Go user of the bus can import it.
 //
 // # Ids that look like words of a subject
 //
 // A terminal may be called "payment" or "_replica", and an order may be called
-// "payment" or "journal". No two subjects meet for that reason, because they
-// differ in their number of tokens or in their last one:
+// "payment" or "journal". Two subjects still never collide, because they differ in
+// their number of tokens or in the last one:
 //
 //	pos.payment.start           a command; its last token is one of Commands
 //	pos.payment.session         the queued session of terminal "payment"
@@ -49,7 +48,7 @@ type Kind string
 const (
 	// Status is what everybody subscribes to.
 	Status Kind = "status"
-	// Invalid carries an event of the provider's that could not be understood.
+	// Invalid contains an event of the provider that the bridge could not understand.
 	Invalid Kind = "invalid"
 	// Claim is the bridge's own record of an order: which replica owns it.
 	Claim Kind = "claim"
@@ -76,7 +75,7 @@ const (
 // Commands lists every command.
 func Commands() []Command { return []Command{Start, Cancel, Get, List, Receipt} }
 
-// Errors of this package. They never show the refused value, for it may be
+// Errors of this package. They never contain the refused value, because it may be
 // anything; some are wrapped with its length.
 var (
 	ErrTerminal = errors.New("terminal must be 1 to 36 characters of A-Z a-z 0-9 _ -")
@@ -102,7 +101,7 @@ func CheckOrder(id string) error {
 	return nil
 }
 
-// CheckPrefix returns ErrPrefix unless p may stand before every subject.
+// CheckPrefix returns ErrPrefix unless p can be the prefix of every subject.
 func CheckPrefix(p string) error {
 	if len(p) == 0 || len(p) > 64 {
 		return ErrPrefix

@@ -39,7 +39,7 @@ export type Status =
   | (string & {});
 
 /**
- * The status that the order has now; of an order that was over, its final one.
+ * The status that the order has now. For an order that is over, its final status.
  */
 export interface CancelReply {
   /**
@@ -51,7 +51,7 @@ export interface CancelReply {
    */
   terminal_id: string;
   /**
-   * The status that the order has now, whose event may still be on its way; created while there is none. It need not be cancelled: the payment may have ended before.
+   * The status that the order has now; created while there is none. Its event may arrive later. It need not be cancelled: the payment may have ended before.
    */
   status: Status;
 }
@@ -69,7 +69,7 @@ export interface CancelRequest {
   order_id: string;
 }
 /**
- * Why a command was not carried out. The reply's headers Nats-Service-Error-Code and Nats-Service-Error say it too.
+ * Why a command was not carried out. The headers Nats-Service-Error-Code and Nats-Service-Error say it too.
  */
 export interface ErrorReply {
   /**
@@ -95,11 +95,11 @@ export interface ErrorReply {
      */
     message: string;
     /**
-     * True when the same request may simply be sent again.
+     * True when the same request may safely be sent again. Decide by code what to do: retryable does not say when to send it, or whether that helps.
      */
     retryable: boolean;
     /**
-     * What the provider answered, when it did.
+     * What the provider answered, if it answered.
      */
     provider?: {
       /**
@@ -118,7 +118,7 @@ export interface ErrorReply {
   };
 }
 /**
- * Asks for what is known of one order. Unknown fields are refused.
+ * Asks for everything that is known about one order. Unknown fields are refused.
  */
 export interface GetRequest {
   /**
@@ -131,11 +131,11 @@ export interface GetRequest {
   order_id: string;
 }
 /**
- * An event of the provider's that could not be understood. For a person to look at; it is no change of status.
+ * An event of the provider that the bridge could not understand. It is not a change of status; a person may look at it.
  */
 export interface InvalidEvent {
   /**
-   * The order whose stream it came on.
+   * The order in whose event stream it arrived.
    */
   order_id: string;
   /**
@@ -168,7 +168,7 @@ export interface InvalidEvent {
  */
 export interface ListReply {
   /**
-   * One for each terminal with an open payment; none of another.
+   * One for each terminal with an open payment, and no others.
    */
   sessions: Session[];
   /**
@@ -179,7 +179,7 @@ export interface ListReply {
   terminals?: string[];
 }
 /**
- * What get, and list for each active session, tell of one order.
+ * One order, as get returns it, and list for each active session.
  */
 export interface Session {
   /**
@@ -195,7 +195,7 @@ export interface Session {
    */
   session_id?: string;
   /**
-   * The status published last; created while there is none.
+   * The last published status; created while there is none.
    */
   status: Status;
   /**
@@ -223,7 +223,7 @@ export interface Session {
    */
   amount: number;
   /**
-   * What the provider reports when it differs from amount: a tip, or a partial approval. Left out while it is not known, and when it is the same.
+   * What was charged, if the provider reports another amount: a tip, or a partial approval. Left out while it is not known, and when it is the same.
    */
   amount_charged?: number;
   /**
@@ -239,7 +239,7 @@ export interface Session {
    */
   started_at: string;
   /**
-   * When anything of it changed last, in UTC.
+   * When the session last changed, in UTC.
    */
   updated_at: string;
 }
@@ -248,7 +248,7 @@ export interface Session {
  */
 export interface ListRequest {}
 /**
- * What the provider has for a printed receipt of an order. The bridge neither stores nor logs it. Strings that the provider did not send are left out.
+ * The content of a printed receipt of an order, from the provider. The bridge neither stores nor logs it. Strings that the provider did not send are left out.
  */
 export interface ReceiptReply {
   /**
@@ -285,7 +285,7 @@ export interface ReceiptReply {
        */
       amount: number;
       /**
-       * The part of amount that was given back, in the currency's smallest unit.
+       * The refunded part of amount, in the currency's smallest unit.
        */
       amount_refunded: number;
       /**
@@ -297,7 +297,7 @@ export interface ReceiptReply {
        */
       tip: number;
       /**
-       * What was sold, line by line; none when the provider does not know.
+       * What was sold, line by line; empty if the provider does not know.
        *
        * Items: One line.
        */
@@ -349,7 +349,7 @@ export interface ReceiptReply {
        */
       payment_method?: string;
       /**
-       * The last four digits of the card number. No other digit of it is ever passed on.
+       * The last four digits of the card number. The bridge never passes on any other digit.
        */
       last4?: string;
       /**
@@ -378,7 +378,7 @@ export interface ReceiptReply {
       terminal_id?: string;
     };
     /**
-     * Refunds and reversals of the order; none when there are none.
+     * Refunds and reversals of the order; empty if there are none.
      *
      * Items: A refund or a reversal.
      */
@@ -415,7 +415,7 @@ export interface ReceiptReply {
   };
 }
 /**
- * Asks for what the provider has for a printed receipt of one order. Unknown fields are refused.
+ * Asks for the content of a printed receipt of one order. Unknown fields are refused.
  */
 export interface ReceiptRequest {
   /**
@@ -444,7 +444,7 @@ export interface StartReply {
    */
   session_id?: string;
   /**
-   * The status published last; created while there is none.
+   * The last published status; created while there is none.
    */
   status: Status;
   /**
@@ -452,7 +452,7 @@ export interface StartReply {
    */
   status_subject: string;
   /**
-   * True when this request made the order; false when it was there already, whether its payment is open or over.
+   * True when this request created the order; false when the order existed already, with a payment that is open or over.
    */
   created: boolean;
 }
@@ -675,25 +675,25 @@ export interface StartRequest {
    */
   notification_url?: string;
   /**
-   * The requester's own; passed on to the provider.
+   * For the requester's own use. Passed on to the provider.
    */
   custom_info?: {
     /**
-     * The requester's own.
+     * For the requester's own use.
      */
     custom_1?: string;
     /**
-     * The requester's own.
+     * For the requester's own use.
      */
     custom_2?: string;
     /**
-     * The requester's own.
+     * For the requester's own use.
      */
     custom_3?: string;
   };
 }
 /**
- * One change of an order's status. Each stands once in the stream, in order, and is published once.
+ * One change of an order's status. Each is stored once in the stream, in order, and published once.
  */
 export interface StatusEvent {
   /**
@@ -721,7 +721,7 @@ export interface StatusEvent {
    */
   financial_status: string;
   /**
-   * The status before; empty on the first event.
+   * The previous status; empty on the first event.
    */
   previous_status: string;
   /**
@@ -733,7 +733,7 @@ export interface StatusEvent {
    */
   sequence: number;
   /**
-   * How it was learnt: from the event stream, by asking for the order after a gap, or the bridge itself, with unresolved and not_created.
+   * How the bridge learnt it: from the event stream (stream), by asking for the order (reconcile), or by its own decision (bridge: unresolved and not_created).
    */
   source: 'stream' | 'reconcile' | 'bridge';
   /**
@@ -741,11 +741,11 @@ export interface StatusEvent {
    */
   amount: number;
   /**
-   * What the provider reports when it differs from amount: a tip, or a partial approval. Left out while it is not known, and when it is the same.
+   * What was charged, if the provider reports another amount: a tip, or a partial approval. Left out while it is not known, and when it is the same.
    */
   amount_charged?: number;
   /**
-   * Why the bridge ended the session, in words: only with unresolved and not_created.
+   * Why the bridge ended the session, in words. Only with unresolved and not_created.
    */
   reason?: string;
   /**
@@ -753,7 +753,7 @@ export interface StatusEvent {
    */
   currency: string;
   /**
-   * When the bridge learnt it, by its own clock, in UTC.
+   * When the bridge learnt the status, by its own clock, in UTC.
    */
   observed_at: string;
 }
