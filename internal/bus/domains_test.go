@@ -1,7 +1,12 @@
 package bus_test
 
 import (
+	"bytes"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -88,5 +93,26 @@ func TestTwoDomainsTakeTheSameSubjects(t *testing.T) {
 		if queued := must(b.QueuedTerminals(t.Context()))(t); len(queued) > 0 {
 			t.Errorf("probes were stored: %q", queued)
 		}
+	}
+}
+
+// With a domain, or an API prefix of another account, the subjects of JetStream are
+// others: no program spells them out.
+func TestNoProgramSpellsTheJetStreamAPI(t *testing.T) {
+	t.Parallel()
+	programs := 0
+	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		programs++
+		text, err := os.ReadFile(path)
+		if bytes.Contains(text, []byte("$JS."+"API")) {
+			t.Errorf("%s has it", path)
+		}
+		return err
+	})
+	if err != nil || programs < 100 {
+		t.Errorf("looked at %d files, %v", programs, err)
 	}
 }

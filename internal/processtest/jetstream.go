@@ -27,7 +27,7 @@ func (s *Scene) Skip(ctx context.Context, n uint64) error {
 	if err != nil {
 		return err
 	}
-	answer, err := s.Conn.RequestWithContext(ctx, "$JS.API.CONSUMER.RESET."+sessionStream+".bridge", body)
+	answer, err := s.Conn.RequestWithContext(ctx, jetstream.DefaultAPIPrefix+"CONSUMER.RESET."+sessionStream+".bridge", body)
 	if err != nil {
 		return err
 	}
