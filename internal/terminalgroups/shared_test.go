@@ -79,6 +79,36 @@ func TestTerminalInTwoGroupsIsRefused(t *testing.T) {
 	}
 }
 
+// A terminal that is new in the lists of two groups is refused, whichever list comes
+// first, although both groups were asked before.
+func TestNewTerminalInTwoGroupsIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, slower := range []string{"key-a", "key-b"} {
+		t.Run(slower, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				p := newProvider(map[string][]string{})
+				d, _ := setup(t, twoAsked, p)
+				wantUnknown(t, d, "T1")
+				p.set("key-a", nil, "T1")
+				p.set("key-b", nil, "T1")
+				p.slow(slower, time.Second)
+				time.Sleep(askPause)
+				second := make(chan error, 1)
+				go func() {
+					time.Sleep(askPause / 2) // one list is there, the other is on its way
+					_, err := d.Lookup(t.Context(), "T1")
+					second <- err
+				}()
+				wantShared(t, d, "T1", "a", "b")
+				if err := <-second; !errors.Is(err, ErrUnknownTerminal) {
+					t.Errorf("the second start in the meantime: %v, want a refusal", err)
+				}
+			})
+		})
+	}
+}
+
 // A group that cannot be asked keeps nobody from being served: not one that
 // fails, nor one that does not answer, and that one is waited for once. When it
 // answers in the end, its list counts.

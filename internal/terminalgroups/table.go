@@ -47,8 +47,10 @@ type standing struct {
 	old []*listing
 	// asking: an answer of some group is on its way.
 	asking bool
-	// unheard is how much longer to wait for the first answer of a group, and
-	// renewing for the next one of a holder; 0 and less is not at all.
+	// unheard is how much longer to wait for a group that was never asked before, or
+	// that is being asked and has said nothing since a holder's list came: the terminal
+	// may be new in both. renewing is how much longer to wait for the next answer of a
+	// holder; 0 and less is not at all.
 	unheard, renewing time.Duration
 	// failure is what was wrong with the last answer of the first group that could
 	// not be asked, nil if none.
@@ -62,6 +64,7 @@ type standing struct {
 func (t *table) look(terminal string) standing {
 	var s standing
 	var sure []Group
+	newest := t.newest(terminal)
 	for _, l := range t.asked {
 		l.mu.Lock()
 		left := patience
@@ -79,7 +82,7 @@ func (t *table) look(terminal string) standing {
 			if l.asking {
 				s.renewing = max(s.renewing, left)
 			}
-		case l.answered.IsZero() && l.err == nil:
+		case l.answered.IsZero() && l.err == nil, l.asking && l.answered.Before(newest):
 			s.unheard = max(s.unheard, left)
 		case mayNotList(l.err):
 			s.refuse(&UnservedError{Terminal: terminal, Group: l.group.ID, why: forbidden})
@@ -99,6 +102,19 @@ func (t *table) look(terminal string) standing {
 		s.holders = sure
 	}
 	return s
+}
+
+// newest is when the newest list that has the terminal came, without saying for
+// certain whose it is; zero when there is none.
+func (t *table) newest(terminal string) (at time.Time) {
+	for _, l := range t.asked {
+		l.mu.Lock()
+		if l.roll.claim(terminal, l.group.ID) == likely && l.fresh.After(at) {
+			at = l.fresh
+		}
+		l.mu.Unlock()
+	}
+	return at
 }
 
 // refuse notes why a terminal is not served; the strongest reason counts.
