@@ -80,6 +80,18 @@ func (c Cancelled) failure() *schema.Error {
 	return e
 }
 
+// untold is what the requester of a cancel is told when asking for the order has not
+// told in time what became of it. The provider refuses the cancel of an order that is
+// over, so a refusal alone does not say that the payment is still open.
+func untold(e *schema.Error) *schema.Error {
+	if e.Code != schema.ProviderRejected {
+		return e
+	}
+	unknown := schema.NewError(schema.OutcomeUnknown, "the provider refused to cancel the order, and did not say in time whether it is over")
+	unknown.Provider = e.Provider
+	return unknown
+}
+
 // isOurs reports whether an order that the provider knows, although this
 // session is not known to have created it, is what the session asked for and
 // still open. A proxy may have repeated our request.

@@ -237,7 +237,7 @@ func (t *turn) fire(timer Timer) {
 		t.held()
 	case TimerCancel:
 		if c := t.p.Cancel; c.Failure != nil && !c.Sent {
-			t.respondCancels("", c.Failure)
+			t.respondCancels("", untold(c.Failure))
 		}
 	}
 }
