@@ -26,7 +26,13 @@ type streamReader struct {
 	// advised is how long the server wants a new connection to wait.
 	advised time.Duration
 	opened  time.Time
+	// refusedSince is when the server began to refuse the token; zero while it takes it.
+	refusedSince time.Time
 }
+
+// refusalLimit is how long a token that does not say when it expires is tried again
+// while the server refuses it.
+const refusalLimit = time.Minute
 
 // run connects again and again: at once after a healthy spell, else with growing
 // pauses, and within the group's budget.
@@ -50,7 +56,7 @@ func (r *streamReader) run(ctx context.Context, sealed []byte) {
 		if ctx.Err() != nil {
 			return
 		}
-		lost := errors.Is(err, multisafepay.ErrStreamHost) || errors.Is(err, multisafepay.ErrStreamToken) || errors.Is(err, multisafepay.ErrStreamRefused) && expired(stream)
+		lost := r.isLost(err, stream.Expires(), time.Now())
 		switch {
 		case lost: // that is this order's trouble, not the provider's
 		case errors.Is(err, multisafepay.ErrStreamTooLarge):
@@ -69,11 +75,22 @@ func (r *streamReader) run(ctx context.Context, sealed []byte) {
 	}
 }
 
-// expired reports whether the token is of no use any more; a gateway may refuse
-// one for a moment.
-func expired(s multisafepay.Stream) bool {
-	at := s.Expires()
-	return at.IsZero() || time.Now().After(at)
+// isLost reports whether err, which ended a connection, will end every other one too.
+// A gateway may refuse a token for a moment that is good.
+func (r *streamReader) isLost(err error, expires, now time.Time) bool {
+	switch {
+	case errors.Is(err, multisafepay.ErrStreamHost), errors.Is(err, multisafepay.ErrStreamToken):
+		return true
+	case !errors.Is(err, multisafepay.ErrStreamRefused):
+		r.refusedSince = time.Time{}
+		return false
+	case r.refusedSince.IsZero():
+		r.refusedSince = now
+	}
+	if expires.IsZero() {
+		expires = r.refusedSince.Add(refusalLimit)
+	}
+	return now.After(expires)
 }
 
 // connect makes one connection and reads it to its end.
