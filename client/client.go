@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/posbridge/bridge/subjects"
 )
@@ -33,8 +32,8 @@ const (
 type Options struct {
 	// Prefix is the bridge's BRIDGE_SUBJECT_PREFIX; "pos" if empty.
 	Prefix string
-	// JetStreamAPI begins the subjects of the JetStream API; jetstream.DefaultAPIPrefix if
-	// empty. With a JetStream domain it is "$JS.<domain>.API".
+	// JetStreamAPI begins the subjects of the JetStream API; "$JS.API" if empty. With a
+	// JetStream domain it is "$JS.<domain>.API".
 	JetStreamAPI string
 	// SettleWindow is how long a payment is followed after its final status, for a
 	// reversal that follows at once: a little longer than the bridge's
@@ -76,7 +75,7 @@ func New(nc *nats.Conn, options Options) (*Client, error) {
 	}
 	options.JetStreamAPI = strings.TrimSuffix(options.JetStreamAPI, ".")
 	if options.JetStreamAPI == "" {
-		options.JetStreamAPI = strings.TrimSuffix(jetstream.DefaultAPIPrefix, ".")
+		options.JetStreamAPI = "$JS.API"
 	}
 	if strings.ContainsAny(options.JetStreamAPI, " \t\r\n*>") {
 		return nil, errors.New("make client: JetStreamAPI must be a subject without wildcards")
