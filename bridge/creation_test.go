@@ -296,6 +296,22 @@ func TestFoundOrderIsNeverFromElsewhere(t *testing.T) {
 	}
 }
 
+// But an order that was made and paid long before is not the one that was asked for:
+// nobody may take it for paid.
+func TestOrderOfAnEarlierDayIsFromElsewhere(t *testing.T) {
+	t.Parallel()
+	p := &provider{create: func(http.ResponseWriter, *http.Request, fields) { panic(http.ErrAbortHandler) }}
+	p.make(fields{"order_id": "a", "amount": 1000, "currency": "EUR", "created": "2025-08-01T12:00:00"})
+	p.become("completed")
+	b := setup(t, options{provider: p})
+	b.run()
+	b.do("pos.payment.start", order("a", terminal1)).failed(schema.ProviderRejected)
+	b.waitFree(terminal1)
+	if got := b.events("a"); len(got) > 0 {
+		t.Errorf("got %+v", got)
+	}
+}
+
 // The provider wants us to wait, and says no more: it is certain that nothing was
 // created, and the same request works once the provider does.
 func TestProviderUnavailable(t *testing.T) {

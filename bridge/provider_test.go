@@ -140,7 +140,7 @@ func orderData(order fields, status string) fields {
 	return fields{
 		"order_id": order["order_id"], "status": status, "financial_status": status, "transaction_id": 42,
 		"amount": order["amount"], "currency": order["currency"],
-		"payment_details": fields{"terminal_id": terminal},
+		"payment_details": fields{"terminal_id": terminal}, "created": order["created"],
 	}
 }
 

@@ -133,7 +133,7 @@ func answeredOf(state multisafepay.OrderState, err error, sent time.Time) (payme
 	}
 	return payment.Answered{
 		Exists: true, Status: state.Status, Financial: state.FinancialStatus, Transaction: state.TransactionID,
-		Terminal: state.TerminalID, Currency: state.Currency, Amount: state.Amount, Created: state.Created, SentAt: sent,
+		Terminal: state.TerminalID, Currency: state.Currency, Amount: state.Amount, Created: state.Created, CreatedAbout: state.CreatedAbout, SentAt: sent,
 	}, true
 }
 

@@ -217,6 +217,7 @@ func TestGet(t *testing.T) {
 		"docs": {body: getAnswer, want: OrderState{
 			OrderID: "A1", TerminalID: "00000ABC", Status: "completed", FinancialStatus: "completed",
 			TransactionID: "9007199254740993", Currency: "EUR", Amount: 1250,
+			CreatedAbout: time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC), // which time zone that is, is not said
 		}},
 		"least":              {body: yes(`"order_id":"A1","status":"initialized"`), want: OrderState{OrderID: "A1", Status: "initialized"}},
 		"strings":            {body: yes(`"order_id":"A1","status":" new name ","transaction_id":"tx-1","amount":"12"`), want: OrderState{OrderID: "A1", Status: "new name", TransactionID: "tx-1", Amount: 12}},
@@ -233,7 +234,9 @@ func TestGet(t *testing.T) {
 		"success as number":  {body: `{"success":1,"data":{"order_id":"A1","status":"x"}}`, want: OrderState{OrderID: "A1", Status: "x"}},
 		"odd types": {
 			body: yes(`"order_id":"A1","status":"x","transaction_id":"8900","amount":"1247","order_total":"12.47","created":"2025-08-01T12:00:00+02:00","payment_details":{"terminal_id":123,"last4":1111,"card_expiry_date":2912},"related_transactions":null`),
-			want: OrderState{OrderID: "A1", Status: "x", TransactionID: "8900", Amount: 1247, TerminalID: "123", Created: time.Date(2025, 8, 1, 10, 0, 0, 0, time.UTC)},
+			want: OrderState{OrderID: "A1", Status: "x", TransactionID: "8900", Amount: 1247, TerminalID: "123",
+				Created: time.Date(2025, 8, 1, 10, 0, 0, 0, time.UTC), CreatedAbout: time.Date(2025, 8, 1, 10, 0, 0, 0, time.UTC),
+			},
 		},
 		"negative amount":     {body: yes(`"order_id":"A1","status":"x","amount":-5,"payment_details":{},"related_transactions":{"a":1}`), want: OrderState{OrderID: "A1", Status: "x"}},
 		"unknown without 404": {body: `{"success":false,"error_code":1000,"error_info":"Unknown error"}`, kind: KindUnavailable},

@@ -26,6 +26,8 @@ type OrderState struct {
 	Amount int64
 	// Created is zero when the answer did not say, or not in which time zone.
 	Created time.Time
+	// CreatedAbout is Created; without a time zone it is at most 14 hours off.
+	CreatedAbout time.Time
 }
 
 // Get asks for an order. KindNotFound means that the provider does not have it;
@@ -72,7 +74,7 @@ func (a answer) state(r request, orderID string) (OrderState, error) {
 	s.TransactionID = safeID(r.hide, transaction, maxTransactionID)
 	s.Currency = label(plainString(data.Currency), 3)
 	s.Amount = amount(data.Amount)
-	s.Created = instant(data.Created)
+	s.Created, s.CreatedAbout = instant(data.Created), about(data.Created)
 	var details struct {
 		TerminalID json.RawMessage `json:"terminal_id"`
 	}

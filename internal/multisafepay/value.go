@@ -190,6 +190,24 @@ func amount(raw json.RawMessage) int64 {
 // instantLayouts are the forms of a point in time that name a time zone.
 var instantLayouts = []string{time.RFC3339, "2006-01-02T15:04:05Z0700", "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05 Z0700"}
 
+// zonelessLayouts are the forms of a point in time that name none.
+var zonelessLayouts = []string{"2006-01-02T15:04:05", "2006-01-02 15:04:05"}
+
+// about returns a point in time; one without a time zone is read as UTC, and is at
+// most 14 hours away from that. It is zero for anything that is none.
+func about(raw json.RawMessage) time.Time {
+	if t := instant(raw); !t.IsZero() {
+		return t
+	}
+	s := plainString(raw)
+	for _, layout := range zonelessLayouts {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t
+		}
+	}
+	return time.Time{}
+}
+
 // instant returns a point in time; zero for one without a time zone, and for
 // anything that is none.
 func instant(raw json.RawMessage) time.Time {

@@ -96,7 +96,9 @@ func (t *turn) found(phase Creating, e Answered) {
 	p := &t.p
 	switch {
 	case phase.Posting: // the create tells
-	case e.Exists && (phase.Belief == Claimed && !isOurs(p.Session, e) || phase.Belief == Doubt && !phase.Sent && isAnothers(p.Session, e)):
+	case e.Exists && isEarlier(p.Session, e),
+		e.Exists && phase.Belief == Claimed && !isOurs(p.Session, e),
+		e.Exists && phase.Belief == Doubt && !phase.Sent && isAnothers(p.Session, e):
 		t.fail(elsewhereError(p.Session.Order(), phase.Failure.Provider))
 	case e.Exists:
 		if what := difference(p.Session, e); what != "" {

@@ -57,6 +57,8 @@ type (
 		Amount int64
 		// Created is zero when the answer did not say, or not in which time zone.
 		Created time.Time
+		// CreatedAbout may be wrong by a time zone.
+		CreatedAbout time.Time
 		// SentAt is when the question that was answered had been sent: directly
 		// before the request, not when it was asked for.
 		SentAt time.Time

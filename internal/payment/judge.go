@@ -103,6 +103,16 @@ func isOurs(s Session, a Answered) bool {
 		!schema.IsFinal(a.Status)
 }
 
+// earlier is how long before a session an order must have been made to be another's:
+// no clock and no time zone is as wrong as that.
+const earlier = 24 * time.Hour
+
+// isEarlier reports whether an order was made long before the session was queued, so
+// that none of its creates can have made it, and the provider refuses all of them.
+func isEarlier(s Session, a Answered) bool {
+	return !a.CreatedAbout.IsZero() && a.CreatedAbout.Before(s.StartedAt.Add(-earlier))
+}
+
 // isAnothers reports whether an order that the provider knows cannot be the one
 // that this session asked for, although an earlier owner may have created one. What a
 // tip or a partial approval changes proves nothing, and neither does a clock: our own

@@ -171,7 +171,7 @@ func (s *script) event(d *datadriven.TestData, a args) Event {
 	case "answered":
 		return Answered{
 			Exists: !a.has("missing"), Status: a.text("status"), Transaction: a.text("tx"), Terminal: a.text("terminal"),
-			Amount: int64(a.number("amount")), Created: created(a), SentAt: s.sentAt(a),
+			Amount: int64(a.number("amount")), Created: created(a), CreatedAbout: created(a), SentAt: s.sentAt(a),
 		}
 	case "cancelled":
 		return Cancelled{Outcome: s.outcome(a), Status: a.text("status")}
