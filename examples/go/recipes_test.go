@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -32,24 +33,28 @@ const patience = 2 * time.Minute
 // stand is "pos-bridge dev", the recipes as programs, and a folder for their files.
 type stand struct {
 	t                                *testing.T
+	nats, provider                   int
 	server, simulator, programs, dir string
 }
 
 func setup(t *testing.T) stand {
 	t.Helper()
-	programs := t.TempDir()
-	out, err := exec.Command("go", "build", "-o", programs+string(filepath.Separator), "./till", "./consumer").CombinedOutput()
+	s := stand{t: t, programs: t.TempDir(), dir: t.TempDir(), nats: processtest.Port(t), provider: processtest.Port(t)}
+	out, err := exec.Command("go", "build", "-o", s.programs+string(filepath.Separator), "./till", "./consumer").CombinedOutput()
 	if err != nil {
 		t.Fatalf("build the recipes: %v\n%s", err, out)
 	}
-	dev := processtest.RunBridge(t, processtest.Bridge(t, "v0.0.0"), nil, "dev", "--pace", "20",
-		"--nats-port", "0", "--simulator-port", "0", "--http-port", "0")
-	says(t, dev, `(?m)^Everything stays up`)
-	return stand{
-		t: t, programs: programs, dir: t.TempDir(),
-		server:    says(t, dev, `(?m)^ *NATS +(nats:\S+)`),
-		simulator: says(t, dev, `(?m)^ *Virtual terminal +(http:\S+)`),
-	}
+	s.server, s.simulator = fmt.Sprintf("nats://127.0.0.1:%d", s.nats), fmt.Sprintf("http://127.0.0.1:%d/simulator/", s.provider)
+	return s
+}
+
+// dev runs "pos-bridge dev". It can be killed and run again.
+func (s stand) dev() *processtest.Process {
+	s.t.Helper()
+	p := processtest.RunBridge(s.t, processtest.Bridge(s.t, "v0.0.0"), nil, "dev", "--pace", "20", "--data", filepath.Join(s.dir, "dev"),
+		"--nats-port", strconv.Itoa(s.nats), "--simulator-port", strconv.Itoa(s.provider))
+	says(s.t, p, `(?m)^Everything stays up`)
+	return p
 }
 
 // says waits until a program's output matches, and returns what its last group matches.
@@ -99,7 +104,7 @@ func (s stand) control(method, path string, body any) []byte {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	request, err := http.NewRequest(method, strings.TrimSuffix(s.simulator, "/")+"/simulator/"+path, bytes.NewReader(text))
+	request, err := http.NewRequest(method, s.simulator+path, bytes.NewReader(text))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -168,6 +173,7 @@ func lines[Line any](t *testing.T, file string) (all []Line) {
 
 func TestRecipes(t *testing.T) {
 	s := setup(t)
+	dev := s.dev()
 	t.Run("a till takes a payment", func(*testing.T) {
 		ends(t, s.pay("plain", "SIM00001", "approve"), "paid")
 		s.once("plain")
@@ -208,6 +214,19 @@ func TestRecipes(t *testing.T) {
 		ends(t, s.pay("refused", "SIM00001", "approve"), "not started: refused by the bridge: provider_rejected")
 	})
 	t.Run("a consumer that is killed books every status once", func(*testing.T) { s.consumer() })
+	t.Run("a till waits for a bridge, NATS and all, that is killed and comes back", func(*testing.T) {
+		till := s.pay("outage", "SIM00004", "wait")
+		says(t, till, `started`)
+		s.press("SIM00004", "tap")
+		says(t, till, `status 1 initialized`)
+		dev.Kill()
+		s.dev()
+		s.press("SIM00004", "decline")
+		says(t, till, `status 2 declined`)
+		s.press("SIM00004", "approve")
+		ends(t, till, "paid")
+		s.once("outage")
+	})
 }
 
 func (s stand) consumer() {
