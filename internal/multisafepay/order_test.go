@@ -234,7 +234,8 @@ func TestGet(t *testing.T) {
 		"success as number":  {body: `{"success":1,"data":{"order_id":"A1","status":"x"}}`, want: OrderState{OrderID: "A1", Status: "x"}},
 		"odd types": {
 			body: yes(`"order_id":"A1","status":"x","transaction_id":"8900","amount":"1247","order_total":"12.47","created":"2025-08-01T12:00:00+02:00","payment_details":{"terminal_id":123,"last4":1111,"card_expiry_date":2912},"related_transactions":null`),
-			want: OrderState{OrderID: "A1", Status: "x", TransactionID: "8900", Amount: 1247, TerminalID: "123",
+			want: OrderState{
+				OrderID: "A1", Status: "x", TransactionID: "8900", Amount: 1247, TerminalID: "123",
 				Created: time.Date(2025, 8, 1, 10, 0, 0, 0, time.UTC), CreatedAbout: time.Date(2025, 8, 1, 10, 0, 0, 0, time.UTC),
 			},
 		},
