@@ -20,7 +20,7 @@ import (
 // courseLimit is how long the course of a payment may take to be read.
 const courseLimit = 5 * time.Second
 
-var errNoReplica = errors.New("Not connected to NATS and JetStream yet")
+var errNoReplica = errors.New("NATS and JetStream are not connected yet")
 
 // Course implements console.History.
 func (p *Page) Course(ctx context.Context, terminal, order string) (console.Course, error) {
