@@ -121,6 +121,7 @@ func (t *turn) flush() {
 		next, change := Fold(p.State, p.Session.Request.Amount, o)
 		if change == nil {
 			p.State, p.Pending = next, p.Pending[1:]
+			p.Ledger.Seen = p.Ledger.Seen.shown(o)
 			continue
 		}
 		change.OrderID, change.TerminalID = p.Session.Order(), p.Session.Terminal()

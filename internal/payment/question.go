@@ -108,6 +108,9 @@ func (t *turn) judgeRun(o Observation) {
 		return
 	}
 	if known := t.p.known(); c.isHistory(known, o.seen()) {
+		if len(t.p.Pending) == 0 && t.p.Ledger.Writing == nil {
+			t.p.Ledger.Seen = t.p.Ledger.Seen.shown(c.Run[len(c.Run)-1])
+		}
 		*c = c.history()
 	} else {
 		t.resolveRun()

@@ -1,6 +1,10 @@
 package payment
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/posbridge/bridge/schema"
+)
 
 // Trail are the stored statuses of an order, the newest first. It is a list of
 // values that never change, so that adding one copies nothing. nil is empty.
@@ -12,6 +16,16 @@ type Trail struct {
 
 // with adds a status.
 func (t *Trail) with(s Seen) *Trail { return &Trail{seen: s, before: t, length: t.len() + 1} }
+
+// shown notes the ids under which the stream has shown the newest status again: a
+// later connection repeats it under those, not under the ones of an answer.
+func (t *Trail) shown(o Observation) *Trail {
+	if t == nil || o.Source != schema.SourceStream || o.Status != t.seen.Status {
+		return t
+	}
+	s := Seen{t.seen.Status, orElse(o.Transaction, t.seen.Transaction), orElse(o.EventID, t.seen.EventID)}
+	return t.before.with(s)
+}
 
 // len counts the statuses.
 func (t *Trail) len() int {
