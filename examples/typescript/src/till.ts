@@ -107,15 +107,15 @@ class Till {
 
   /** After a restart: asks before it starts anything. */
   private async isKnown(): Promise<boolean> {
+    // Nobody waits at the terminal after that: leave it to catchUp.
+    const tooLate = () => Date.now() - this.p.at > PATIENCE;
     for (;;) {
       try {
-        await this.bridge.get(this.p.terminal, this.p.request.order_id);
-        return true; // catchUp tells the rest
+        const session = await this.bridge.get(this.p.terminal, this.p.request.order_id);
+        // With neither, it is only queued, and may still be refused: send it again.
+        return session.session_id !== undefined || session.sequence > 0 || tooLate();
       } catch (error) {
-        if (error instanceof BridgeError && error.code === 'not_found') {
-          // Nobody waits at the terminal any more: leave it to catchUp.
-          return Date.now() - this.p.at > PATIENCE;
-        }
+        if (error instanceof BridgeError && error.code === 'not_found') return tooLate();
         console.log(`asking again: ${text(error)}`);
         await pause(1_000);
       }
