@@ -172,6 +172,9 @@ func lines[Line any](t *testing.T, file string) (all []Line) {
 }
 
 func TestRecipes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the programs are built without the race detector")
+	}
 	s := setup(t)
 	dev := s.dev()
 	t.Run("a till takes a payment", func(*testing.T) {
