@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/posbridge/bridge/internal/simulator/calls"
+	"github.com/posbridge/bridge/internal/simulator/fault"
 	"github.com/posbridge/bridge/internal/simulator/journal"
 )
 
@@ -38,7 +39,7 @@ func (a api) serve(w http.ResponseWriter, r *http.Request, path string) {
 	a.pause(m.after)
 	if m.lose != nil {
 		a.note(c, done.status, "fault "+string(m.lose.Name)+": the answer is lost")
-		lose(*m.lose, w, r, done, a.s.ctx.Done())
+		lose(*m.lose, w, r, done, a.s.Done())
 		return
 	}
 	a.note(c, done.status, "answered")
@@ -71,10 +72,10 @@ func (a api) admit(c *call, w http.ResponseWriter, r *http.Request) (bad *answer
 func (a api) authorize(c *call, r *http.Request) bool {
 	key := r.URL.Query().Get("api_key")
 	key = cmp.Or(key, r.Header.Get("api_key"))
-	a.s.mu.Lock()
-	defer a.s.mu.Unlock()
-	c.group = a.s.terminals.byKey[key]
-	if o := a.s.orders.byID[c.order]; o != nil {
+	a.s.Lock()
+	defer a.s.Unlock()
+	c.group = a.s.Terminals.byKey[key]
+	if o := a.s.Orders.byID[c.order]; o != nil {
 		c.terminal = o.terminal.id
 	}
 	return c.group != nil
@@ -83,17 +84,29 @@ func (a api) authorize(c *call, r *http.Request) bool {
 // prepare counts the call, sets the faults that a new order asks for, and takes
 // those that befall the call.
 func (a api) prepare(c *call, r *http.Request) (m mishaps, bad *answer) {
-	a.s.mu.Lock()
-	defer a.s.mu.Unlock()
+	a.s.Lock()
+	defer a.s.Unlock()
 	if c.op != calls.OpTerminals {
-		a.s.calls.at(c.order).Add(c.op)
+		a.s.Faults.Calls(c.order).Add(c.op)
 	}
 	if c.op == calls.OpCreate {
-		if bad := a.s.askedFaults(c.request); bad != nil {
+		if bad := a.askedFaults(c.request); bad != nil {
 			return mishaps{}, bad
 		}
 	}
-	return a.s.takeMishaps(c, r), nil
+	return a.takeMishaps(c, r), nil
+}
+
+// askedFaults sets the faults that a create asks for in custom_2. The caller holds
+// the lock.
+func (a api) askedFaults(req createRequest) *answer {
+	asked, err := fault.Parse(req.CustomInfo.Custom2)
+	if err != nil {
+		no := validationFailure(violation{"custom_info.custom_2", []string{journal.Clip(req.CustomInfo.Custom2, 64)}, "Simulator: " + err.Error()})
+		return &no
+	}
+	a.s.Faults.Ask(req.OrderID, asked)
+	return nil
 }
 
 // pause waits, but not longer than the simulator lives. The client may leave
@@ -106,22 +119,22 @@ func (a api) pause(d time.Duration) {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-a.s.ctx.Done():
+	case <-a.s.Done():
 	}
 }
 
 // execute does what is asked for, as often and when m says. An answer without a
 // body says that nothing was done yet.
 func (a api) execute(c *call, r *http.Request, m mishaps) (done answer) {
-	a.s.mu.Lock()
-	defer a.s.mu.Unlock()
+	a.s.Lock()
+	defer a.s.Unlock()
 	switch {
-	case a.s.closed:
+	case a.s.Closed():
 		return refusal(http.StatusServiceUnavailable, codeUnknown, ErrClosed.Error())
 	case m.lose != nil && m.lose.NotMade:
 		return answer{}
 	case m.lose != nil && m.lose.Delay > 0:
-		a.s.alarms.After(m.lose.Delay, func() { a.carryOut(c, r) })
+		a.s.Alarms.After(m.lose.Delay, func() { a.carryOut(c, r) })
 		return answer{}
 	}
 	done = a.carryOut(c, r)
@@ -137,7 +150,7 @@ func (a api) execute(c *call, r *http.Request, m mishaps) (done answer) {
 	return done
 }
 
-// carryOut does what is asked for once. The caller holds mu.
+// carryOut does what is asked for once. The caller holds the lock.
 func (a api) carryOut(c *call, r *http.Request) answer {
 	switch c.op {
 	case calls.OpCreate:
@@ -145,7 +158,7 @@ func (a api) carryOut(c *call, r *http.Request) answer {
 	case calls.OpTerminals:
 		return a.terminals(c, r.URL.Query())
 	}
-	o := a.s.orders.byID[c.order]
+	o := a.s.Orders.byID[c.order]
 	if o == nil {
 		return notFound()
 	}
@@ -153,7 +166,7 @@ func (a api) carryOut(c *call, r *http.Request) answer {
 		return forbidden()
 	}
 	if a.s.now().Before(o.hidden.until) {
-		return o.hidden.answer
+		return refusalOf(o.hidden.fault)
 	}
 	switch c.op {
 	case calls.OpCancel:
@@ -168,15 +181,15 @@ func (a api) carryOut(c *call, r *http.Request) answer {
 }
 
 func (a api) note(c call, status int, what string) {
-	a.s.mu.Lock()
-	defer a.s.mu.Unlock()
+	a.s.Lock()
+	defer a.s.Unlock()
 	e := journal.Entry{Kind: journal.KindCall, Operation: c.op, HTTPStatus: status}
-	if a.s.orders.byID[c.order] != nil { // an id that was refused may be anything
+	if a.s.Orders.byID[c.order] != nil { // an id that was refused may be anything
 		e.Order, e.Terminal = c.order, c.terminal
 	}
 	e.Text = fmt.Sprintf("%s: %s", c.op, what)
 	if status != 0 {
 		e.Text += fmt.Sprintf(", %d", status)
 	}
-	a.s.journal.Note(e)
+	a.s.Journal.Note(e)
 }

@@ -32,22 +32,22 @@ var errNoTill = errors.New("this simulator has no till: start the payment at the
 
 // ask answers POST payments: the page asks the till for a payment.
 func (c control) ask(r *http.Request) (any, error) {
-	if c.s.opts.Till == nil {
+	if c.till == nil {
 		return nil, errNoTill
 	}
 	asked, err := readJSON[Asked](r)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := c.s.Terminal(asked.Terminal); err != nil {
+	if _, err := c.op.Terminal(asked.Terminal); err != nil {
 		return nil, err
 	}
-	if !slices.ContainsFunc(scenario.Scenarios, func(sc scenario.Info) bool { return sc.Name == asked.Scenario }) {
+	if !slices.ContainsFunc(scenario.All(), func(sc scenario.Info) bool { return sc.Name == asked.Scenario }) {
 		return nil, fmt.Errorf("scenario: %.64q is not one of the scenarios", asked.Scenario)
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), askLimit)
 	defer cancel()
-	order, err := c.s.opts.Till(ctx, asked)
+	order, err := c.till(ctx, asked)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,13 @@ import (
 	"time"
 )
 
+// Bounds of reading and writing.
+const (
+	maxBody            = 1 << 20 // bytes of a request
+	bodyTimeout        = 30 * time.Second
+	streamWriteTimeout = 10 * time.Second
+)
+
 // readBody reads a request's body, within limits of size and time. The time
 // limit is lifted again: it would end a long answer as well.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {

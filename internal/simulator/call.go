@@ -4,13 +4,19 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/posbridge/bridge/internal/simulator/calls"
 	"github.com/posbridge/bridge/internal/simulator/fault"
+	"github.com/posbridge/bridge/internal/simulator/tokens"
 )
 
 // api serves the order API.
-type api struct{ s *Simulator }
+type api struct {
+	s        *State
+	tokens   *tokens.Signer
+	tokenTTL time.Duration
+}
 
 // call is one request of the order API.
 type call struct {

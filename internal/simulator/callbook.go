@@ -19,14 +19,7 @@ type callBook struct {
 }
 
 func newCallBook(limit int) callBook {
-	return callBook{limit: limit + maxTerminals, byID: map[string]*record{}}
-}
-
-func (b *callBook) of(id string) calls.Counts {
-	if c := b.byID[id]; c != nil {
-		return c.Counts
-	}
-	return calls.Counts{}
+	return callBook{limit: limit + MaxTerminals, byID: map[string]*record{}}
 }
 
 // at returns the record of an id to be changed.
@@ -42,4 +35,9 @@ func (b *callBook) at(id string) *record {
 		b.ids = b.ids[1:]
 	}
 	return c
+}
+
+// recall puts a record back.
+func (b *callBook) recall(id string, counts calls.Counts, asked fault.Set) {
+	*b.at(id) = record{Counts: counts, asked: asked}
 }

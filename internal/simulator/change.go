@@ -8,27 +8,27 @@ import (
 )
 
 // addOrder puts a new order on its terminal, which must be free. The caller
-// holds mu.
-func (s *Simulator) addOrder(req createRequest, t *terminal, sc scenario.Scenario) *order {
+// holds the lock.
+func (s *State) addOrder(req createRequest, t *terminal, sc scenario.Scenario) *order {
 	now := s.now()
 	o := &order{
 		facts: facts{
-			Create: req, Session: randomID(39), Number: s.orders.next(now),
+			Create: req, Session: randomID(39), Number: s.Orders.next(now),
 			Status: scenario.StatusInitialized, Financial: scenario.StatusInitialized,
 			Created: now, Modified: now, Scenario: sc,
 		},
 		terminal: t, listeners: map[listener]struct{}{},
 	}
-	s.orders.byID[req.OrderID], s.orders.bySession[o.Session] = o, o
+	s.Orders.byID[req.OrderID], s.Orders.bySession[o.Session] = o, o
 	t.order, t.last = o, o
-	s.journal.Note(o.entry(journal.KindOrder, "order of "+money(req.Amount, req.Currency)+" on the terminal, scenario "+string(sc)))
+	s.Journal.Note(o.entry(journal.KindOrder, "order of "+money(req.Amount, req.Currency)+" on the terminal, scenario "+string(sc)))
 	s.show(t, ScreenAmountDue)
 	s.restartIdle(o)
 	return o
 }
 
-// change gives o a status and tells everybody. The caller holds mu.
-func (s *Simulator) change(o *order, status, financial string) {
+// change gives o a status and tells everybody. The caller holds the lock.
+func (s *State) change(o *order, status, financial string) {
 	now := s.now()
 	o.Status, o.Financial, o.Modified = status, financial, now
 	if status == scenario.StatusCompleted {
@@ -40,8 +40,8 @@ func (s *Simulator) change(o *order, status, financial string) {
 	o.Events = append(o.Events, Event{Status: status, FinancialStatus: financial, At: now, TransactionID: o.Number})
 	e := o.entry(journal.KindStatus, status)
 	e.Status = status
-	s.journal.Note(e)
-	s.logger.Info("order changed",
+	s.Journal.Note(e)
+	s.Logger.Info("order changed",
 		zap.String("terminal", o.terminal.id), zap.String("order_id", o.id()), zap.String("status", status))
 	if scenario.IsFinal(status) && !o.Finished {
 		s.finish(o)
@@ -51,36 +51,36 @@ func (s *Simulator) change(o *order, status, financial string) {
 }
 
 // tell lets the watchers know that o was made or has changed. The caller holds
-// mu.
-func (s *Simulator) tell(o *order) {
+// the lock.
+func (s *State) tell(o *order) {
 	for _, watch := range s.watchers {
 		watch(o)
 	}
 }
 
 // finish frees the terminal and puts o among the finished ones. The caller
-// holds mu.
-func (s *Simulator) finish(o *order) {
-	s.alarms.Stop(o.idle)
+// holds the lock.
+func (s *State) finish(o *order) {
+	s.Alarms.Stop(o.idle)
 	o.idle = nil
 	if o.terminal.order == o {
 		o.terminal.order = nil
 	}
 	o.Finished = true
-	s.orders.finished = append(s.orders.finished, o)
-	for len(s.orders.finished) > s.opts.History {
-		old := s.orders.finished[0]
-		s.orders.finished[0] = nil
-		s.orders.finished = s.orders.finished[1:]
+	s.Orders.finished = append(s.Orders.finished, o)
+	for len(s.Orders.finished) > s.History {
+		old := s.Orders.finished[0]
+		s.Orders.finished[0] = nil
+		s.Orders.finished = s.Orders.finished[1:]
 		s.forget(old)
 	}
 }
 
-// forget drops a finished order. The caller holds mu.
-func (s *Simulator) forget(o *order) {
-	s.alarms.Stop(o.visit.step)
-	delete(s.orders.byID, o.id())
-	delete(s.orders.bySession, o.Session)
+// forget drops a finished order. The caller holds the lock.
+func (s *State) forget(o *order) {
+	s.Alarms.Stop(o.visit.step)
+	delete(s.Orders.byID, o.id())
+	delete(s.Orders.bySession, o.Session)
 	if o.terminal.last == o {
 		o.terminal.last = nil
 	}
@@ -88,17 +88,17 @@ func (s *Simulator) forget(o *order) {
 	o.wakeStreams()
 }
 
-// stopSteps sends the virtual customer away. The caller holds mu.
-func (s *Simulator) stopSteps(o *order) {
-	s.alarms.Stop(o.visit.step)
+// stopSteps sends the virtual customer away. The caller holds the lock.
+func (s *State) stopSteps(o *order) {
+	s.Alarms.Stop(o.visit.step)
 	o.visit.step, o.Steps, o.visit.waiting = nil, nil, false
 }
 
-// restartIdle begins the inactivity time anew. The caller holds mu.
-func (s *Simulator) restartIdle(o *order) {
-	s.alarms.Stop(o.idle)
-	o.terminal.deadline = s.now().Add(s.opts.InactivityTimeout)
-	o.idle = s.alarms.After(s.opts.InactivityTimeout, func() {
+// restartIdle begins the inactivity time anew. The caller holds the lock.
+func (s *State) restartIdle(o *order) {
+	s.Alarms.Stop(o.idle)
+	o.terminal.deadline = s.now().Add(s.InactivityTimeout)
+	o.idle = s.Alarms.After(s.InactivityTimeout, func() {
 		o.idle = nil
 		s.stopSteps(o)
 		s.show(o.terminal, ScreenCancelled)

@@ -2,7 +2,6 @@ package simulator
 
 import (
 	"cmp"
-	"encoding/json"
 	"strconv"
 	"strings"
 
@@ -25,7 +24,7 @@ const (
 // connection is one open event stream: it writes down what the stream tells. The
 // simulator's lock guards it, but for wake.
 type connection struct {
-	s    *Simulator
+	s    *State
 	wake chan struct{} // holds one token: there may be news
 
 	order    *order
@@ -33,7 +32,7 @@ type connection struct {
 	pos      int    // the next of the order's events
 	sent     int    // events that went out on this connection
 	ids      bool   // every event has its number in the order as id
-	cut      bool   // to be cut by DropStreams
+	cut      bool   // to be cut by CutOff
 	silent   bool   // open, but nothing goes out any more
 	held     []byte // an event that waits for the next one, without its blank line
 	joined   bool   // held goes out before the next one, with no blank line between
@@ -45,16 +44,16 @@ type connection struct {
 	expiry   *alarm.Alarm // cuts the stream when the token expires
 }
 
-func (c *connection) wakeUp() {
+func (c *connection) WakeUp() {
 	select {
 	case c.wake <- struct{}{}:
 	default:
 	}
 }
 
-func (c *connection) cutOff() {
+func (c *connection) CutOff() {
 	c.cut = true
-	c.wakeUp()
+	c.WakeUp()
 }
 
 func (c *connection) occasion() fault.Occasion {
@@ -64,7 +63,7 @@ func (c *connection) occasion() fault.Occasion {
 // greet has the order's present state sent first.
 func (c *connection) greet() {
 	o := c.order
-	c.greeting = o.eventData(Event{Status: o.Status, FinancialStatus: o.Financial, TransactionID: o.Number}).String()
+	c.greeting = eventOf(o, Event{Status: o.Status, FinancialStatus: o.Financial, TransactionID: o.Number}).String()
 }
 
 // remember is what the connection tells of the past: it may go on after the id
@@ -83,14 +82,14 @@ func (c *connection) remember(mode, last string) {
 
 // take returns the fault of that name that befalls the connection.
 func (c *connection) take(name fault.Name) (fault.Fault, bool) {
-	return c.s.takeFault(name, c.occasion())
+	return c.s.Faults.Take(name, c.occasion())
 }
 
 // compose writes down what has happened since the last time, with the faults
 // that befall it. over says that nothing more is going to happen by itself.
 func (c *connection) compose() (out []byte, end ending, over bool) {
-	c.s.mu.Lock()
-	defer c.s.mu.Unlock()
+	c.s.Lock()
+	defer c.s.Unlock()
 	o := c.order
 	switch {
 	case c.cut:
@@ -118,7 +117,7 @@ func (c *connection) compose() (out []byte, end ending, over bool) {
 	if flood == 0 && len(out) > 0 { // a load is too much for the journal
 		e := o.entry(journal.KindSent, "sent on the stream, "+strconv.Itoa(len(out))+" bytes")
 		e.Raw = journal.Redact(out, c.token, strconv.FormatInt(o.Number, 10), o.id(), o.Session)
-		c.s.journal.Note(e)
+		c.s.Journal.Note(e)
 	}
 	return out, end, o.over()
 }
@@ -149,14 +148,14 @@ func (c *connection) news(out []byte, until int) ([]byte, ending) {
 // silenced takes the fault that silences c.
 func (c *connection) silenced() bool {
 	if !c.silent {
-		_, c.silent = c.s.takeFaultAfter(fault.SilentStream, c.occasion(), c.sent)
+		_, c.silent = c.s.Faults.TakeAfter(fault.SilentStream, c.occasion(), c.sent)
 	}
 	return c.silent
 }
 
 // dropped takes the fault that ends c.
 func (c *connection) dropped() ending {
-	f, ok := c.s.takeFaultAfter(fault.DropStream, c.occasion(), c.sent)
+	f, ok := c.s.Faults.TakeAfter(fault.DropStream, c.occasion(), c.sent)
 	switch {
 	case !ok:
 		return goOn
@@ -174,8 +173,8 @@ func (c *connection) id() string {
 	return strconv.Itoa(c.pos)
 }
 
-// push hands over whole events of a load; false when too many are waiting.
-func (c *connection) push(event []byte) bool {
+// Push hands over whole events of a load; false when too many are waiting.
+func (c *connection) Push(event []byte) bool {
 	const most = 1 << 20 // bytes
 	if len(c.flood) == 0 {
 		c.floodAt = len(c.order.Events)
@@ -185,7 +184,7 @@ func (c *connection) push(event []byte) bool {
 	}
 	c.flood = append(c.flood, event...)
 	c.sent++
-	c.wakeUp()
+	c.WakeUp()
 	return true
 }
 
@@ -196,7 +195,7 @@ func (c *connection) change(e Event) (out []byte, end ending) {
 		return nil, goOn
 	}
 	out = c.strangers()
-	data := c.order.eventData(e)
+	data := eventOf(c.order, e)
 	if f, ok := c.take(fault.HugeEvent); ok {
 		size := f.Size
 		size = cmp.Or(size, fault.DefaultEventSize)
@@ -244,7 +243,7 @@ func (c *connection) strangers() (out []byte) {
 		add(qrEvent, `{"order_id":"`+o.id()+`","qr_url":"https://qr.invalid/`+randomID(8)+`"}`)
 	}
 	if _, ok := c.take(fault.OtherOrderEvent); ok {
-		other := o.eventData(Event{Status: scenario.StatusCompleted, FinancialStatus: scenario.StatusCompleted, TransactionID: o.Number})
+		other := eventOf(o, Event{Status: scenario.StatusCompleted, FinancialStatus: scenario.StatusCompleted, TransactionID: o.Number})
 		other.OrderID, other.SessionID = "other-"+randomID(12), randomID(39)
 		add(orderEvent, other.String())
 	}
@@ -282,30 +281,4 @@ func (c *connection) garbage(data string) string {
 		return strings.NewReplacer("\r", " ", "\n", " ").Replace(data)
 	}
 	return `{"order_id":"` + c.order.id() + `","status":completed,"card":"` + CardPAN + `","token":"` + c.token + `"`
-}
-
-// eventData is what the stream says of an order: in the order of the provider's
-// example, the transaction id as text.
-type eventData struct {
-	FinancialStatus string `json:"financial_status"`
-	OrderID         string `json:"order_id"`
-	Padding         string `json:"padding,omitempty"` // of a huge event
-	SessionID       string `json:"session_id"`
-	Status          string `json:"status"`
-	TransactionID   string `json:"transaction_id"`
-}
-
-func (o *order) eventData(e Event) eventData {
-	return eventData{
-		FinancialStatus: e.FinancialStatus, OrderID: o.id(), SessionID: o.Session,
-		Status: e.Status, TransactionID: strconv.FormatInt(e.TransactionID, 10),
-	}
-}
-
-func (d eventData) String() string {
-	b, err := json.Marshal(d)
-	if err != nil { // strings only
-		panic(err)
-	}
-	return string(b)
 }

@@ -21,10 +21,14 @@ const (
 )
 
 // control serves everything besides the provider's own paths.
-type control struct{ s *Simulator }
+type control struct {
+	op     *Operator
+	loader *Loader
+	till   Till // nil when the page cannot start payments
+}
 
 func (c control) routes() http.Handler {
-	s, mux := c.s, http.NewServeMux()
+	op, mux := c.op, http.NewServeMux()
 	page.Register(mux, c.index)
 	do := func(pattern string, f func(*http.Request) (any, error)) {
 		method, path, _ := strings.Cut(pattern, " ")
@@ -33,36 +37,36 @@ func (c control) routes() http.Handler {
 	show := func(path string, f func() any) {
 		do("GET "+path, func(*http.Request) (any, error) { return f(), nil })
 	}
-	show("state", func() any { return s.State() })
+	show("state", func() any { return op.State() })
 	show("scenarios", func() any { return scenario.All() })
 	show("fault-kinds", func() any { return fault.Kinds() })
-	show("terminals", func() any { return s.Terminals() })
-	show("orders", func() any { return s.OpenOrders() })
-	show("faults", func() any { return s.Faults() })
-	do("GET terminals/{id}", func(r *http.Request) (any, error) { return s.Terminal(r.PathValue("id")) })
+	show("terminals", func() any { return op.Terminals() })
+	show("orders", func() any { return op.OpenOrders() })
+	show("faults", func() any { return op.Faults() })
+	do("GET terminals/{id}", func(r *http.Request) (any, error) { return op.Terminal(r.PathValue("id")) })
 	do("PUT terminals", c.configureAll)
 	do("PUT terminals/{id}", c.configure)
 	do("POST terminals/{id}/{action}", func(r *http.Request) (any, error) {
-		return s.Act(r.PathValue("id"), scenario.Action(r.PathValue("action")))
+		return op.Act(r.PathValue("id"), scenario.Action(r.PathValue("action")))
 	})
 	do("GET orders/{id}", c.order)
-	do("GET calls/{id}", func(r *http.Request) (any, error) { return s.Calls(r.PathValue("id")), nil })
+	do("GET calls/{id}", func(r *http.Request) (any, error) { return op.Calls(r.PathValue("id")), nil })
 	do("POST orders/{id}/status", c.setStatus)
 	do("POST orders/{id}/drop", func(r *http.Request) (any, error) { return c.drop(r.PathValue("id")), nil })
 	do("POST streams/drop", func(*http.Request) (any, error) { return c.drop(""), nil })
 	do("POST outage", c.outage)
-	do("GET load", func(*http.Request) (any, error) { return s.Load(), nil })
+	do("GET load", func(*http.Request) (any, error) { return c.loader.Load(), nil })
 	do("POST load", c.startLoad)
-	do("DELETE load", func(*http.Request) (any, error) { return s.StopLoad(), nil })
+	do("DELETE load", func(*http.Request) (any, error) { return c.loader.StopLoad(), nil })
 	do("POST faults", c.setFault)
 	do("PUT faults/{id}", c.setFault)
-	do("DELETE faults", func(*http.Request) (any, error) { s.ClearFaults(); return nil, nil })
+	do("DELETE faults", func(*http.Request) (any, error) { op.ClearFaults(); return nil, nil })
 	do("DELETE faults/{id}", c.clearFault)
 	do("POST payments", c.ask)
 	do("GET wait", c.wait)
 	do("GET log", c.log)
-	do("POST reset", func(*http.Request) (any, error) { s.Reset(); return nil, nil })
-	mux.HandleFunc("GET "+controlPath+"events", feed{s}.serve)
+	do("POST reset", func(*http.Request) (any, error) { op.Reset(); return nil, nil })
+	mux.HandleFunc("GET "+controlPath+"events", feed{op.s}.serve)
 	mux.HandleFunc(trapPath, c.trap)
 	return sameOrigin(mux)
 }
@@ -87,10 +91,10 @@ func (c control) configure(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.s.Configure(r.PathValue("id"), body.Mode, body.Scenario); err != nil {
+	if err := c.op.Configure(r.PathValue("id"), body.Mode, body.Scenario); err != nil {
 		return nil, err
 	}
-	return c.s.Terminal(r.PathValue("id"))
+	return c.op.Terminal(r.PathValue("id"))
 }
 
 func (c control) configureAll(r *http.Request) (any, error) {
@@ -98,12 +102,12 @@ func (c control) configureAll(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.s.Terminals(), c.s.ConfigureAll(body.Mode, body.Scenario)
+	return c.op.Terminals(), c.op.ConfigureAll(body.Mode, body.Scenario)
 }
 
 func (c control) order(r *http.Request) (any, error) {
 	id := r.PathValue("id")
-	o, ok := c.s.Order(id)
+	o, ok := c.op.Order(id)
 	if !ok {
 		return nil, fmt.Errorf("%w %.64q", ErrUnknownOrder, id)
 	}
@@ -119,11 +123,11 @@ func (c control) setStatus(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.s.setStatus(r.PathValue("id"), body.Status, body.FinancialStatus, body.Amount)
+	return c.op.SetStatusPaid(r.PathValue("id"), body.Status, body.FinancialStatus, body.Amount)
 }
 
 func (c control) drop(order string) map[string]int {
-	return map[string]int{"dropped": c.s.DropStreams(order)}
+	return map[string]int{"dropped": c.op.DropStreams(order)}
 }
 
 func (c control) outage(r *http.Request) (any, error) {
@@ -141,7 +145,7 @@ func (c control) outage(r *http.Request) (any, error) {
 	if body.Status != 0 && (body.Status < 400 || body.Status > 599) {
 		return nil, errors.New("status: want one from 400 to 599")
 	}
-	return map[string]int{"dropped": c.s.Outage(d, body.Status)}, nil
+	return map[string]int{"dropped": c.op.Outage(d, body.Status)}, nil
 }
 
 func (c control) startLoad(r *http.Request) (any, error) {
@@ -157,7 +161,7 @@ func (c control) startLoad(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, errors.New(`for: want a duration like "10s"`)
 	}
-	return c.s.StartLoad(body.Rate, d, body.Orders...)
+	return c.loader.StartLoad(body.Rate, d, body.Orders...)
 }
 
 // setFault answers POST faults and PUT faults/{id}.
@@ -169,12 +173,12 @@ func (c control) setFault(r *http.Request) (any, error) {
 	if id := r.PathValue("id"); id != "" {
 		f.ID = id
 	}
-	f, err = c.s.SetFault(f)
+	f, err = c.op.SetFault(f)
 	return created{f}, err
 }
 
 func (c control) clearFault(r *http.Request) (any, error) {
-	if !c.s.ClearFault(r.PathValue("id")) {
+	if !c.op.ClearFault(r.PathValue("id")) {
 		return nil, errNoFault
 	}
 	return nil, nil
@@ -185,7 +189,7 @@ func (c control) log(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	entries, missed := c.s.Log(since, logPage)
+	entries, missed := c.op.Log(since, logPage)
 	return map[string]any{"entries": append([]journal.Entry{}, entries...), "missed": missed}, nil
 }
 
@@ -209,11 +213,11 @@ func (c control) wait(r *http.Request) (any, error) {
 	defer cancel()
 	switch status {
 	case "":
-		return c.s.WaitOrder(ctx, order, func(Order) bool { return true })
+		return c.op.WaitOrder(ctx, order, func(Order) bool { return true })
 	case "stream":
-		return c.s.WaitStream(ctx, order)
+		return c.op.WaitStream(ctx, order)
 	default:
-		return c.s.WaitStatus(ctx, order, status)
+		return c.op.WaitStatus(ctx, order, status)
 	}
 }
 
@@ -226,9 +230,6 @@ func (c control) trap(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Query().Has("api_key") || r.Header.Get("api_key") != "" {
 		text += " with an API key"
 	}
-	c.s.mu.Lock()
-	c.s.trapped++
-	c.s.journal.Note(journal.Entry{Kind: journal.KindTrap, Text: text})
-	c.s.mu.Unlock()
+	c.op.Trap(text)
 	complain(w, http.StatusTeapot, errors.New("this is the trap of the redirect fault: no client should come here"))
 }

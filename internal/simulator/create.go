@@ -10,14 +10,14 @@ import (
 	"github.com/posbridge/bridge/internal/simulator/scenario"
 )
 
-// create answers POST orders. The caller holds mu.
+// create answers POST orders. The caller holds the lock.
 func (a api) create(c *call, r *http.Request) answer {
 	s, req := a.s, c.request
-	t := s.terminals.byID[c.terminal]
+	t := s.Terminals.byID[c.terminal]
 	switch {
 	case t == nil || t.group != c.group:
 		return refusal(http.StatusBadRequest, codeNoGateway, "No gateway available: the terminal is not one of this terminal group")
-	case s.orders.byID[req.OrderID] != nil:
+	case s.Orders.byID[req.OrderID] != nil:
 		return refusal(http.StatusBadRequest, codeInvalidOrderID, "Invalid order ID: it has already been used")
 	case t.order != nil:
 		return refusal(http.StatusBadRequest, codeCannotInitiate, "Cannot initiate transaction: another payment is open on terminal "+t.id)
@@ -27,13 +27,13 @@ func (a api) create(c *call, r *http.Request) answer {
 		return validationFailure(violation{"custom_info.custom_1", []string{journal.Clip(req.CustomInfo.Custom1, 64)}, "Simulator: " + err.Error()})
 	}
 	o := s.addOrder(req, t, sc.Name)
-	s.calls.at(req.OrderID).Made++
+	s.Faults.Calls(req.OrderID).Made++
 	a.hide(o, c.occasion())
-	_, eager := s.takeFault(fault.EagerTerminal, c.occasion())
-	_, offline := s.takeFault(fault.OfflineTerminal, c.occasion())
+	_, eager := s.Faults.Take(fault.EagerTerminal, c.occasion())
+	_, offline := s.Faults.Take(fault.OfflineTerminal, c.occasion())
 	switch {
 	case offline:
-		s.alarms.Stop(o.idle)
+		s.Alarms.Stop(o.idle)
 		o.idle = nil
 		s.show(t, ScreenIdle)
 	case t.mode == Auto:
@@ -44,14 +44,14 @@ func (a api) create(c *call, r *http.Request) answer {
 		"order_id":          req.OrderID,
 		"session_id":        o.Session,
 		"payment_url":       origin(r) + "/connect/" + o.Session + "/?lang=nl_NL",
-		"events_token":      s.tokens.Sign(o.Session, a.expiry(o, c.occasion())),
+		"events_token":      a.tokens.Sign(o.Session, a.expiry(o, c.occasion())),
 		"events_stream_url": a.streamURL(c.occasion(), r),
 	})
 }
 
 // hide keeps a new order from being asked for, if a fault says so.
 func (a api) hide(o *order, at fault.Occasion) {
-	f, ok := a.s.takeFault(fault.HideOrder, at)
+	f, ok := a.s.Faults.Take(fault.HideOrder, at)
 	if !ok {
 		return
 	}
@@ -59,14 +59,14 @@ func (a api) hide(o *order, at fault.Occasion) {
 	f.Status = cmp.Or(f.Status, http.StatusNotFound)
 	f.ErrorCode = cmp.Or(f.ErrorCode, codeInvalidOrderID)
 	f.ErrorInfo = cmp.Or(f.ErrorInfo, "Not found")
-	o.hidden = veil{until: a.s.now().Add(f.Delay), answer: refusalOf(f)}
+	o.hidden = veil{until: a.s.now().Add(f.Delay), fault: f}
 }
 
 // expiry is when the events token of a new order expires.
 func (a api) expiry(o *order, at fault.Occasion) time.Time {
-	f, ok := a.s.takeFault(fault.ExpiredToken, at)
+	f, ok := a.s.Faults.Take(fault.ExpiredToken, at)
 	if !ok {
-		return a.s.now().Add(a.s.opts.TokenTTL)
+		return a.s.now().Add(a.tokenTTL)
 	}
 	if f.Delay > 0 { // a token's expiry is in whole seconds: rounded up
 		f.Delay += time.Second - 1
@@ -80,7 +80,7 @@ func (a api) expiry(o *order, at fault.Occasion) time.Time {
 
 // streamURL is where the events of a new order come from.
 func (a api) streamURL(at fault.Occasion, r *http.Request) string {
-	f, ok := a.s.takeFault(fault.OtherHostStreamURL, at)
+	f, ok := a.s.Faults.Take(fault.OtherHostStreamURL, at)
 	if !ok {
 		return origin(r) + eventsPath
 	}

@@ -16,7 +16,7 @@ import (
 //	missed    entries are gone: ask for the state again
 //
 // A slow reader is not waited for: it gets what the journal still holds.
-type feed struct{ s *Simulator }
+type feed struct{ s *State }
 
 func (f feed) serve(w http.ResponseWriter, r *http.Request) {
 	from := r.Header.Get("Last-Event-ID")
@@ -27,9 +27,9 @@ func (f feed) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if from == "" {
-		f.s.mu.Lock()
-		seq = f.s.journal.Last
-		f.s.mu.Unlock()
+		f.s.Lock()
+		seq = f.s.Journal.Last
+		f.s.Unlock()
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-cache")
@@ -50,7 +50,7 @@ func (f feed) serve(w http.ResponseWriter, r *http.Request) {
 			out = ": keep-alive\n\n"
 		case <-r.Context().Done():
 			return
-		case <-f.s.ctx.Done():
+		case <-f.s.Done():
 			return
 		}
 	}
@@ -59,22 +59,22 @@ func (f feed) serve(w http.ResponseWriter, r *http.Request) {
 // after writes down what happened after seq. With nothing to write it returns a
 // channel that is closed when there is.
 func (f feed) after(seq uint64) (out string, next uint64, changed <-chan struct{}) {
-	f.s.mu.Lock()
-	entries, missed := f.s.journal.Since(seq, logPage)
+	f.s.Lock()
+	entries, missed := f.s.Journal.Since(seq, logPage)
 	if len(entries) == 0 {
-		next, changed = f.s.journal.Last, f.s.journal.Next()
-		f.s.mu.Unlock()
+		next, changed = f.s.Journal.Last, f.s.Journal.Next()
+		f.s.Unlock()
 		return "", next, changed
 	}
 	var terminals []Terminal
 	seen := map[string]bool{}
 	for _, e := range entries {
-		if t := f.s.terminals.byID[e.Terminal]; t != nil && !seen[e.Terminal] {
+		if t := f.s.Terminals.byID[e.Terminal]; t != nil && !seen[e.Terminal] {
 			seen[e.Terminal] = true
-			terminals = append(terminals, t.view())
+			terminals = append(terminals, viewTerminal(t))
 		}
 	}
-	f.s.mu.Unlock()
+	f.s.Unlock()
 
 	var b strings.Builder
 	if missed {

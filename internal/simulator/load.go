@@ -31,49 +31,66 @@ type loadedOrder struct {
 	events [2][]byte
 }
 
+// Loader makes orders change all the time. Its methods may be called from any
+// goroutine.
+type Loader struct {
+	s      *State
+	latest *loading // nil before the first
+}
+
+// newLoader returns a loader of the orders of s.
+func newLoader(s *State) *Loader {
+	l := &Loader{s: s}
+	s.OnClear(func() {
+		l.latest.stop()
+		l.latest = nil
+	})
+	return l
+}
+
 var loadStatuses = [2]string{scenario.StatusInitialized, scenario.StatusDeclined}
 
 // StartLoad makes open orders, all of them if none are named, change rate times a
 // second together, for d: they are initialized and declined by turns. A load that
 // runs is stopped. The statuses go out on open streams and are not kept; virtual
 // customers leave, and nothing is cancelled for inactivity meanwhile.
-func (s *Simulator) StartLoad(rate int, d time.Duration, ids ...string) (LoadState, error) {
+func (lr *Loader) StartLoad(rate int, d time.Duration, ids ...string) (LoadState, error) {
 	if rate < 1 || rate > maxLoadRate || d <= 0 || d > maxLoadTime {
 		return LoadState{}, fmt.Errorf("load: want a rate of 1 to %d a second, for at most %s", maxLoadRate, maxLoadTime)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
+	lr.s.Lock()
+	defer lr.s.Unlock()
+	if lr.s.Closed() {
 		return LoadState{}, ErrClosed
 	}
-	orders, err := s.openOrders(ids)
+	orders, err := lr.openOrders(ids)
 	if err != nil {
 		return LoadState{}, err
 	}
-	s.load.stop()
-	l := &load{going: &loading{state: LoadState{Running: true, Rate: rate, Orders: len(orders)}, stopped: make(chan struct{})}}
+	lr.latest.stop()
+	run := &load{going: &loading{state: LoadState{Running: true, Rate: rate, Orders: len(orders)}, stopped: make(chan struct{})}}
 	for _, o := range orders {
-		s.stopSteps(o)
-		s.alarms.Stop(o.idle)
+		lr.s.stopSteps(o)
+		lr.s.Alarms.Stop(o.idle)
 		o.idle, o.CardShown = nil, true
-		s.show(o.terminal, ScreenProcessing)
-		l.orders = append(l.orders, newLoadedOrder(o))
+		lr.s.show(o.terminal, ScreenProcessing)
+		run.orders = append(run.orders, newLoadedOrder(o))
 	}
-	s.load = l.going
-	s.journal.Note(journal.Entry{Kind: journal.KindFault, Text: fmt.Sprintf("a load of %d statuses a second on %d orders for %s", rate, len(orders), d)})
-	s.background.Go(func() { s.runLoad(l, d) })
-	return l.going.state, nil
+	lr.latest = run.going
+	lr.s.Journal.Note(journal.Entry{Kind: journal.KindFault, Text: fmt.Sprintf("a load of %d statuses a second on %d orders for %s", rate, len(orders), d)})
+	lr.s.Go(func() { lr.run(run, d) })
+	return run.going.state, nil
 }
 
-// openOrders are those with the ids, or all. The caller holds mu.
-func (s *Simulator) openOrders(ids []string) (orders []*order, err error) {
-	for _, t := range s.terminals.listed {
+// openOrders are those with the ids, or all. The caller holds the lock.
+func (lr *Loader) openOrders(ids []string) (orders []*order, err error) {
+	for _, t := range lr.s.Terminals.listed {
 		if len(ids) == 0 && t.order != nil {
 			orders = append(orders, t.order)
 		}
 	}
 	for _, id := range ids {
-		o := s.orders.byID[id]
+		o := lr.s.Orders.byID[id]
 		if o == nil || o.Finished {
 			return nil, fmt.Errorf("%w %.64q that is open", ErrUnknownOrder, id)
 		}
@@ -88,14 +105,14 @@ func (s *Simulator) openOrders(ids []string) (orders []*order, err error) {
 func newLoadedOrder(o *order) *loadedOrder {
 	lo := &loadedOrder{order: o}
 	for i, status := range loadStatuses {
-		data := o.eventData(Event{Status: status, FinancialStatus: status, TransactionID: o.Number})
+		data := eventOf(o, Event{Status: status, FinancialStatus: status, TransactionID: o.Number})
 		lo.events[i] = append(framing("").lines(orderEvent, data.String(), ""), '\n')
 	}
 	return lo
 }
 
-// runLoad emits what is due, tick by tick.
-func (s *Simulator) runLoad(l *load, d time.Duration) {
+// run emits what is due, tick by tick.
+func (lr *Loader) run(l *load, d time.Duration) {
 	begin := time.Now()
 	ticker := time.NewTicker(loadTick)
 	defer ticker.Stop()
@@ -104,30 +121,31 @@ func (s *Simulator) runLoad(l *load, d time.Duration) {
 		select {
 		case <-ticker.C:
 		case <-l.going.stopped:
+		case <-lr.s.Done():
 		}
 		elapsed := min(time.Since(begin), d)
-		over = !s.emit(l, int64(elapsed.Seconds()*float64(l.going.state.Rate))) || elapsed == d
+		over = !lr.emit(l, int64(elapsed.Seconds()*float64(l.going.state.Rate))) || elapsed == d
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	lr.s.Lock()
+	defer lr.s.Unlock()
 	l.going.stop()
-	if s.closed {
+	if lr.s.Closed() {
 		return
 	}
 	for _, lo := range l.orders {
 		if !lo.order.Finished && !lo.order.gone {
-			s.restartIdle(lo.order)
+			lr.s.restartIdle(lo.order)
 		}
 	}
-	s.journal.Note(journal.Entry{Kind: journal.KindFault, Text: fmt.Sprintf("the load is over after %d statuses", l.going.state.Emitted)})
+	lr.s.Journal.Note(journal.Entry{Kind: journal.KindFault, Text: fmt.Sprintf("the load is over after %d statuses", l.going.state.Emitted)})
 }
 
 // emit changes orders by turns until due statuses went out since the beginning,
 // or a client is too slow. It returns false when the load is over.
-func (s *Simulator) emit(l *load, due int64) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := s.now()
+func (lr *Loader) emit(l *load, due int64) bool {
+	lr.s.Lock()
+	defer lr.s.Unlock()
+	now := lr.s.now()
 	for range min(due-l.going.state.Emitted, int64(l.going.state.Rate)) {
 		if !l.going.state.Running || len(l.orders) == 0 {
 			return false
@@ -144,7 +162,7 @@ func (s *Simulator) emit(l *load, due int64) bool {
 			l.going.state.Behind++
 		}
 	}
-	return l.going.state.Running
+	return l.going.state.Running && !lr.s.Closed()
 }
 
 // emit gives the order its next status and tells it on its streams; false when
@@ -152,7 +170,7 @@ func (s *Simulator) emit(l *load, due int64) bool {
 func (lo *loadedOrder) emit(now time.Time) bool {
 	o, n := lo.order, lo.order.Emitted%2
 	for c := range o.listeners {
-		if !c.push(lo.events[n]) {
+		if !c.Push(lo.events[n]) {
 			return false
 		}
 	}
@@ -162,19 +180,19 @@ func (lo *loadedOrder) emit(now time.Time) bool {
 }
 
 // Load tells how the latest load goes.
-func (s *Simulator) Load() LoadState {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.load == nil {
+func (lr *Loader) Load() LoadState {
+	lr.s.Lock()
+	defer lr.s.Unlock()
+	if lr.latest == nil {
 		return LoadState{}
 	}
-	return s.load.state
+	return lr.latest.state
 }
 
 // StopLoad ends a load that runs.
-func (s *Simulator) StopLoad() LoadState {
-	s.mu.Lock()
-	s.load.stop()
-	s.mu.Unlock()
-	return s.Load()
+func (lr *Loader) StopLoad() LoadState {
+	lr.s.Lock()
+	lr.latest.stop()
+	lr.s.Unlock()
+	return lr.Load()
 }

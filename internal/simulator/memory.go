@@ -33,6 +33,12 @@ type terminalMemory struct {
 	Scenario scenario.Scenario `json:"scenario"`
 }
 
+// store keeps what must not be forgotten. It is called with the state's lock held.
+type store interface {
+	Append(memory)
+	Close()
+}
+
 // recollection is what a state file says in the end.
 type recollection struct {
 	secret    []byte

@@ -20,10 +20,10 @@ type mishaps struct {
 	odd           []fault.Fault // ways to write the answer
 }
 
-// takeMishaps takes the faults that befall c. The caller holds mu.
-func (s *Simulator) takeMishaps(c *call, r *http.Request) (m mishaps) {
+// takeMishaps takes the faults that befall c. The caller holds the lock.
+func (a api) takeMishaps(c *call, r *http.Request) (m mishaps) {
 	at := c.occasion()
-	if f, ok := s.takeFault(fault.SlowAPI, at); ok {
+	if f, ok := a.s.Faults.Take(fault.SlowAPI, at); ok {
 		f.Delay = cmp.Or(f.Delay, fault.DefaultDelay)
 		if f.Late {
 			m.after = f.Delay
@@ -31,28 +31,28 @@ func (s *Simulator) takeMishaps(c *call, r *http.Request) (m mishaps) {
 			m.before = f.Delay
 		}
 	}
-	if f, ok := s.takeFault(fault.FailAPI, at); ok {
-		a := refusalOf(f)
-		m.instead, m.name = &a, f.Name
+	if f, ok := a.s.Faults.Take(fault.FailAPI, at); ok {
+		no := refusalOf(f)
+		m.instead, m.name = &no, f.Name
 		return m
 	}
-	if f, ok := s.takeFaultIf(c.op == calls.OpCreate, fault.BusyTerminal, at); ok {
-		a := busyTerminal(f, c.terminal)
-		m.instead, m.name = &a, f.Name
+	if f, ok := a.s.Faults.TakeIf(c.op == calls.OpCreate, fault.BusyTerminal, at); ok {
+		no := busyTerminal(f, c.terminal)
+		m.instead, m.name = &no, f.Name
 		return m
 	}
-	if f, ok := s.takeFault(fault.Redirect, at); ok {
-		a := redirection(f, r)
-		m.instead, m.name = &a, f.Name
+	if f, ok := a.s.Faults.Take(fault.Redirect, at); ok {
+		no := redirection(f, r)
+		m.instead, m.name = &no, f.Name
 		return m
 	}
-	_, m.flatten = s.takeFault(fault.ErrorsWith200, at)
-	_, m.twice = s.takeFault(fault.RepeatCall, at)
-	m.odd = s.takeEvery(fault.OddAnswer, at)
-	if f, ok := s.takeFault(fault.LoseAnswer, at); ok {
+	_, m.flatten = a.s.Faults.Take(fault.ErrorsWith200, at)
+	_, m.twice = a.s.Faults.Take(fault.RepeatCall, at)
+	m.odd = a.s.Faults.TakeEvery(fault.OddAnswer, at)
+	if f, ok := a.s.Faults.Take(fault.LoseAnswer, at); ok {
 		m.lose = &f
 	}
-	if f, ok := s.takeFaultIf(c.op == calls.OpCreate, fault.LoseCreateAnswer, at); ok {
+	if f, ok := a.s.Faults.TakeIf(c.op == calls.OpCreate, fault.LoseCreateAnswer, at); ok {
 		m.lose = &f
 	}
 	return m

@@ -26,27 +26,8 @@ const (
 
 // Bounds of the simulator that are not for choosing.
 const (
-	maxPace            = 1_000_000
-	maxTerminals       = 100_000
-	maxBody            = 1 << 20 // bytes of a request
-	bodyTimeout        = 30 * time.Second
-	maxEventsPerOrder  = 1_000 // status changes; further actions are refused
-	maxStreamsPerOrder = 64
-	maxFaults          = 1_000
-
-	streamWriteTimeout = 10 * time.Second
+	maxPace = 1_000_000
 )
-
-// Group is a terminal group: the terminals that one API key serves.
-type Group struct {
-	// ID as the terminals list shows it. The provider's are numbers; another
-	// name is shown as a made-up number.
-	ID string
-	// APIKey of the group. It is never shown again by the simulator.
-	APIKey string
-	// Terminals by id, see subjects.CheckTerminal.
-	Terminals []string
-}
 
 // DefaultGroups is what serves when Options name no groups: the key "demo-key"
 // with the terminals SIM00001 to SIM00004.
@@ -56,16 +37,6 @@ func DefaultGroups() []Group {
 		APIKey:    "demo-key",
 		Terminals: []string{"SIM00001", "SIM00002", "SIM00003", "SIM00004"},
 	}}
-}
-
-// Guide is what surrounds a simulator, as far as it is known.
-type Guide struct {
-	// Console is the address of the bridge's console.
-	Console string `json:"console,omitempty"`
-	// Pay is the command line that starts a payment, less the payment's own flags.
-	Pay string `json:"pay,omitempty"`
-	// Till is true when the page can start payments, see Options.Till.
-	Till bool `json:"till,omitempty"`
 }
 
 // Options of a Simulator. The zero value is usable.
@@ -201,8 +172,8 @@ func checkGroups(groups []Group) []error {
 	if len(terminals) == 0 {
 		errs = append(errs, errors.New("groups: no terminal at all"))
 	}
-	if len(terminals) > maxTerminals {
-		errs = append(errs, fmt.Errorf("groups: %d terminals, want at most %d", len(terminals), maxTerminals))
+	if len(terminals) > MaxTerminals {
+		errs = append(errs, fmt.Errorf("groups: %d terminals, want at most %d", len(terminals), MaxTerminals))
 	}
 	return errs
 }

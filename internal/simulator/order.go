@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/posbridge/bridge/internal/simulator/alarm"
+	"github.com/posbridge/bridge/internal/simulator/fault"
 	"github.com/posbridge/bridge/internal/simulator/journal"
 	"github.com/posbridge/bridge/internal/simulator/scenario"
 )
@@ -28,16 +29,16 @@ type visit struct {
 
 // veil keeps an order from being asked for.
 type veil struct {
-	until  time.Time
-	answer answer
+	until time.Time
+	fault fault.Fault // how it is refused
 }
 
 // listener is an event stream that is open for an order. Its methods are called
 // with the simulator's lock held and do not block.
 type listener interface {
-	wakeUp() // there may be news
-	cutOff()
-	push(event []byte) bool // tells a whole event of a load; false when too many are waiting
+	WakeUp() // there may be news
+	CutOff()
+	Push(event []byte) bool // tells a whole event of a load; false when too many are waiting
 }
 
 // untouched tells whether the payment is open and nobody has shown a card.
@@ -48,7 +49,7 @@ func (o *order) untouched() bool {
 // wakeStreams lets every stream of the order look for news.
 func (o *order) wakeStreams() {
 	for l := range o.listeners {
-		l.wakeUp()
+		l.WakeUp()
 	}
 }
 
@@ -79,9 +80,9 @@ type terminal struct {
 	revert   *alarm.Alarm // takes a result off the screen
 }
 
-func newTerminal(id string, g *group, o Options) *terminal {
-	t := &terminal{id: id, group: g, mode: Auto, scenario: scenario.Approve, screen: ScreenIdle, since: o.Now().UTC()}
-	if o.Manual {
+func newTerminal(id string, g *group, manual bool, now time.Time) *terminal {
+	t := &terminal{id: id, group: g, mode: Auto, scenario: scenario.Approve, screen: ScreenIdle, since: now}
+	if manual {
 		t.mode = Manual
 	}
 	return t

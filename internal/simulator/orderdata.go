@@ -42,12 +42,12 @@ func orNull(text string) any {
 	return text
 }
 
-// data is what GET orders/{id} and webhooks say of an order. The caller holds
+// orderData is what GET orders/{id} and webhooks say of an order. The caller holds
 // the simulator's lock.
-func (o *order) data() map[string]any { return o.dataAs(o.Status, o.Financial) }
+func orderData(o *order) map[string]any { return orderDataAs(o, o.Status, o.Financial) }
 
-// dataAs is data with another status.
-func (o *order) dataAs(status, financial string) map[string]any {
+// orderDataAs is orderData with another status.
+func orderDataAs(o *order, status, financial string) map[string]any {
 	details := map[string]any{
 		"terminal_id":             o.terminal.id,
 		"type":                    nil,

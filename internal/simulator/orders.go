@@ -7,20 +7,20 @@ import (
 	"github.com/posbridge/bridge/internal/simulator/scenario"
 )
 
-// get answers GET orders/{id}. The caller holds mu.
+// get answers GET orders/{id}. The caller holds the lock.
 func (a api) get(o *order, at fault.Occasion) answer {
-	if _, stale := a.s.takeFault(fault.StaleGet, at); !stale {
-		return success(o.data())
+	if _, stale := a.s.Faults.Take(fault.StaleGet, at); !stale {
+		return success(orderData(o))
 	}
 	if n := len(o.Events); n > 1 {
-		return success(o.dataAs(o.Events[n-2].Status, o.Events[n-2].FinancialStatus))
+		return success(orderDataAs(o, o.Events[n-2].Status, o.Events[n-2].FinancialStatus))
 	}
-	return success(o.dataAs(scenario.StatusInitialized, scenario.StatusInitialized))
+	return success(orderDataAs(o, scenario.StatusInitialized, scenario.StatusInitialized))
 }
 
-// cancel answers POST orders/{id}/cancel. The caller holds mu.
+// cancel answers POST orders/{id}/cancel. The caller holds the lock.
 func (a api) cancel(o *order, at fault.Occasion) answer {
-	if _, late := a.s.takeFaultIf(!o.Finished, fault.LateCancel, at); late {
+	if _, late := a.s.Faults.TakeIf(!o.Finished, fault.LateCancel, at); late {
 		a.s.stopSteps(o)
 		o.Stuck = false
 		a.s.giveStatus(o, scenario.StatusCompleted, scenario.StatusCompleted)
@@ -50,11 +50,11 @@ func (a api) cancel(o *order, at fault.Occasion) answer {
 
 // patch answers PATCH orders/{id}, which does not work for terminals: the
 // provider says yes and leaves the order declined for good, with its terminal
-// still busy. The caller holds mu.
+// still busy. The caller holds the lock.
 func (a api) patch(o *order) answer {
 	if !o.Finished && !o.Stuck {
 		a.s.stopSteps(o)
-		a.s.alarms.Stop(o.idle)
+		a.s.Alarms.Stop(o.idle)
 		o.idle = nil
 		o.Stuck = true
 		a.s.showResult(o, ScreenDeclined)

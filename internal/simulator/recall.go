@@ -3,17 +3,17 @@ package simulator
 import "github.com/posbridge/bridge/internal/simulator/scenario"
 
 // memories are everything that a simulator knows and must not forget. The caller
-// holds mu.
-func (s *Simulator) memories() []memory {
-	faults := s.faults
-	list := []memory{{Signing: s.tokens.Secret}, {Faults: &faults}}
-	for _, t := range s.terminals.listed {
+// holds the lock.
+func (s *State) memories() []memory {
+	set := s.Faults.set
+	list := []memory{{Faults: &set}}
+	for _, t := range s.Terminals.listed {
 		list = append(list, memory{Terminal: t.memory()})
 	}
-	for _, o := range s.orders.finished {
+	for _, o := range s.Orders.finished {
 		list = append(list, memory{Order: s.memoryOf(o)})
 	}
-	for _, t := range s.terminals.listed {
+	for _, t := range s.Terminals.listed {
 		if t.order != nil {
 			list = append(list, memory{Order: s.memoryOf(t.order)})
 		}
@@ -25,39 +25,27 @@ func (t *terminal) memory() *terminalMemory {
 	return &terminalMemory{ID: t.id, Mode: t.mode, Scenario: t.scenario}
 }
 
-func (s *Simulator) memoryOf(o *order) *orderMemory {
-	m := &orderMemory{facts: o.facts}
-	if r := s.calls.byID[o.id()]; r != nil {
-		m.Calls, m.Asked = r.Counts, r.asked
-	}
-	return m
-}
-
 // recall makes a new simulator go on where another one ended. Orders of terminals
-// that are no longer there are forgotten. The caller holds mu.
-func (s *Simulator) recall(kept recollection) {
-	if kept.secret != nil {
-		s.tokens.Secret = kept.secret
-	}
-	s.faults = kept.faults
-	for _, t := range s.terminals.listed {
+// that are no longer there are forgotten. The caller holds the lock.
+func (s *State) recall(kept recollection) {
+	s.Faults.set = kept.faults
+	for _, t := range s.Terminals.listed {
 		if m := kept.terminals[t.id]; m != nil {
 			t.mode, t.scenario = m.Mode, m.Scenario
 		}
 	}
 	for _, m := range kept.latest() {
-		if t := s.terminals.byID[m.Create.GatewayInfo.TerminalID]; t != nil {
+		if t := s.Terminals.byID[m.Create.GatewayInfo.TerminalID]; t != nil {
 			s.recallOrder(m, t)
 		}
 	}
 }
 
-func (s *Simulator) recallOrder(m *orderMemory, t *terminal) {
+func (s *State) recallOrder(m *orderMemory, t *terminal) {
 	o := &order{facts: m.facts, terminal: t, listeners: map[listener]struct{}{}}
-	s.orders.byID[o.id()], s.orders.bySession[o.Session] = o, o
-	s.orders.number = max(s.orders.number, o.Number)
-	record := s.calls.at(o.id())
-	record.Counts, record.asked = m.Calls, m.Asked
+	s.Orders.byID[o.id()], s.Orders.bySession[o.Session] = o, o
+	s.Orders.number = max(s.Orders.number, o.Number)
+	s.Faults.calls.recall(o.id(), m.Calls, m.Asked)
 	if t.order == nil {
 		t.last = o
 	}
@@ -69,12 +57,12 @@ func (s *Simulator) recallOrder(m *orderMemory, t *terminal) {
 	}
 	if len(o.Steps) > 0 { // once the client is back
 		o.visit.waiting = true
-		o.visit.step = s.alarms.After(max(0, s.opts.StreamGrace), func() { s.customerComes(o) })
+		o.visit.step = s.Alarms.After(max(0, s.StreamGrace), func() { s.customerComes(o) })
 	}
 }
 
 // resume puts an open order back on its terminal.
-func (s *Simulator) resume(o *order) {
+func (s *State) resume(o *order) {
 	screen := ScreenAmountDue
 	if o.Status == scenario.StatusInitialized && o.CardShown {
 		screen = ScreenProcessing

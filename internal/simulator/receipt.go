@@ -6,7 +6,7 @@ import (
 	"github.com/posbridge/bridge/internal/simulator/scenario"
 )
 
-// receipt answers GET pos/receipt/{id}. The caller holds mu.
+// receipt answers GET pos/receipt/{id}. The caller holds the lock.
 func (a api) receipt(o *order) answer {
 	payment := map[string]any{"terminal_id": o.terminal.id}
 	if o.CardShown {

@@ -11,20 +11,20 @@ import (
 const resultScreenTime = 3 * time.Second
 
 // showResult shows how an order went, unless its terminal is busy with another.
-// The caller holds mu.
-func (s *Simulator) showResult(o *order, screen Screen) {
+// The caller holds the lock.
+func (s *State) showResult(o *order, screen Screen) {
 	if t := o.terminal; t.last == o {
 		s.show(t, screen)
 	}
 }
 
 // show puts a screen on a terminal. Results go away by themselves. The caller
-// holds mu.
-func (s *Simulator) show(t *terminal, screen Screen) {
-	s.alarms.Stop(t.revert)
+// holds the lock.
+func (s *State) show(t *terminal, screen Screen) {
+	s.Alarms.Stop(t.revert)
 	t.revert = nil
 	t.screen, t.since = screen, s.now()
-	s.journal.Note(journal.Entry{Kind: journal.KindTerminal, Terminal: t.id, Text: "screen " + string(screen)})
+	s.Journal.Note(journal.Entry{Kind: journal.KindTerminal, Terminal: t.id, Text: "screen " + string(screen)})
 	next := ScreenIdle
 	switch screen {
 	case ScreenDeclined:
@@ -33,5 +33,5 @@ func (s *Simulator) show(t *terminal, screen Screen) {
 	default:
 		return
 	}
-	t.revert = s.alarms.After(s.scaled(resultScreenTime), func() { s.show(t, next) })
+	t.revert = s.Alarms.After(s.scaled(resultScreenTime), func() { s.show(t, next) })
 }

@@ -27,7 +27,7 @@ func (s *Simulator) Serve(ctx context.Context, l net.Listener) error {
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          zap.NewStdLog(s.logger),
+		ErrorLog:          zap.NewStdLog(s.opts.Logger),
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()

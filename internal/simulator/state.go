@@ -1,92 +1,179 @@
 package simulator
 
 import (
+	"context"
+	"sync"
 	"time"
 
-	"github.com/posbridge/bridge/internal/simulator/fault"
+	"go.uber.org/zap"
+
+	"github.com/posbridge/bridge/internal/simulator/alarm"
 	"github.com/posbridge/bridge/internal/simulator/journal"
 )
 
-// stateLogEntries is how much of the journal a State holds.
-const stateLogEntries = 100
+// Settings of a State. All are needed.
+type Settings struct {
+	Groups            []Group
+	Pace              float64 // how fast virtual customers act; 1 is a second between steps
+	Manual            bool    // every terminal begins in mode Manual
+	InactivityTimeout time.Duration
+	StreamGrace       time.Duration // how long a customer waits for a stream; 0 or less does not
+	History           int           // finished orders that are remembered
+	LogSize           int           // entries of the journal
+	Now               func() time.Time
+	Logger            *zap.Logger
+}
 
-// State is everything that can be seen of a simulator at one moment.
+// State is every terminal and every order, what is to go wrong with them and what
+// happened lately. Its exported fields, and the orders and terminals in it, are
+// guarded by its lock; methods say when they want it to be held.
 type State struct {
-	// Run tells this simulator from one that was there before at the same address.
-	Run string `json:"run"`
-	// Seq of the latest journal entry that this state contains.
-	Seq       uint64     `json:"seq"`
-	Now       time.Time  `json:"now"`
-	Pace      float64    `json:"pace"`
-	Terminals []Terminal `json:"terminals"`
-	// Orders that are open.
-	Orders []Order       `json:"orders"`
-	Faults []fault.Fault `json:"faults"`
-	// Log holds the latest entries, the oldest first.
-	Log []journal.Entry `json:"log"`
-	// Streams that are open.
-	Streams int `json:"streams"`
-	// Finished orders that are remembered.
-	Finished int `json:"finished"`
-	Trapped  int `json:"trapped"`
-	// Guide as the options gave it.
-	Guide Guide `json:"guide,omitzero"`
+	Settings
+
+	mu     sync.Mutex
+	closed bool
+	ctx    context.Context // ends with Close: every stream and wait hangs on it
+	cancel context.CancelCauseFunc
+	// background counts requests, alarms and webhook workers; Close waits for it.
+	background sync.WaitGroup
+
+	Terminals fleet
+	Orders    book
+	Faults    faultBook
+	Listeners map[listener]*order // open event streams
+	Alarms    alarm.Set
+	Journal   journal.Journal
+
+	watchers []func(*order)
+	cleared  []func()
+	store    store // nil when nothing is kept
 }
 
-// State returns everything that can be seen now.
-func (s *Simulator) State() State {
+// newState returns a state with every terminal idle.
+func newState(settings Settings) *State {
+	s := &State{Settings: settings, Listeners: map[listener]*order{}}
+	s.ctx, s.cancel = context.WithCancelCause(context.Background())
+	s.Alarms = alarm.NewSet(&s.mu, &s.background)
+	s.Journal = journal.New(s.now, settings.Logger, settings.LogSize)
+	s.clear()
+	return s
+}
+
+// Lock keeps everybody else from the state until Unlock.
+func (s *State) Lock() { s.mu.Lock() }
+
+// Unlock ends Lock.
+func (s *State) Unlock() { s.mu.Unlock() }
+
+// Closed tells whether Close was called. The caller holds the lock.
+func (s *State) Closed() bool { return s.closed }
+
+// Done is closed by Close.
+func (s *State) Done() <-chan struct{} { return s.ctx.Done() }
+
+// Context ends with Close.
+func (s *State) Context() context.Context { return s.ctx }
+
+// Go runs f; Close waits for it, so it must end with Context.
+func (s *State) Go(f func()) { s.background.Go(f) }
+
+// Enter counts a request in, which must Leave; false when the state is closed.
+func (s *State) Enter() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := State{
-		Run: s.run, Seq: s.journal.Last, Now: s.now(), Pace: s.opts.Pace,
-		Terminals: s.viewTerminals(), Orders: []Order{}, Faults: append([]fault.Fault{}, s.faults...),
-		Log: []journal.Entry{}, Streams: len(s.listeners), Finished: len(s.orders.finished), Trapped: s.trapped,
-		Guide: s.opts.Guide,
+	if s.closed {
+		return false
 	}
-	for _, t := range s.terminals.listed {
-		if t.order != nil {
-			st.Orders = append(st.Orders, s.view(t.order))
-		}
+	s.background.Add(1)
+	return true
+}
+
+// Leave ends Enter.
+func (s *State) Leave() { s.background.Done() }
+
+// Watch has f called, with the lock held, for every order that was made or has
+// changed.
+func (s *State) Watch(f func(*order)) { s.watchers = append(s.watchers, f) }
+
+// OnClear has f called, with the lock held, when everything is forgotten.
+func (s *State) OnClear(f func()) { s.cleared = append(s.cleared, f) }
+
+// Keep has everything that must not be forgotten told to a store from now on. The
+// caller holds the lock.
+func (s *State) Keep(in store) {
+	s.store = in
+	s.Watch(func(o *order) { s.remember(memory{Order: s.memoryOf(o)}) })
+}
+
+// remember keeps m, if anything is kept. The caller holds the lock.
+func (s *State) remember(m memory) {
+	if s.store != nil {
+		s.store.Append(m)
 	}
-	entries, _ := s.journal.Since(s.journal.Last-min(s.journal.Last, stateLogEntries), stateLogEntries)
-	st.Log = append(st.Log, entries...)
-	return st
 }
 
-// Log returns at most limit entries after seq, oldest first. missed says that
-// entries in between are no longer there.
-func (s *Simulator) Log(seq uint64, limit int) (entries []journal.Entry, missed bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.journal.Since(seq, limit)
+// memoryOf is o as a store keeps it.
+func (s *State) memoryOf(o *order) *orderMemory {
+	counts, asked := s.Faults.Of(o.id())
+	return &orderMemory{facts: o.facts, Calls: counts, Asked: asked}
 }
 
-// OpenStreams is the number of event streams that are open now.
-func (s *Simulator) OpenStreams() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.listeners)
-}
-
-// DropStreams cuts the open event streams of an order, or all of them for the
-// empty id, and returns how many there were. Clients may connect again at once.
-func (s *Simulator) DropStreams(orderID string) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n := 0
-	for l, o := range s.listeners {
-		if orderID == "" || o.id() == orderID {
-			l.cutOff()
-			n++
-		}
+// clear makes every terminal idle and forgets all orders and faults. The caller
+// holds the lock, or is the only one who knows s.
+func (s *State) clear() {
+	s.Alarms.StopAll()
+	for _, o := range s.Orders.byID {
+		o.gone = true
+		o.wakeStreams()
 	}
-	return n
+	s.Terminals = newFleet(s.Settings.Groups, s.Manual, s.now())
+	s.Orders = book{byID: map[string]*order{}, bySession: map[string]*order{}, number: s.Orders.number}
+	s.Faults = faultBook{journal: &s.Journal, orders: s.Orders.byID, changed: s.rememberFaults, calls: newCallBook(s.History)}
+	for _, f := range s.cleared {
+		f()
+	}
 }
 
-// Trapped is how often a client followed the redirect fault to where no client
-// should go.
-func (s *Simulator) Trapped() int {
+// rememberFaults keeps what was set for everybody. The caller holds the lock.
+func (s *State) rememberFaults() {
+	set := s.Faults.set
+	s.remember(memory{Faults: &set})
+}
+
+// Reset forgets all orders, faults and settings made since the beginning; open
+// streams end. The journal goes on.
+func (s *State) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.trapped
+	if s.closed {
+		return
+	}
+	s.clear()
+	s.remember(memory{Reset: true})
+	s.Journal.Note(journal.Entry{Kind: journal.KindReset, Text: "everything was reset"})
+}
+
+// Close ends streams, timers and webhooks and waits for them. Requests that
+// come later are answered with 503. It may be called more than once.
+func (s *State) Close() {
+	s.mu.Lock()
+	s.closed = true
+	s.Alarms.StopAll()
+	s.Journal.Wake()
+	s.mu.Unlock()
+	s.cancel(ErrClosed)
+	s.background.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.store != nil {
+		s.store.Close()
+		s.store = nil
+	}
+}
+
+func (s *State) now() time.Time { return s.Now().UTC() }
+
+// scaled is d at the chosen pace.
+func (s *State) scaled(d time.Duration) time.Duration {
+	return time.Duration(float64(d) / s.Pace)
 }

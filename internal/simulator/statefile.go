@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/posbridge/bridge/internal/simulator/journal"
+	"github.com/posbridge/bridge/internal/simulator/tokens"
 )
 
 // maxStateGrowth is how much a state file grows before it is written anew, in bytes.
@@ -21,31 +22,31 @@ const maxStateGrowth = 64 << 20
 // stateFile keeps a simulator's state over its end, a kill included: every change
 // is appended at once, as one line. The simulator's lock guards it.
 type stateFile struct {
-	s     *Simulator
-	path  string
-	file  *os.File
-	grown int64 // bytes since it was written anew
+	s      *State
+	signer *tokens.Signer
+	path   string
+	file   *os.File
+	grown  int64 // bytes since it was written anew
 }
 
 // openState recalls the state in a file, which may be missing, and keeps every
 // change in it from then on.
-func openState(s *Simulator, path string) error {
-	f := &stateFile{s: s, path: path}
-	s.mu.Lock() // the alarms of recalled orders run from now on
-	defer s.mu.Unlock()
+func openState(s *State, signer *tokens.Signer, path string) error {
+	f := &stateFile{s: s, signer: signer, path: path}
+	s.Lock() // the alarms of recalled orders run from now on
+	defer s.Unlock()
 	if err := f.recall(); err != nil {
 		return fmt.Errorf("recall simulator's state: %w", err)
 	}
 	if err := f.rewrite(); err != nil {
 		return fmt.Errorf("write simulator's state: %w", err)
 	}
-	s.store = f
-	s.watchers = append(s.watchers, func(o *order) { s.remember(memory{Order: s.memoryOf(o)}) })
+	s.Keep(f)
 	return nil
 }
 
-// append writes one line. A failure is logged and noted: the simulator goes on.
-func (f *stateFile) append(m memory) {
+// Append writes one line. A failure is logged and noted: the simulator goes on.
+func (f *stateFile) Append(m memory) {
 	line, err := json.Marshal(m)
 	if err != nil { // plain values
 		panic(err)
@@ -56,13 +57,13 @@ func (f *stateFile) append(m memory) {
 		err = f.rewrite()
 	}
 	if err != nil {
-		f.s.logger.Warn("simulator's state is not kept", zap.Error(err))
-		f.s.journal.Note(journal.Entry{Kind: journal.KindReset, Text: "the state file cannot be written: the state will not survive"})
+		f.s.Logger.Warn("simulator's state is not kept", zap.Error(err))
+		f.s.Journal.Note(journal.Entry{Kind: journal.KindReset, Text: "the state file cannot be written: the state will not survive"})
 	}
 }
 
-// close ends the file.
-func (f *stateFile) close() { f.file.Close() }
+// Close ends the file.
+func (f *stateFile) Close() { f.file.Close() }
 
 // rewrite replaces the file by the present state alone.
 func (f *stateFile) rewrite() error {
@@ -72,7 +73,7 @@ func (f *stateFile) rewrite() error {
 	}
 	out := bufio.NewWriter(file)
 	encoder := json.NewEncoder(out)
-	for _, m := range f.s.memories() {
+	for _, m := range append([]memory{{Signing: f.signer.Secret}}, f.s.memories()...) {
 		if err := encoder.Encode(m); err != nil {
 			return errors.Join(fmt.Errorf("write state file: %w", err), file.Close(), os.Remove(file.Name()))
 		}
@@ -81,7 +82,7 @@ func (f *stateFile) rewrite() error {
 		return errors.Join(fmt.Errorf("replace state file: %w", err), file.Close(), os.Remove(file.Name()))
 	}
 	if f.file != nil {
-		f.close()
+		f.Close()
 	}
 	f.file, f.grown = file, 0
 	return nil
@@ -108,6 +109,9 @@ func (f *stateFile) recall() error {
 			return fmt.Errorf("read state file: line %d: %w", number+1, err)
 		}
 		kept.add(m)
+	}
+	if kept.secret != nil {
+		f.signer.Secret = kept.secret
 	}
 	f.s.recall(kept)
 	return nil

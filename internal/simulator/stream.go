@@ -12,8 +12,22 @@ import (
 	"github.com/posbridge/bridge/internal/simulator/tokens"
 )
 
+// maxStreamsPerOrder are open at once; more are refused.
+const maxStreamsPerOrder = 64
+
 // streams serves the event stream of every order.
-type streams struct{ s *Simulator }
+type streams struct {
+	s      *State
+	tokens *tokens.Signer
+	streamOptions
+}
+
+// streamOptions say how streams behave.
+type streamOptions struct {
+	PresentState bool          // a new stream tells the order's present state first
+	Heartbeat    time.Duration // between comments on a quiet stream; negative sends none
+	Linger       time.Duration // how long a stream stays open after the end
+}
 
 // serve answers GET events/stream/.
 func (st streams) serve(w http.ResponseWriter, r *http.Request) {
@@ -23,7 +37,7 @@ func (st streams) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	token := bearer(r.Header.Get("Authorization"))
-	session, err := st.s.tokens.Verify(token)
+	session, err := st.tokens.Verify(token)
 	if err != nil {
 		st.refuse(w, err)
 		return
@@ -45,22 +59,22 @@ func (st streams) serve(w http.ResponseWriter, r *http.Request) {
 // words are not documented.
 func (st streams) refuse(w http.ResponseWriter, why error) {
 	answer{status: http.StatusUnauthorized, body: map[string]any{"message": "Unauthorized: " + why.Error()}}.send(w)
-	st.s.mu.Lock()
-	defer st.s.mu.Unlock()
-	st.s.journal.Note(journal.Entry{Kind: journal.KindStream, HTTPStatus: http.StatusUnauthorized, Text: "stream refused: " + why.Error()})
+	st.s.Lock()
+	defer st.s.Unlock()
+	st.s.Journal.Note(journal.Entry{Kind: journal.KindStream, HTTPStatus: http.StatusUnauthorized, Text: "stream refused: " + why.Error()})
 }
 
 // find returns a connection to the order of a session.
 func (st streams) find(session, token string) (*connection, error) {
-	st.s.mu.Lock()
-	defer st.s.mu.Unlock()
-	o := st.s.orders.bySession[session]
+	st.s.Lock()
+	defer st.s.Unlock()
+	o := st.s.Orders.bySession[session]
 	if o == nil {
 		return nil, tokens.ErrToken
 	}
-	st.s.calls.at(o.id()).Add(calls.OpStream)
+	st.s.Faults.Calls(o.id()).Add(calls.OpStream)
 	c := &connection{s: st.s, order: o, wake: make(chan struct{}, 1), token: token, pos: len(o.Events)}
-	if st.s.opts.SendPresentState {
+	if st.PresentState {
 		c.greet()
 	}
 	return c, nil
@@ -70,12 +84,12 @@ func (st streams) find(session, token string) (*connection, error) {
 // instead.
 func (st streams) connect(c *connection, r *http.Request) (instead http.HandlerFunc) {
 	s, o := st.s, c.order
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.Lock()
+	defer s.Unlock()
 	note := func(status int, text string) {
 		e := o.entry(journal.KindStream, text)
 		e.HTTPStatus = status
-		s.journal.Note(e)
+		s.Journal.Note(e)
 	}
 	refuse := func(a answer) http.HandlerFunc {
 		note(a.status, "stream refused with "+strconv.Itoa(a.status))
@@ -92,7 +106,7 @@ func (st streams) connect(c *connection, r *http.Request) (instead http.HandlerF
 	}
 	if _, ok := c.take(fault.HangStream); ok {
 		note(0, "stream asked for, never answered")
-		return func(_ http.ResponseWriter, r *http.Request) { hang(r, s.ctx.Done()) }
+		return func(_ http.ResponseWriter, r *http.Request) { hang(r, s.Done()) }
 	}
 	if f, ok := c.take(fault.OddFraming); ok {
 		f.Mode = cmp.Or(f.Mode, fault.FramingMixed)
@@ -106,28 +120,30 @@ func (st streams) connect(c *connection, r *http.Request) (instead http.HandlerF
 	}
 	_, c.gzip = c.take(fault.CompressedStream)
 	if !o.TokenEnd.IsZero() {
-		c.expiry = s.alarms.After(o.TokenEnd.Sub(s.now()), c.cutOff)
+		c.expiry = s.Alarms.After(o.TokenEnd.Sub(s.now()), c.CutOff)
 	}
 	o.listeners[c] = struct{}{}
-	s.listeners[c] = o
+	s.Listeners[c] = o
 	note(http.StatusOK, "stream opened")
 	return nil
 }
 
 func (st streams) disconnect(c *connection) {
 	s := st.s
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.Lock()
+	defer s.Unlock()
 	delete(c.order.listeners, c)
-	delete(s.listeners, c)
-	s.alarms.Stop(c.expiry)
+	delete(s.Listeners, c)
+	s.Alarms.Stop(c.expiry)
 	events := strconv.Itoa(c.sent) + " events"
 	if c.sent == 1 {
 		events = "1 event"
 	}
 	e := c.order.entry(journal.KindStream, "stream ended after "+events)
-	e.Order = s.knownOrder(e.Order)
-	s.journal.Note(e)
+	if c.order.gone {
+		e.Order = ""
+	}
+	s.Journal.Note(e)
 }
 
 // follow writes the order's events until somebody ends the stream.
@@ -146,8 +162,8 @@ func (st streams) follow(w http.ResponseWriter, r *http.Request, c *connection) 
 	st.listenerCame(c.order)
 
 	var heartbeat <-chan time.Time
-	if st.s.opts.Heartbeat > 0 {
-		ticker := time.NewTicker(st.s.opts.Heartbeat)
+	if st.Heartbeat > 0 {
+		ticker := time.NewTicker(st.Heartbeat)
 		defer ticker.Stop()
 		heartbeat = ticker.C
 	}
@@ -164,7 +180,7 @@ func (st streams) follow(w http.ResponseWriter, r *http.Request, c *connection) 
 			panic(http.ErrAbortHandler) // net/http's way to cut a connection
 		}
 		if over && (lingered == nil || len(out) > 0) {
-			timer := time.NewTimer(st.s.opts.Linger)
+			timer := time.NewTimer(st.Linger)
 			defer timer.Stop()
 			lingered = timer.C
 		}
@@ -178,7 +194,7 @@ func (st streams) follow(w http.ResponseWriter, r *http.Request, c *connection) 
 			return
 		case <-r.Context().Done():
 			return
-		case <-st.s.ctx.Done():
+		case <-st.s.Done():
 			return
 		}
 	}
@@ -200,16 +216,16 @@ func (c *connection) write(send func([]byte) bool, out []byte) bool {
 
 // listenerCame lets a customer begin who was held back for the stream.
 func (st streams) listenerCame(o *order) {
-	st.s.mu.Lock()
-	defer st.s.mu.Unlock()
-	if o.visit.waiting && !st.s.closed {
+	st.s.Lock()
+	defer st.s.Unlock()
+	if o.visit.waiting && !st.s.Closed() {
 		st.s.customerComes(o)
 	}
 }
 
 // speaks tells whether anything may go out on c.
 func (st streams) speaks(c *connection) bool {
-	st.s.mu.Lock()
-	defer st.s.mu.Unlock()
+	st.s.Lock()
+	defer st.s.Unlock()
 	return !c.silenced()
 }

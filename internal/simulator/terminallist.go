@@ -17,7 +17,7 @@ const (
 )
 
 // terminals answers GET terminals and GET terminal-groups/{id}/terminals, with
-// the terminals of g. The caller holds mu.
+// the terminals of g. The caller holds the lock.
 func (a api) terminals(c *call, query url.Values) answer {
 	g := c.group
 	if c.order != "" && c.order != strconv.FormatInt(g.number, 10) {
@@ -40,12 +40,12 @@ func (a api) terminals(c *call, query url.Values) answer {
 		return validationFailure(wrong...)
 	}
 	rows := groupRows(g)
-	if _, ok := a.s.takeFault(fault.AccountTerminals, c.occasion()); ok {
+	if _, ok := a.s.Faults.Take(fault.AccountTerminals, c.occasion()); ok {
 		rows = a.accountRows()
 	}
 	from := min((page-1)*limit, len(rows))
 	body := map[string]any{"success": true, "data": rows[from:min(from+limit, len(rows))]}
-	f, odd := a.s.takeFault(fault.OddPager, c.occasion())
+	f, odd := a.s.Faults.Take(fault.OddPager, c.occasion())
 	switch {
 	case !odd:
 		body["pager"] = map[string]any{"total_items": len(rows)}
@@ -77,13 +77,13 @@ func groupRows(g *group) []map[string]any {
 // accountRows lists the terminals of every group and others that no key serves,
 // the group as number and as text by turns.
 func (a api) accountRows() (rows []map[string]any) {
-	for _, g := range a.s.terminals.groups {
+	for _, g := range a.s.Terminals.groups {
 		rows = append(rows, groupRows(g)...)
 	}
 	now := a.s.now()
 	rows = append(rows,
-		terminalRow("INACTIVE1", "SMARTPOS", false, a.s.terminals.groups[0].number, now),
-		terminalRow("CTAP0001", "CTAP", true, a.s.terminals.groups[0].number, now),
+		terminalRow("INACTIVE1", "SMARTPOS", false, a.s.Terminals.groups[0].number, now),
+		terminalRow("CTAP0001", "CTAP", true, a.s.Terminals.groups[0].number, now),
 		terminalRow("VERIFONE1", "VERIFONE", true, nil, now),
 		terminalRow("ELSEWHERE", "SMARTPOS", true, int64(1), now),
 	)

@@ -39,8 +39,9 @@ var errNotLoopback = errors.New("webhooks go to loopback addresses only, unless 
 // webhooks sends notifications. One order's always go through the same worker,
 // so they leave in order.
 type webhooks struct {
-	s      *Simulator
+	s      *State
 	client *http.Client
+	retry  time.Duration // pause before a webhook that was not taken is sent again
 
 	// Guarded by the simulator's lock.
 	queues  []chan webhook // nil until the first webhook
@@ -56,9 +57,9 @@ type webhook struct {
 	attempt                   int
 }
 
-func newWebhooks(s *Simulator) *webhooks {
+func newWebhooks(s *State, anywhere bool, retry time.Duration) *webhooks {
 	dialer := &net.Dialer{Timeout: webhookTimeout}
-	if !s.opts.WebhooksAnywhere {
+	if !anywhere {
 		dialer.Control = func(_, address string, _ syscall.RawConn) error {
 			to, err := netip.ParseAddrPort(address)
 			if err != nil || !to.Addr().Unmap().IsLoopback() {
@@ -67,7 +68,7 @@ func newWebhooks(s *Simulator) *webhooks {
 			return nil
 		}
 	}
-	return &webhooks{s: s, client: &http.Client{
+	return &webhooks{s: s, retry: retry, client: &http.Client{
 		Timeout: webhookTimeout,
 		Transport: &http.Transport{
 			DialContext: dialer.DialContext, MaxIdleConnsPerHost: webhookWorkers, IdleConnTimeout: time.Minute,
@@ -85,12 +86,12 @@ func (h *webhooks) send(o *order) {
 	}
 	payload := ""
 	if len(o.Events) == 0 {
-		if _, ok := h.s.takeFault(fault.Pretransaction, fault.Occasion{Op: calls.OpCreate, Order: o.id(), Terminal: o.terminal.id}); !ok {
+		if _, ok := h.s.Faults.Take(fault.Pretransaction, fault.Occasion{Op: calls.OpCreate, Order: o.id(), Terminal: o.terminal.id}); !ok {
 			return
 		}
 		payload = "pretransaction"
 	}
-	body, err := json.Marshal(o.data())
+	body, err := json.Marshal(orderData(o))
 	if err != nil { // plain values
 		panic(err)
 	}
@@ -106,14 +107,14 @@ func (h *webhooks) send(o *order) {
 
 // enqueue hands w to its worker. The caller holds the simulator's lock.
 func (h *webhooks) enqueue(w webhook) {
-	if h.s.closed {
+	if h.s.Closed() {
 		return
 	}
 	if h.queues == nil {
 		for range webhookWorkers {
 			queue := make(chan webhook, webhookQueue)
 			h.queues = append(h.queues, queue)
-			h.s.background.Go(func() { h.work(queue) })
+			h.s.Go(func() { h.work(queue) })
 		}
 	}
 	sum := fnv.New32a()
@@ -121,7 +122,7 @@ func (h *webhooks) enqueue(w webhook) {
 	select {
 	case h.queues[sum.Sum32()%webhookWorkers] <- w:
 	default:
-		h.s.journal.Note(journal.Entry{Kind: journal.KindWebhook, Order: w.order, Terminal: w.terminal, Text: "webhook given up: too many are waiting"})
+		h.s.Journal.Note(journal.Entry{Kind: journal.KindWebhook, Order: w.order, Terminal: w.terminal, Text: "webhook given up: too many are waiting"})
 	}
 }
 
@@ -133,7 +134,7 @@ func (h *webhooks) work(queue <-chan webhook) {
 		case w := <-queue:
 			status, err := h.post(w)
 			h.record(w, status, err)
-		case <-h.s.ctx.Done():
+		case <-h.s.Done():
 			return
 		}
 	}
@@ -141,7 +142,7 @@ func (h *webhooks) work(queue <-chan webhook) {
 
 // post sends w once. A nil error means that the receiver took it.
 func (h *webhooks) post(w webhook) (status int, err error) {
-	ctx, cancel := context.WithTimeout(h.s.ctx, webhookTimeout)
+	ctx, cancel := context.WithTimeout(h.s.Context(), webhookTimeout)
 	defer cancel()
 	req, err := w.makeRequest(ctx, h.s.now())
 	if err != nil {
@@ -189,8 +190,8 @@ func (w webhook) makeRequest(ctx context.Context, at time.Time) (*http.Request, 
 
 // record writes the outcome down and plans the next attempt when one is due.
 func (h *webhooks) record(w webhook, status int, err error) {
-	h.s.mu.Lock()
-	defer h.s.mu.Unlock()
+	h.s.Lock()
+	defer h.s.Unlock()
 	e := journal.Entry{Kind: journal.KindWebhook, Order: w.order, Terminal: w.terminal, HTTPStatus: status}
 	again := false
 	switch {
@@ -202,11 +203,11 @@ func (h *webhooks) record(w webhook, status int, err error) {
 	default:
 		e.Text = fmt.Sprintf("webhook given up after attempt %d: %v", w.attempt, err)
 	}
-	h.s.journal.Note(e)
-	if again && !h.s.closed {
+	h.s.Journal.Note(e)
+	if again && !h.s.Closed() {
 		w.attempt++
 		h.waiting++
-		h.s.alarms.After(h.s.opts.WebhookRetry, func() {
+		h.s.Alarms.After(h.retry, func() {
 			h.waiting--
 			h.enqueue(w)
 		})

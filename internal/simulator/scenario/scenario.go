@@ -10,7 +10,7 @@ import (
 // Scenario names what the virtual customer and the card's issuer do.
 type Scenario string
 
-// The scenarios. See Scenarios for what each does.
+// The scenarios. See scenarios for what each does.
 const (
 	Approve                Scenario = "approve"
 	SoftDeclineThenApprove Scenario = "soft_decline_then_approve"
@@ -49,10 +49,10 @@ type Info struct {
 	Charge func(int64) int64 `json:"-"`
 }
 
-// Scenarios in the order in which they are shown. The endings all begin with
+// scenarios in the order in which they are shown. The endings all begin with
 // 77, so that everyday test amounts hit none of them by accident; the other two
 // digits are the card industry's response codes where one fits.
-var Scenarios = []Info{
+var scenarios = []Info{
 	{
 		Approve, "7700",
 		[]string{"initialized", "completed"},
@@ -166,7 +166,7 @@ var Scenarios = []Info{
 }
 
 // All lists every scenario in the order in which they are documented.
-func All() []Info { return slices.Clone(Scenarios) }
+func All() []Info { return slices.Clone(scenarios) }
 
 // WithTip is an amount with a tip of 20 %.
 func WithTip(amount int64) int64 { return amount + (amount+2)/5 }
@@ -198,13 +198,13 @@ const scenarioPrefix = "scenario:"
 
 // ByName returns a scenario, or an error that lists them all.
 func ByName(name Scenario) (Info, error) {
-	for _, sc := range Scenarios {
+	for _, sc := range scenarios {
 		if sc.Name == name {
 			return sc, nil
 		}
 	}
-	names := make([]string, len(Scenarios))
-	for i, sc := range Scenarios {
+	names := make([]string, len(scenarios))
+	for i, sc := range scenarios {
 		names[i] = string(sc.Name)
 	}
 	return Info{}, fmt.Errorf("unknown scenario %.64q: want %s", name, strings.Join(names, ", "))
@@ -220,7 +220,7 @@ func Choose(custom1 string, amount int64, terminal Scenario) (Info, error) {
 		return ByName(Scenario(strings.TrimSpace(name)))
 	}
 	ending := fmt.Sprintf("%04d", amount%10_000)
-	for _, sc := range Scenarios {
+	for _, sc := range scenarios {
 		if sc.Amount == ending {
 			return sc, nil
 		}
