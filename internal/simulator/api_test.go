@@ -13,7 +13,9 @@ import (
 
 	"github.com/posbridge/bridge/internal/simulator"
 	"github.com/posbridge/bridge/internal/simulator/calls"
+	"github.com/posbridge/bridge/internal/simulator/orders"
 	"github.com/posbridge/bridge/internal/simulator/scenario"
+	"github.com/posbridge/bridge/internal/simulator/wire"
 )
 
 func TestCreateAnswer(t *testing.T) {
@@ -57,7 +59,7 @@ func TestCreateAnswer(t *testing.T) {
 // Every way to be refused, and that nothing is made.
 func TestCreateRefused(t *testing.T) {
 	t.Parallel()
-	b := setup(t, simulator.Options{Manual: true, Groups: []simulator.Group{
+	b := setup(t, simulator.Options{Manual: true, Groups: []orders.GroupOptions{
 		{ID: "57958", APIKey: "demo-key", Terminals: []string{"SIM00001", "SIM00002"}},
 		{ID: "57959", APIKey: "other-key", Terminals: []string{"OTHER001"}},
 	}})
@@ -217,7 +219,7 @@ func TestEscapedOrderIDs(t *testing.T) {
 
 func TestWrongGroupsKey(t *testing.T) {
 	t.Parallel()
-	b := setup(t, simulator.Options{Manual: true, Groups: []simulator.Group{
+	b := setup(t, simulator.Options{Manual: true, Groups: []orders.GroupOptions{
 		{ID: "1", APIKey: "demo-key", Terminals: []string{"A"}},
 		{ID: "2", APIKey: "other-key", Terminals: []string{"B"}},
 	}})
@@ -261,8 +263,8 @@ func TestGetOrder(t *testing.T) {
 		t.Errorf("answer lacks %s: %s", number, raw)
 	}
 	for _, datum := range []string{
-		simulator.CardHolder, simulator.CardLast4, simulator.CardExpiry, simulator.CardEMV,
-		simulator.CardMaskedPAN, simulator.CardAuthorizationCode,
+		wire.CardHolder, wire.CardLast4, wire.CardExpiry, wire.CardEMV,
+		wire.CardMaskedPAN, wire.CardAuthorizationCode,
 	} {
 		if !strings.Contains(string(raw), `"`+datum+`"`) {
 			t.Errorf("answer lacks the card datum %q", datum)
@@ -335,11 +337,11 @@ func TestPatchOrder(t *testing.T) {
 
 func TestListTerminals(t *testing.T) {
 	t.Parallel()
-	group := simulator.Group{ID: "57958", APIKey: "demo-key"}
+	group := orders.GroupOptions{ID: "57958", APIKey: "demo-key"}
 	for i := range 7 {
 		group.Terminals = append(group.Terminals, fmt.Sprintf("T%d", i))
 	}
-	b := setup(t, simulator.Options{Groups: []simulator.Group{group, {ID: "x", APIKey: "x", Terminals: []string{"X"}}}})
+	b := setup(t, simulator.Options{Groups: []orders.GroupOptions{group, {ID: "x", APIKey: "x", Terminals: []string{"X"}}}})
 	for query, want := range map[string][]string{
 		"":                {"T0", "T1", "T2", "T3", "T4", "T5", "T6"},
 		"&limit=3":        {"T0", "T1", "T2"},
@@ -382,7 +384,7 @@ func TestReceipt(t *testing.T) {
 		t.Fatalf("got %d %v", status, got)
 	}
 	data := got["data"].(map[string]any)
-	if payment := data["payment"].(map[string]any); payment["terminal_id"] != "SIM00001" || payment["last4"] != simulator.CardLast4 {
+	if payment := data["payment"].(map[string]any); payment["terminal_id"] != "SIM00001" || payment["last4"] != wire.CardLast4 {
 		t.Errorf("payment: got %v", payment)
 	}
 	if order := data["order"].(map[string]any); order["amount"] != float64(1250) || order["amountrefunded"] != float64(0) {

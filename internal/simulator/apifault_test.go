@@ -15,6 +15,7 @@ import (
 	"github.com/posbridge/bridge/internal/simulator/fault"
 	"github.com/posbridge/bridge/internal/simulator/journal"
 	"github.com/posbridge/bridge/internal/simulator/scenario"
+	"github.com/posbridge/bridge/internal/simulator/view"
 )
 
 // Every way to lose the answer to a create: whether the order is made, and what
@@ -185,7 +186,7 @@ func TestSlowAPI(t *testing.T) {
 			if _, _, err := impatient.try("POST", "/v1/json/orders"+demoKey, orderBody("order", "SIM00001", nil)); !errors.Is(err, context.Canceled) {
 				t.Errorf("got %v, want the client to have left", err)
 			}
-			if _, err := b.WaitOrder(b.ctx, "order", func(simulator.Order) bool { return true }); err != nil {
+			if _, err := b.WaitOrder(b.ctx, "order", func(view.Order) bool { return true }); err != nil {
 				t.Errorf("the order was not made: %v", err)
 			}
 		})

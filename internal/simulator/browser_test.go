@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/posbridge/bridge/internal/browsertest"
-	"github.com/posbridge/bridge/internal/simulator"
+	"github.com/posbridge/bridge/internal/simulator/orders"
 	"github.com/posbridge/bridge/internal/simulator/scenario"
 )
 
@@ -37,7 +37,7 @@ func browse(t *testing.T, b *bundle, look browsertest.Look) *tab {
 }
 
 // screen waits until a terminal shows a screen.
-func (p *tab) screen(terminal string, screen simulator.Screen) {
+func (p *tab) screen(terminal string, screen orders.Screen) {
 	p.t.Helper()
 	p.Sees(fmt.Sprintf(`#terminal-%s[data-screen=%q]`, terminal, screen))
 }

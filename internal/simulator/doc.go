@@ -26,23 +26,16 @@
 // at their own speed. Timers drive the virtual customers, so an open order costs
 // no goroutine; an open event stream costs the one of its connection.
 //
-// The files build on each other, one way:
+// The packages build on each other, one way:
 //
-//	new, serve            wiring
-//	control, reply, feed  the control API, for programs and the page
-//	api, create, orders,  the order API: calls, what befalls them, answers
-//	  receipt, terminallist, mishap, loss, oddanswer
-//	stream, connection,   event streams: HTTP, and what goes out on them
-//	  framing, oddevent, load
-//	webhook               notifications
-//	statefile, recall     what survives a kill
-//	hand, customer,       who acts at a terminal; what others see of it
-//	  view, state, wait
-//	simulator, order,     orders and terminals under the lock
-//	  terminal, takefault
-//	fault…, scenario,     values: what can be asked for, and how it is written
-//	  request, answer, token, journal, alarm, facts, memory
-//
-// The package page is the virtual terminal, served at /: files that a browser
-// takes as they are. It does everything by way of the control API.
+//	simulator               wiring; names.go has what tests of other packages need
+//	control, page           the control API and the virtual terminal
+//	operator, view          what people and programs do and see
+//	api, stream, webhook,   what the provider does over HTTP,
+//	  statefile             and what survives a kill
+//	wire                    addresses, answers and what spoils them
+//	orders                  the state: orders, terminals, customers, faults that are set
+//	fault, scenario,        values: what can be asked for, and how it is written;
+//	  journal, alarm,       leaves
+//	  tokens, calls
 package simulator

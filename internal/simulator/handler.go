@@ -4,7 +4,12 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/posbridge/bridge/internal/simulator/api"
+	"github.com/posbridge/bridge/internal/simulator/control"
 	"github.com/posbridge/bridge/internal/simulator/fault"
+	"github.com/posbridge/bridge/internal/simulator/orders"
+	"github.com/posbridge/bridge/internal/simulator/stream"
+	"github.com/posbridge/bridge/internal/simulator/wire"
 )
 
 // Handler serves the order API under /v1/json/, the event stream at
@@ -14,7 +19,7 @@ func (s *Simulator) Handler() http.Handler {
 	routes := s.routes()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !s.state.Enter() {
-			http.Error(w, ErrClosed.Error(), http.StatusServiceUnavailable)
+			http.Error(w, orders.ErrClosed.Error(), http.StatusServiceUnavailable)
 			return
 		}
 		defer s.state.Leave()
@@ -25,21 +30,21 @@ func (s *Simulator) Handler() http.Handler {
 // routes returns the whole simulator as one handler. The order API is routed by
 // the path as it was sent, for an order id may hold an escaped slash or a dot.
 func (s *Simulator) routes() http.Handler {
-	hands := control{op: s.Operator, loader: s.Loader, till: s.opts.Till}.routes()
-	orders := api{s: s.state, tokens: s.tokens, tokenTTL: s.opts.TokenTTL}
-	events := streams{s.state, s.tokens, streamOptions{PresentState: s.opts.SendPresentState, Heartbeat: s.opts.Heartbeat, Linger: s.opts.Linger}}
+	hands := control.New(s.state, s.Operator, s.Loader, s.opts.Till)
+	calls := api.New(s.state, s.tokens, s.opts.TokenTTL)
+	events := stream.New(s.state, s.tokens, stream.Options{PresentState: s.opts.SendPresentState, Heartbeat: s.opts.Heartbeat, Linger: s.opts.Linger})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := r.URL.EscapedPath()
-		isAPI := strings.HasPrefix(path, apiPath)
-		isStream := path == eventsPath || path+"/" == eventsPath
+		isAPI := strings.HasPrefix(path, wire.APIPath)
+		isStream := path == wire.EventsPath || path+"/" == wire.EventsPath
 		if (isAPI || isStream) && s.whileAway(w) {
 			return
 		}
 		switch {
 		case isAPI:
-			orders.serve(w, r, strings.TrimPrefix(path, apiPath))
+			calls.Serve(w, r, strings.TrimPrefix(path, wire.APIPath))
 		case isStream:
-			events.serve(w, r)
+			events.Serve(w, r)
 		default:
 			hands.ServeHTTP(w, r)
 		}
@@ -55,6 +60,6 @@ func (s *Simulator) whileAway(w http.ResponseWriter) bool {
 	case status == 0:
 		panic(http.ErrAbortHandler)
 	}
-	refusalOf(fault.Fault{Status: status}).send(w)
+	wire.FaultRefusal(fault.Fault{Status: status}).Send(w)
 	return true
 }

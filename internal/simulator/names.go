@@ -2,8 +2,13 @@ package simulator
 
 import (
 	"github.com/posbridge/bridge/internal/simulator/calls"
+	"github.com/posbridge/bridge/internal/simulator/control"
 	"github.com/posbridge/bridge/internal/simulator/fault"
+	"github.com/posbridge/bridge/internal/simulator/orders"
 	"github.com/posbridge/bridge/internal/simulator/scenario"
+	"github.com/posbridge/bridge/internal/simulator/view"
+	"github.com/posbridge/bridge/internal/simulator/webhook"
+	"github.com/posbridge/bridge/internal/simulator/wire"
 )
 
 // Operation is one thing that can be asked of the provider.
@@ -83,3 +88,38 @@ const (
 
 // Scenarios lists every scenario in the order in which they are documented.
 func Scenarios() []scenario.Info { return scenario.All() }
+
+// Group is a terminal group: the terminals that one API key serves.
+type Group = orders.GroupOptions
+
+// Order is what the simulator knows of an order, at one moment.
+type Order = view.Order
+
+// Guide is what surrounds a simulator, as far as it is known.
+type Guide = view.Guide
+
+// Till starts a payment at the bridge, and returns its order id.
+type Till = control.Till
+
+// Asked is a payment that somebody asks for on the page.
+type Asked = control.Asked
+
+// The card that every virtual customer uses: see the package wire.
+const (
+	CardHolder            = wire.CardHolder
+	CardMaskedPAN         = wire.CardMaskedPAN
+	CardLast4             = wire.CardLast4
+	CardExpiry            = wire.CardExpiry
+	CardAuthorizationCode = wire.CardAuthorizationCode
+	CardEMV               = wire.CardEMV
+	CardPAN               = wire.CardPAN
+)
+
+// CardData lists the card data that answers and faults carry and that cannot
+// appear in a program's output by chance.
+func CardData() []string { return wire.CardData() }
+
+// WebhookAuth is the value of a webhook's Auth header.
+func WebhookAuth(apiKey, timestamp string, body []byte) string {
+	return webhook.Auth(apiKey, timestamp, body)
+}

@@ -12,6 +12,7 @@ import (
 	"github.com/posbridge/bridge/internal/simulator"
 	"github.com/posbridge/bridge/internal/simulator/calls"
 	"github.com/posbridge/bridge/internal/simulator/fault"
+	"github.com/posbridge/bridge/internal/simulator/orders"
 	"github.com/posbridge/bridge/internal/simulator/scenario"
 )
 
@@ -362,7 +363,7 @@ func TestOwnStatuses(t *testing.T) {
 
 func TestOddTerminalLists(t *testing.T) {
 	t.Parallel()
-	b := setup(t, simulator.Options{Groups: []simulator.Group{
+	b := setup(t, simulator.Options{Groups: []orders.GroupOptions{
 		{ID: "57958", APIKey: "demo-key", Terminals: []string{"A", "B", "C"}},
 		{ID: "57959", APIKey: "other-key", Terminals: []string{"D"}},
 	}})

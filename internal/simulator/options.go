@@ -9,6 +9,9 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/posbridge/bridge/internal/simulator/control"
+	"github.com/posbridge/bridge/internal/simulator/orders"
+	"github.com/posbridge/bridge/internal/simulator/view"
 	"github.com/posbridge/bridge/subjects"
 )
 
@@ -31,8 +34,8 @@ const (
 
 // DefaultGroups is what serves when Options name no groups: the key "demo-key"
 // with the terminals SIM00001 to SIM00004.
-func DefaultGroups() []Group {
-	return []Group{{
+func DefaultGroups() []orders.GroupOptions {
+	return []orders.GroupOptions{{
 		ID:        "demo",
 		APIKey:    "demo-key",
 		Terminals: []string{"SIM00001", "SIM00002", "SIM00003", "SIM00004"},
@@ -42,7 +45,7 @@ func DefaultGroups() []Group {
 // Options of a Simulator. The zero value is usable.
 type Options struct {
 	// Groups; nil stands for DefaultGroups.
-	Groups []Group
+	Groups []orders.GroupOptions
 	// Pace scales how fast virtual customers act: 1, the default, leaves about a
 	// second between the steps of a payment; 100 leaves ten milliseconds. It does
 	// not touch the time limits below.
@@ -79,9 +82,9 @@ type Options struct {
 	// cannot be read or written fails New.
 	StateFile string
 	// Guide is what the page tells a newcomer of its surroundings.
-	Guide Guide
+	Guide view.Guide
 	// Till starts the payments that are asked for on the page; nil: none can be.
-	Till Till
+	Till control.Till
 	// Now is the clock of time stamps and token expiry; nil is time.Now. Timers
 	// run on Go's own clock.
 	Now func() time.Time
@@ -140,7 +143,7 @@ func (o Options) check() []error {
 	return append(errs, checkGroups(o.Groups)...)
 }
 
-func checkGroups(groups []Group) []error {
+func checkGroups(groups []orders.GroupOptions) []error {
 	var errs []error
 	ids, keys, terminals := map[string]bool{}, map[string]bool{}, map[string]string{}
 	for i, g := range groups {
@@ -172,8 +175,8 @@ func checkGroups(groups []Group) []error {
 	if len(terminals) == 0 {
 		errs = append(errs, errors.New("groups: no terminal at all"))
 	}
-	if len(terminals) > MaxTerminals {
-		errs = append(errs, fmt.Errorf("groups: %d terminals, want at most %d", len(terminals), MaxTerminals))
+	if len(terminals) > orders.MaxTerminals {
+		errs = append(errs, fmt.Errorf("groups: %d terminals, want at most %d", len(terminals), orders.MaxTerminals))
 	}
 	return errs
 }

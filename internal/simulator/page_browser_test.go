@@ -15,6 +15,7 @@ import (
 	"github.com/posbridge/bridge/internal/browsertest"
 	"github.com/posbridge/bridge/internal/simulator"
 	"github.com/posbridge/bridge/internal/simulator/fault"
+	"github.com/posbridge/bridge/internal/simulator/orders"
 	"github.com/posbridge/bridge/internal/simulator/scenario"
 )
 
@@ -30,25 +31,25 @@ func TestPagePaymentByClicks(t *testing.T) {
 	t.Parallel()
 	b := setup(t, simulator.Options{Pace: 0.05}) // results stay on the screen for a minute
 	p := browse(t, b, wall)
-	p.screen("SIM00001", simulator.ScreenIdle)
+	p.screen("SIM00001", orders.ScreenIdle)
 	p.hand("SIM00001")
 	stream := b.open(b.create("order-1", "SIM00001", fields{"amount": 4250, "description": "Two lunches"}))
-	p.screen("SIM00001", simulator.ScreenAmountDue)
+	p.screen("SIM00001", orders.ScreenAmountDue)
 	if got, want := browsertest.Eval[string](p.Tab, `document.querySelector("#terminal-SIM00001 .amount").textContent`), "€42.50"; got != want {
 		t.Errorf("amount: got %q, want %q", got, want)
 	}
 	p.press("SIM00001", scenario.ActTap)
-	p.screen("SIM00001", simulator.ScreenProcessing)
+	p.screen("SIM00001", orders.ScreenProcessing)
 	p.press("SIM00001", scenario.ActDecline)
-	p.screen("SIM00001", simulator.ScreenDeclined)
+	p.screen("SIM00001", orders.ScreenDeclined)
 	p.press("SIM00001", scenario.ActInsert)
-	p.screen("SIM00001", simulator.ScreenPIN)
+	p.screen("SIM00001", orders.ScreenPIN)
 	for range 4 {
 		p.Click(`#terminal-SIM00001 [data-digit="7"]`)
 	}
 	p.Click(`#terminal-SIM00001 [data-digit="ok"]`)
 	p.press("SIM00001", scenario.ActApprove)
-	p.screen("SIM00001", simulator.ScreenApproved)
+	p.screen("SIM00001", orders.ScreenApproved)
 	if got, want := stream.statuses(4), []string{"initialized", "declined", "initialized", "completed"}; !slices.Equal(got, want) {
 		t.Errorf("statuses: got %v, want %v", got, want)
 	}
@@ -131,7 +132,7 @@ func TestPageKeyboardOnly(t *testing.T) {
 	t.Parallel()
 	b := setup(t, simulator.Options{Pace: 1})
 	p := browse(t, b, dark(desk))
-	p.screen("SIM00001", simulator.ScreenIdle)
+	p.screen("SIM00001", orders.ScreenIdle)
 	const mode = `document.activeElement?.name === "mode-SIM00001"`
 	for range 60 {
 		p.Key(kb.Tab)
@@ -143,31 +144,31 @@ func TestPageKeyboardOnly(t *testing.T) {
 	p.Key(kb.ArrowRight)
 	p.Sees(`#terminal-SIM00001[data-mode="manual"]`)
 	stream := b.open(b.create("order-1", "SIM00001", nil))
-	p.screen("SIM00001", simulator.ScreenAmountDue)
+	p.screen("SIM00001", orders.ScreenAmountDue)
 	p.Until(`document.querySelector("#terminal-SIM00001 [role=status]").textContent.includes("€12.50")`)
 	p.Key("t")
-	p.screen("SIM00001", simulator.ScreenProcessing)
+	p.screen("SIM00001", orders.ScreenProcessing)
 	p.Key("D")
-	p.screen("SIM00001", simulator.ScreenDeclined)
+	p.screen("SIM00001", orders.ScreenDeclined)
 	p.Key("i")
-	p.screen("SIM00001", simulator.ScreenPIN)
+	p.screen("SIM00001", orders.ScreenPIN)
 	p.Key("12")
 	p.Key(kb.Enter)
 	p.Until(`document.querySelector("#terminal-SIM00001 .problem").textContent.includes("four digits")`)
 	p.Key("34")
 	p.Key(kb.Enter)
-	p.screen("SIM00001", simulator.ScreenProcessing)
+	p.screen("SIM00001", orders.ScreenProcessing)
 	p.Key("a")
-	p.screen("SIM00001", simulator.ScreenApproved)
+	p.screen("SIM00001", orders.ScreenApproved)
 	if got, want := stream.statuses(4), []string{"initialized", "declined", "initialized", "completed"}; !slices.Equal(got, want) {
 		t.Errorf("statuses: got %v, want %v", got, want)
 	}
 	b.create("order-2", "SIM00001", nil)
-	p.screen("SIM00001", simulator.ScreenAmountDue)
+	p.screen("SIM00001", orders.ScreenAmountDue)
 	p.Key("w")
 	p.Sees(`#terminal-SIM00001[data-customer="left"]`)
 	p.Key(kb.Escape)
-	p.screen("SIM00001", simulator.ScreenCancelled)
+	p.screen("SIM00001", orders.ScreenCancelled)
 	if !browsertest.Eval[bool](p.Tab, mode) {
 		t.Error("the focus got lost")
 	}
@@ -179,14 +180,14 @@ func TestPageByTouch(t *testing.T) {
 	t.Parallel()
 	b := setup(t, simulator.Options{Pace: 1, Manual: true})
 	p := browse(t, b, phone)
-	p.screen("SIM00001", simulator.ScreenIdle)
+	p.screen("SIM00001", orders.ScreenIdle)
 	stream := b.open(b.create("order-1", "SIM00001", nil))
 	for _, action := range []scenario.Action{scenario.ActTap, scenario.ActApprove} {
 		button := fmt.Sprintf(`#terminal-SIM00001 [data-act=%q]:not([aria-disabled])`, action)
 		p.Sees(button)
 		p.Do(chromedp.ScrollIntoView(chromedp.CSS(button)), chromedp.Tap(chromedp.CSS(button)))
 	}
-	p.screen("SIM00001", simulator.ScreenApproved)
+	p.screen("SIM00001", orders.ScreenApproved)
 	if got, want := stream.statuses(2), []string{"initialized", "completed"}; !slices.Equal(got, want) {
 		t.Errorf("statuses: got %v, want %v", got, want)
 	}
@@ -201,7 +202,7 @@ func TestPageHandTakesOver(t *testing.T) {
 	b.create("order-1", "SIM00002", inScenario(scenario.Approve))
 	p.Sees(`#terminal-SIM00002[data-customer="virtual"]`)
 	p.press("SIM00002", scenario.ActTap)
-	p.screen("SIM00002", simulator.ScreenProcessing)
+	p.screen("SIM00002", orders.ScreenProcessing)
 	p.Sees(`#terminal-SIM00002[data-mode="manual"][data-customer="hand"]`)
 	p.Quiet()
 }
@@ -288,7 +289,7 @@ func TestPageConnectionLost(t *testing.T) {
 	b.URL = g.server.URL
 	p := browse(t, b, desk)
 	b.URL = direct
-	p.screen("SIM00001", simulator.ScreenIdle)
+	p.screen("SIM00001", orders.ScreenIdle)
 	p.Run(`document.querySelector("#terminal-SIM00001 .device").marked = true`)
 	g.shut()
 	p.Sees("#lost")
@@ -306,10 +307,10 @@ func TestPageConnectionLost(t *testing.T) {
 	}
 
 	g.shut()
-	other := setup(t, simulator.Options{Groups: []simulator.Group{{ID: "g", APIKey: "k", Terminals: []string{"OTHER"}}}})
+	other := setup(t, simulator.Options{Groups: []orders.GroupOptions{{ID: "g", APIKey: "k", Terminals: []string{"OTHER"}}}})
 	p.Sees("#lost")
 	g.open(other)
-	p.screen("OTHER", simulator.ScreenIdle)
+	p.screen("OTHER", orders.ScreenIdle)
 	p.Until(`document.getElementById("terminal-SIM00001") === null`)
 	p.Sees(`.entry[data-kind="mark"]`)
 }
@@ -322,9 +323,9 @@ func TestPageManyTerminals(t *testing.T) {
 	for i := range ids {
 		ids[i] = fmt.Sprintf("T%03d", i+1)
 	}
-	b := setup(t, simulator.Options{Pace: 3, StreamGrace: -1, Groups: []simulator.Group{{ID: "1", APIKey: "demo-key", Terminals: ids}}})
+	b := setup(t, simulator.Options{Pace: 3, StreamGrace: -1, Groups: []orders.GroupOptions{{ID: "1", APIKey: "demo-key", Terminals: ids}}})
 	p := browse(t, b, desk)
-	p.screen("T001", simulator.ScreenIdle)
+	p.screen("T001", orders.ScreenIdle)
 	p.Run(`
 		window.longest = 0;
 		new PerformanceObserver((list) => { for (const e of list.getEntries()) longest = Math.max(longest, e.duration); }).observe({ entryTypes: ["longtask"] });
@@ -348,9 +349,9 @@ func TestPageManyTerminals(t *testing.T) {
 		t.Errorf("cards on a page: got %d, want 12", cards)
 	}
 	p.Click("#next")
-	p.screen("T013", simulator.ScreenIdle)
+	p.screen("T013", orders.ScreenIdle)
 	p.Do(chromedp.SendKeys(chromedp.CSS("#find"), "t199"))
-	p.screen("T199", simulator.ScreenIdle)
+	p.screen("T199", orders.ScreenIdle)
 	p.Until(`document.querySelectorAll(".terminal").length === 1`)
 	p.Do(chromedp.SendKeys(chromedp.CSS("#find"), "x"))
 	p.Sees("#no-terminal")
@@ -380,7 +381,7 @@ func TestPageAccessibility(t *testing.T) {
 				}
 			}
 			p.Unbound()
-			p.screen("SIM00004", simulator.ScreenDeclined)
+			p.screen("SIM00004", orders.ScreenDeclined)
 			p.Run(`document.getElementById("guide").open = true`)
 			p.Click(".endings summary")
 			p.Accessible("terminals")

@@ -11,6 +11,7 @@ import (
 	"github.com/posbridge/bridge/internal/simulator/fault"
 	"github.com/posbridge/bridge/internal/simulator/journal"
 	"github.com/posbridge/bridge/internal/simulator/scenario"
+	"github.com/posbridge/bridge/internal/simulator/wire"
 )
 
 // send sends a request with headers and returns status, header and body.
@@ -182,7 +183,7 @@ func TestControlTellsNoSecret(t *testing.T) {
 	}
 	b.get("order-1")
 	token, _ := created["events_token"].(string)
-	secrets := append(simulator.CardData(), token, "demo-key")
+	secrets := append(wire.CardData(), token, "demo-key")
 	if _, err := b.WaitEntry(b.ctx, 0, func(e journal.Entry) bool { return strings.Contains(e.Raw, "[card number]") }); err != nil {
 		t.Fatal(err)
 	}

@@ -3,18 +3,23 @@ package simulator
 import (
 	"fmt"
 
+	"github.com/posbridge/bridge/internal/simulator/operator"
+	"github.com/posbridge/bridge/internal/simulator/orders"
+	"github.com/posbridge/bridge/internal/simulator/statefile"
+	"github.com/posbridge/bridge/internal/simulator/stream"
 	"github.com/posbridge/bridge/internal/simulator/tokens"
+	"github.com/posbridge/bridge/internal/simulator/webhook"
 )
 
 // Simulator is the provider and its terminals. Make one with New; all methods
 // may be called from any goroutine. What can be seen and done is its Operator's, and
 // its Loader's.
 type Simulator struct {
-	*Operator
-	*Loader
+	*operator.Operator
+	*stream.Loader
 
 	opts   Options
-	state  *State
+	state  *orders.State
 	tokens *tokens.Signer
 }
 
@@ -25,18 +30,18 @@ func New(o Options) (*Simulator, error) {
 	if err != nil {
 		return nil, fmt.Errorf("check simulator options: %w", err)
 	}
-	state := newState(Settings{
+	state := orders.New(orders.Settings{
 		Groups: o.Groups, Pace: o.Pace, Manual: o.Manual, InactivityTimeout: o.InactivityTimeout, StreamGrace: o.StreamGrace,
-		History: o.History, LogSize: o.LogSize, Now: o.Now, Logger: o.Logger,
+		History: o.History, LogSize: o.LogSize, Clock: o.Now, Logger: o.Logger,
 	})
 	s := &Simulator{
-		Operator: newOperator(state, o.Guide), Loader: newLoader(state),
-		opts: o, state: state, tokens: tokens.New(state.now),
+		Operator: operator.New(state, o.Guide), Loader: stream.NewLoader(state),
+		opts: o, state: state, tokens: tokens.New(state.Now),
 	}
-	state.Watch(newWebhooks(state, o.WebhooksAnywhere, o.WebhookRetry).send)
-	state.Watch(state.giveLaterStatus)
+	state.Watch(webhook.New(state, o.WebhooksAnywhere, o.WebhookRetry).Send)
+	state.Watch(state.GiveLaterStatus)
 	if o.StateFile != "" {
-		if err := openState(state, s.tokens, o.StateFile); err != nil {
+		if err := statefile.Open(state, s.tokens, o.StateFile); err != nil {
 			s.Close()
 			return nil, err
 		}

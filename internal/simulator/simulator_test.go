@@ -18,13 +18,14 @@ import (
 	"github.com/posbridge/bridge/internal/simulator"
 	"github.com/posbridge/bridge/internal/simulator/fault"
 	"github.com/posbridge/bridge/internal/simulator/journal"
+	"github.com/posbridge/bridge/internal/simulator/orders"
 	"github.com/posbridge/bridge/internal/simulator/scenario"
 )
 
 func TestOptions(t *testing.T) {
 	t.Parallel()
-	group := func(id, key string, terminals ...string) simulator.Group {
-		return simulator.Group{ID: id, APIKey: key, Terminals: terminals}
+	group := func(id, key string, terminals ...string) orders.GroupOptions {
+		return orders.GroupOptions{ID: id, APIKey: key, Terminals: terminals}
 	}
 	for name, tc := range map[string]struct {
 		options simulator.Options
@@ -39,14 +40,14 @@ func TestOptions(t *testing.T) {
 		"webhook retry":    {simulator.Options{WebhookRetry: -1}, "webhook retry"},
 		"history":          {simulator.Options{History: -1}, "history"},
 		"no heartbeat":     {simulator.Options{Heartbeat: -1, StreamGrace: -1}, ""},
-		"no groups":        {simulator.Options{Groups: []simulator.Group{}}, "no terminal"},
-		"no id":            {simulator.Options{Groups: []simulator.Group{group("", "k", "T")}}, "no id"},
-		"no key":           {simulator.Options{Groups: []simulator.Group{group("1", "", "T")}}, "no API key"},
-		"no terminals":     {simulator.Options{Groups: []simulator.Group{group("1", "k")}}, "no terminal"},
-		"bad terminal":     {simulator.Options{Groups: []simulator.Group{group("1", "k", "T*")}}, "terminal"},
-		"same id":          {simulator.Options{Groups: []simulator.Group{group("1", "k", "T"), group("1", "l", "U")}}, "id"},
-		"same key":         {simulator.Options{Groups: []simulator.Group{group("1", "k", "T"), group("2", "k", "U")}}, "key"},
-		"same terminal":    {simulator.Options{Groups: []simulator.Group{group("1", "k", "T"), group("2", "l", "T")}}, "already in group 1"},
+		"no groups":        {simulator.Options{Groups: []orders.GroupOptions{}}, "no terminal"},
+		"no id":            {simulator.Options{Groups: []orders.GroupOptions{group("", "k", "T")}}, "no id"},
+		"no key":           {simulator.Options{Groups: []orders.GroupOptions{group("1", "", "T")}}, "no API key"},
+		"no terminals":     {simulator.Options{Groups: []orders.GroupOptions{group("1", "k")}}, "no terminal"},
+		"bad terminal":     {simulator.Options{Groups: []orders.GroupOptions{group("1", "k", "T*")}}, "terminal"},
+		"same id":          {simulator.Options{Groups: []orders.GroupOptions{group("1", "k", "T"), group("1", "l", "U")}}, "id"},
+		"same key":         {simulator.Options{Groups: []orders.GroupOptions{group("1", "k", "T"), group("2", "k", "U")}}, "key"},
+		"same terminal":    {simulator.Options{Groups: []orders.GroupOptions{group("1", "k", "T"), group("2", "l", "T")}}, "already in group 1"},
 		"all wrong things": {simulator.Options{Pace: -1, Linger: -1}, "linger"},
 	} {
 		sim, err := simulator.New(tc.options)
@@ -181,7 +182,7 @@ func TestReset(t *testing.T) {
 	b := setup(t, simulator.Options{Manual: true})
 	s := b.open(b.create("order", "SIM00001", nil))
 	b.setFault(fault.Fault{Name: fault.LoseEvents})
-	if err := b.Configure("SIM00001", simulator.Auto, scenario.WalkAway); err != nil {
+	if err := b.Configure("SIM00001", orders.Auto, scenario.WalkAway); err != nil {
 		t.Fatal(err)
 	}
 	b.Reset()
@@ -208,17 +209,17 @@ func TestClose(t *testing.T) {
 	b.Close()
 	b.Close()
 	s.rest()
-	if err := <-waited; !errors.Is(err, simulator.ErrClosed) {
-		t.Errorf("wait: got %v, want %v", err, simulator.ErrClosed)
+	if err := <-waited; !errors.Is(err, orders.ErrClosed) {
+		t.Errorf("wait: got %v, want %v", err, orders.ErrClosed)
 	}
 	if resp, _ := b.raw("GET", "/simulator/state", nil); resp.StatusCode != 503 {
 		t.Errorf("after Close: got %d, want 503", resp.StatusCode)
 	}
-	if _, err := b.Act("SIM00001", scenario.ActTap); !errors.Is(err, simulator.ErrClosed) {
-		t.Errorf("act: got %v, want %v", err, simulator.ErrClosed)
+	if _, err := b.Act("SIM00001", scenario.ActTap); !errors.Is(err, orders.ErrClosed) {
+		t.Errorf("act: got %v, want %v", err, orders.ErrClosed)
 	}
-	if _, err := b.SetFault(fault.Fault{Name: fault.LoseEvents}); !errors.Is(err, simulator.ErrClosed) {
-		t.Errorf("set fault: got %v, want %v", err, simulator.ErrClosed)
+	if _, err := b.SetFault(fault.Fault{Name: fault.LoseEvents}); !errors.Is(err, orders.ErrClosed) {
+		t.Errorf("set fault: got %v, want %v", err, orders.ErrClosed)
 	}
 	b.Reset()
 }
@@ -260,12 +261,12 @@ func TestServe(t *testing.T) {
 // A thousand orders at once, each with its stream, through the same life.
 func TestManyOrders(t *testing.T) {
 	t.Parallel()
-	const orders = 1000
-	group := simulator.Group{ID: "1", APIKey: "demo-key"}
-	for i := range orders {
+	const payments = 1000
+	group := orders.GroupOptions{ID: "1", APIKey: "demo-key"}
+	for i := range payments {
 		group.Terminals = append(group.Terminals, fmt.Sprintf("T%04d", i))
 	}
-	b := setup(t, simulator.Options{Groups: []simulator.Group{group}, Pace: 10, Linger: time.Millisecond, StreamGrace: time.Minute})
+	b := setup(t, simulator.Options{Groups: []orders.GroupOptions{group}, Pace: 10, Linger: time.Millisecond, StreamGrace: time.Minute})
 	b.client.Transport.(*http.Transport).DisableKeepAlives = false
 	want := []string{"initialized", "declined", "initialized", "completed"}
 	var wg sync.WaitGroup
@@ -307,7 +308,7 @@ func TestManyOrders(t *testing.T) {
 			t.Fatalf("%d streams are still open: %v", b.OpenStreams(), err)
 		}
 	}
-	if got := b.State(); len(got.Orders) != 0 || got.Finished != orders {
+	if got := b.State(); len(got.Orders) != 0 || got.Finished != payments {
 		t.Errorf("at the end: %d open, %d finished", len(got.Orders), got.Finished)
 	}
 }

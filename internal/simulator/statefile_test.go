@@ -12,6 +12,7 @@ import (
 	"github.com/posbridge/bridge/internal/simulator"
 	"github.com/posbridge/bridge/internal/simulator/calls"
 	"github.com/posbridge/bridge/internal/simulator/fault"
+	"github.com/posbridge/bridge/internal/simulator/orders"
 	"github.com/posbridge/bridge/internal/simulator/scenario"
 )
 
@@ -44,7 +45,7 @@ func TestStateSurvives(t *testing.T) {
 	before.setFault(fault.Fault{ID: "kept", Name: fault.FailAPI, Operation: calls.OpGet, Order: "nobody", Count: 3})
 	before.setFault(fault.Fault{ID: "spent", Name: fault.StaleGet})
 	before.get("gone")
-	if err := before.Configure("SIM00004", simulator.Auto, scenario.WalkAway); err != nil {
+	if err := before.Configure("SIM00004", orders.Auto, scenario.WalkAway); err != nil {
 		t.Fatal(err)
 	}
 
@@ -63,7 +64,7 @@ func TestStateSurvives(t *testing.T) {
 	if faults := after.Faults(); len(faults) != 1 || faults[0].ID != "kept" || faults[0].Count != 3 {
 		t.Errorf("faults: got %+v", faults)
 	}
-	if got, _ := after.Terminal("SIM00004"); got.Mode != simulator.Auto || got.Scenario != scenario.WalkAway {
+	if got, _ := after.Terminal("SIM00004"); got.Mode != orders.Auto || got.Scenario != scenario.WalkAway {
 		t.Errorf("terminal: got %+v", got)
 	}
 	// The token of before still opens the stream, and the payment goes on.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/posbridge/bridge/internal/simulator"
 	"github.com/posbridge/bridge/internal/simulator/scenario"
+	"github.com/posbridge/bridge/internal/simulator/view"
 )
 
 func TestStreamAuthorization(t *testing.T) {
@@ -74,9 +75,9 @@ func TestStreamAuthorization(t *testing.T) {
 }
 
 // act does something at a terminal and fails the test if it cannot be done.
-func (b *bundle) act(terminal string, actions ...scenario.Action) simulator.Order {
+func (b *bundle) act(terminal string, actions ...scenario.Action) view.Order {
 	b.t.Helper()
-	var o simulator.Order
+	var o view.Order
 	var err error
 	for _, action := range actions {
 		if o, err = b.Act(terminal, action); err != nil {

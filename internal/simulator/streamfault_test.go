@@ -15,6 +15,7 @@ import (
 	"github.com/posbridge/bridge/internal/simulator/fault"
 	"github.com/posbridge/bridge/internal/simulator/journal"
 	"github.com/posbridge/bridge/internal/simulator/scenario"
+	"github.com/posbridge/bridge/internal/simulator/wire"
 )
 
 // setFault sets a fault and fails the test if it cannot be set.
@@ -316,7 +317,7 @@ func TestGarbageHoldsSecrets(t *testing.T) {
 	s := b.open(created)
 	b.act("SIM00001", scenario.ActApprove)
 	text, _ := s.rest()
-	if !strings.Contains(text, token) || !strings.Contains(text, simulator.CardPAN) {
+	if !strings.Contains(text, token) || !strings.Contains(text, wire.CardPAN) {
 		t.Errorf("stream lacks token or card number: %q", text)
 	}
 	entries, _ := b.Log(0, 1000)

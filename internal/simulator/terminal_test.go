@@ -7,6 +7,7 @@ import (
 
 	"github.com/posbridge/bridge/internal/simulator"
 	"github.com/posbridge/bridge/internal/simulator/journal"
+	"github.com/posbridge/bridge/internal/simulator/orders"
 	"github.com/posbridge/bridge/internal/simulator/scenario"
 )
 
@@ -16,24 +17,24 @@ func TestActions(t *testing.T) {
 	for name, tc := range map[string]struct {
 		actions []action
 		want    []string // statuses
-		screen  simulator.Screen
+		screen  orders.Screen
 		busy    bool
 	}{
-		"nothing":             {nil, []string{}, simulator.ScreenAmountDue, true},
-		"tap":                 {[]action{scenario.ActTap}, []string{"initialized"}, simulator.ScreenProcessing, true},
-		"tap twice":           {[]action{scenario.ActTap, scenario.ActTap}, []string{"initialized"}, simulator.ScreenProcessing, true},
-		"insert":              {[]action{scenario.ActInsert}, []string{}, simulator.ScreenPIN, true},
-		"insert and PIN":      {[]action{scenario.ActInsert, scenario.ActPIN}, []string{"initialized"}, simulator.ScreenProcessing, true},
-		"approve":             {[]action{scenario.ActApprove}, []string{"initialized", "completed"}, simulator.ScreenApproved, false},
-		"tap, approve":        {[]action{scenario.ActTap, scenario.ActApprove}, []string{"initialized", "completed"}, simulator.ScreenApproved, false},
-		"decline":             {[]action{scenario.ActDecline}, []string{"initialized", "declined"}, simulator.ScreenDeclined, true},
-		"decline, approve":    {[]action{scenario.ActDecline, scenario.ActApprove}, []string{"initialized", "declined", "initialized", "completed"}, simulator.ScreenApproved, false},
-		"cancel":              {[]action{scenario.ActCancel}, []string{"cancelled"}, simulator.ScreenCancelled, false},
-		"tap, cancel":         {[]action{scenario.ActTap, scenario.ActCancel}, []string{"initialized", "cancelled"}, simulator.ScreenCancelled, false},
-		"walk away":           {[]action{scenario.ActWalkAway}, []string{}, simulator.ScreenAmountDue, true},
-		"approve and refund":  {[]action{scenario.ActApprove, scenario.ActRefund}, []string{"initialized", "completed", "refunded"}, simulator.ScreenReversed, false},
-		"chargeback":          {[]action{scenario.ActApprove, scenario.ActChargeback}, []string{"initialized", "completed", "chargeback"}, simulator.ScreenReversed, false},
-		"approve and reverse": {[]action{scenario.ActApprove, scenario.ActReverse}, []string{"initialized", "completed", "reversed"}, simulator.ScreenReversed, false},
+		"nothing":             {nil, []string{}, orders.ScreenAmountDue, true},
+		"tap":                 {[]action{scenario.ActTap}, []string{"initialized"}, orders.ScreenProcessing, true},
+		"tap twice":           {[]action{scenario.ActTap, scenario.ActTap}, []string{"initialized"}, orders.ScreenProcessing, true},
+		"insert":              {[]action{scenario.ActInsert}, []string{}, orders.ScreenPIN, true},
+		"insert and PIN":      {[]action{scenario.ActInsert, scenario.ActPIN}, []string{"initialized"}, orders.ScreenProcessing, true},
+		"approve":             {[]action{scenario.ActApprove}, []string{"initialized", "completed"}, orders.ScreenApproved, false},
+		"tap, approve":        {[]action{scenario.ActTap, scenario.ActApprove}, []string{"initialized", "completed"}, orders.ScreenApproved, false},
+		"decline":             {[]action{scenario.ActDecline}, []string{"initialized", "declined"}, orders.ScreenDeclined, true},
+		"decline, approve":    {[]action{scenario.ActDecline, scenario.ActApprove}, []string{"initialized", "declined", "initialized", "completed"}, orders.ScreenApproved, false},
+		"cancel":              {[]action{scenario.ActCancel}, []string{"cancelled"}, orders.ScreenCancelled, false},
+		"tap, cancel":         {[]action{scenario.ActTap, scenario.ActCancel}, []string{"initialized", "cancelled"}, orders.ScreenCancelled, false},
+		"walk away":           {[]action{scenario.ActWalkAway}, []string{}, orders.ScreenAmountDue, true},
+		"approve and refund":  {[]action{scenario.ActApprove, scenario.ActRefund}, []string{"initialized", "completed", "refunded"}, orders.ScreenReversed, false},
+		"chargeback":          {[]action{scenario.ActApprove, scenario.ActChargeback}, []string{"initialized", "completed", "chargeback"}, orders.ScreenReversed, false},
+		"approve and reverse": {[]action{scenario.ActApprove, scenario.ActReverse}, []string{"initialized", "completed", "reversed"}, orders.ScreenReversed, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -65,12 +66,12 @@ func TestActErrors(t *testing.T) {
 		action   scenario.Action
 		want     error
 	}{
-		"unknown terminal":     {"NOBODY", scenario.ActTap, simulator.ErrUnknownTerminal},
-		"unknown action":       {"SIM00001", "dance", simulator.ErrUnknownAction},
-		"idle terminal":        {"SIM00002", scenario.ActTap, simulator.ErrNoPayment},
-		"payment is over":      {"SIM00001", scenario.ActApprove, simulator.ErrNoPayment},
-		"reverse nothing":      {"SIM00002", scenario.ActReverse, simulator.ErrNoPayment},
-		"reverse no completed": {"SIM00001", scenario.ActReverse, simulator.ErrNoPayment},
+		"unknown terminal":     {"NOBODY", scenario.ActTap, orders.ErrUnknownTerminal},
+		"unknown action":       {"SIM00001", "dance", orders.ErrUnknownAction},
+		"idle terminal":        {"SIM00002", scenario.ActTap, orders.ErrNoPayment},
+		"payment is over":      {"SIM00001", scenario.ActApprove, orders.ErrNoPayment},
+		"reverse nothing":      {"SIM00002", scenario.ActReverse, orders.ErrNoPayment},
+		"reverse no completed": {"SIM00001", scenario.ActReverse, orders.ErrNoPayment},
 	} {
 		if _, err := b.Act(tc.terminal, tc.action); !errors.Is(err, tc.want) {
 			t.Errorf("%s: got %v, want %v", name, err, tc.want)
@@ -83,7 +84,7 @@ func TestScreensRevert(t *testing.T) {
 	t.Parallel()
 	b := setup(t, simulator.Options{Manual: true, Pace: 1000})
 	b.create("order", "SIM00001", nil)
-	wait := func(screen simulator.Screen) {
+	wait := func(screen orders.Screen) {
 		t.Helper()
 		seq := uint64(0)
 		for {
@@ -102,9 +103,9 @@ func TestScreensRevert(t *testing.T) {
 		}
 	}
 	b.act("SIM00001", scenario.ActDecline)
-	wait(simulator.ScreenAmountDue)
+	wait(orders.ScreenAmountDue)
 	b.act("SIM00001", scenario.ActApprove)
-	wait(simulator.ScreenIdle)
+	wait(orders.ScreenIdle)
 }
 
 // A hand at the terminal sends the virtual customer away.
@@ -125,17 +126,17 @@ func TestConfigure(t *testing.T) {
 	for name, err := range map[string]error{
 		"mode":     b.Configure("SIM00001", "sometimes", ""),
 		"scenario": b.Configure("SIM00001", "", "nonsense"),
-		"terminal": b.Configure("NOBODY", simulator.Manual, ""),
+		"terminal": b.Configure("NOBODY", orders.Manual, ""),
 	} {
 		if err == nil {
 			t.Errorf("wrong %s: got no error", name)
 		}
 	}
-	if err := b.Configure("SIM00001", simulator.Manual, scenario.DeclineThenCancel); err != nil {
+	if err := b.Configure("SIM00001", orders.Manual, scenario.DeclineThenCancel); err != nil {
 		t.Fatal(err)
 	}
 	got, err := b.Terminal("SIM00001")
-	if err != nil || got.Mode != simulator.Manual || got.Scenario != scenario.DeclineThenCancel {
+	if err != nil || got.Mode != orders.Manual || got.Scenario != scenario.DeclineThenCancel {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }
@@ -145,7 +146,7 @@ func TestConfigure(t *testing.T) {
 func TestConfigureWithOpenPayment(t *testing.T) {
 	t.Parallel()
 	b := setup(t, simulator.Options{Pace: 0.01, StreamGrace: -1})
-	customer := func(terminal string) simulator.Customer {
+	customer := func(terminal string) orders.Customer {
 		t.Helper()
 		got, err := b.Terminal(terminal)
 		if err != nil {
@@ -153,42 +154,42 @@ func TestConfigureWithOpenPayment(t *testing.T) {
 		}
 		return got.Customer
 	}
-	configure := func(terminal string, mode simulator.Mode) {
+	configure := func(terminal string, mode orders.Mode) {
 		t.Helper()
 		if err := b.Configure(terminal, mode, ""); err != nil {
 			t.Fatal(err)
 		}
 	}
 	b.create("order-1", "SIM00001", nil)
-	if got := customer("SIM00001"); got != simulator.CustomerVirtual {
+	if got := customer("SIM00001"); got != orders.CustomerVirtual {
 		t.Errorf("at first: got customer %q", got)
 	}
-	configure("SIM00001", simulator.Manual)
-	if got := customer("SIM00001"); got != simulator.CustomerHand {
+	configure("SIM00001", orders.Manual)
+	if got := customer("SIM00001"); got != orders.CustomerHand {
 		t.Errorf("in the hand's mode: got customer %q", got)
 	}
-	configure("SIM00001", simulator.Auto)
-	if got := customer("SIM00001"); got != simulator.CustomerVirtual {
+	configure("SIM00001", orders.Auto)
+	if got := customer("SIM00001"); got != orders.CustomerVirtual {
 		t.Errorf("by itself again: got customer %q", got)
 	}
 	b.act("SIM00001", scenario.ActTap)
-	configure("SIM00001", simulator.Auto)
-	if got := customer("SIM00001"); got != simulator.CustomerHand {
+	configure("SIM00001", orders.Auto)
+	if got := customer("SIM00001"); got != orders.CustomerHand {
 		t.Errorf("a payment that was touched: got customer %q", got)
 	}
 	b.act("SIM00001", scenario.ActWalkAway)
-	if got := customer("SIM00001"); got != simulator.CustomerLeft {
+	if got := customer("SIM00001"); got != orders.CustomerLeft {
 		t.Errorf("after walking away: got customer %q", got)
 	}
 	b.create("order-2", "SIM00002", inScenario(scenario.WalkAway))
-	if got := customer("SIM00002"); got != simulator.CustomerLeft {
+	if got := customer("SIM00002"); got != orders.CustomerLeft {
 		t.Errorf("the scenario walk_away: got customer %q", got)
 	}
-	if err := b.ConfigureAll(simulator.Manual, scenario.DeclineThenCancel); err != nil {
+	if err := b.ConfigureAll(orders.Manual, scenario.DeclineThenCancel); err != nil {
 		t.Fatal(err)
 	}
 	for _, got := range b.Terminals() {
-		if got.Mode != simulator.Manual || got.Scenario != scenario.DeclineThenCancel {
+		if got.Mode != orders.Manual || got.Scenario != scenario.DeclineThenCancel {
 			t.Errorf("after setting all: got %+v", got)
 		}
 	}
@@ -233,7 +234,7 @@ func TestSetStatus(t *testing.T) {
 		t.Errorf("finished orders: got %d, want 1", got)
 	}
 	b.create("next", "SIM00001", nil)
-	if _, err := b.SetStatus("nobody", "completed", ""); !errors.Is(err, simulator.ErrUnknownOrder) {
+	if _, err := b.SetStatus("nobody", "completed", ""); !errors.Is(err, orders.ErrUnknownOrder) {
 		t.Errorf("unknown order: got %v", err)
 	}
 	if _, err := b.SetStatus("order", "", ""); err == nil {
@@ -248,11 +249,11 @@ func TestTooManyChanges(t *testing.T) {
 	for range 500 {
 		b.act("SIM00001", scenario.ActDecline)
 	}
-	if _, err := b.Act("SIM00001", scenario.ActDecline); !errors.Is(err, simulator.ErrOrderFull) {
-		t.Errorf("got %v, want %v", err, simulator.ErrOrderFull)
+	if _, err := b.Act("SIM00001", scenario.ActDecline); !errors.Is(err, orders.ErrOrderFull) {
+		t.Errorf("got %v, want %v", err, orders.ErrOrderFull)
 	}
-	if _, err := b.SetStatus("order", "completed", ""); !errors.Is(err, simulator.ErrOrderFull) {
-		t.Errorf("got %v, want %v", err, simulator.ErrOrderFull)
+	if _, err := b.SetStatus("order", "completed", ""); !errors.Is(err, orders.ErrOrderFull) {
+		t.Errorf("got %v, want %v", err, orders.ErrOrderFull)
 	}
 	// The provider can still end it.
 	if status, _ := b.do("POST", "/v1/json/orders/order/cancel"+demoKey, nil); status != 200 {

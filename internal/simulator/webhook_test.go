@@ -13,6 +13,7 @@ import (
 	"github.com/posbridge/bridge/internal/simulator/fault"
 	"github.com/posbridge/bridge/internal/simulator/journal"
 	"github.com/posbridge/bridge/internal/simulator/scenario"
+	"github.com/posbridge/bridge/internal/simulator/webhook"
 )
 
 // hook is one webhook that arrived.
@@ -45,7 +46,7 @@ func receiver(t *testing.T, answer func(n int, w http.ResponseWriter)) (url stri
 		arrived <- hook{
 			query:  map[string]string{"transactionid": query.Get("transactionid"), "mine": query.Get("mine"), "payload_type": query.Get("payload_type")},
 			status: order.Status,
-			signed: r.Header.Get("Auth") == simulator.WebhookAuth("demo-key", stamp, body) && stamp != "",
+			signed: r.Header.Get("Auth") == webhook.Auth("demo-key", stamp, body) && stamp != "",
 		}
 	}))
 	t.Cleanup(server.Close)
@@ -185,7 +186,7 @@ func TestWebhookAuth(t *testing.T) {
 	t.Parallel()
 	// Computed with openssl dgst -sha512 -hmac key over "1:{}".
 	const want = "MTo1YzQ4ZjJlNDEzZWJiM2NhNjZmNGI2ZDA5MmVhYzdkMTk4OTI5MjQwNTI1"
-	if got := simulator.WebhookAuth("key", "1", []byte("{}")); !strings.HasPrefix(got, want) {
+	if got := webhook.Auth("key", "1", []byte("{}")); !strings.HasPrefix(got, want) {
 		t.Errorf("got %s, want it to begin with %s", got, want)
 	}
 }

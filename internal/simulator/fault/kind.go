@@ -82,3 +82,9 @@ func kindOf(name Name) (Kind, bool) {
 	}
 	return Kind{}, false
 }
+
+// Modes lists the modes that a kind of fault knows.
+func Modes(name Name) []string {
+	kind, _ := kindOf(name)
+	return slices.Clone(kind.Modes)
+}

@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	// ErrToken: the token is forged, spoilt or another simulator's.
+	// ErrToken is the error of a token that is forged, spoilt or another simulator's.
 	ErrToken        = errors.New("not an events token of this simulator")
 	errTokenExpired = errors.New("events token has expired")
 )
