@@ -112,6 +112,7 @@ func (p *Payment) Doubt() error {
 // they come. They end when the payment is over and Options.SettleWindow has passed.
 // They end with an error when ctx ends, when the payment is closed (ErrLeft) or the connection (ErrClosed), or with
 // ErrNotFound: the start got no answer, and the bridge does not know the order.
+// Then start the same request again, or Resume later.
 func (p *Payment) Statuses(ctx context.Context) iter.Seq2[Status, error] {
 	return func(yield func(Status, error) bool) {
 		for n := 0; ; n++ {
@@ -155,7 +156,8 @@ func (p *Payment) status(ctx context.Context, n int) (status Status, err error, 
 }
 
 // Wait waits for the end of the payment and of Options.SettleWindow after it. The error
-// is one of those that end Statuses; the result is then what is known so far.
+// is one of those that end Statuses; the result is then what is known so far. After the
+// end it returns at once.
 func (p *Payment) Wait(ctx context.Context) (Result, error) {
 	var err error
 	select {

@@ -34,7 +34,7 @@ var errSeen = errors.New("a status of the payment has been seen")
 // payment is followed, and Payment.Doubt says why.
 //
 // Within the deadline of ctx the same request is sent again while that helps: it never
-// makes a second payment.
+// makes a second payment. To cancel meanwhile, call Client.Cancel from another goroutine.
 func (c *Client) Start(ctx context.Context, request schema.StartRequest) (*Payment, error) {
 	ids := schema.OrderRequest{TerminalID: request.TerminalID, OrderID: request.OrderID}
 	if err := ids.Check(); err != nil {
@@ -59,6 +59,7 @@ func (c *Client) Start(ctx context.Context, request schema.StartRequest) (*Payme
 // returns when the bridge has answered. Its statuses begin with the first. It fails
 // with ErrNotFound when the bridge does not know the order. If the start was sent less
 // than BRIDGE_START_DEADLINE (30 s) ago, it may still be on its way: ask again later.
+// Start sends again until its deadline, so count from there.
 func (c *Client) Resume(ctx context.Context, terminal, order string) (*Payment, error) {
 	request := schema.OrderRequest{TerminalID: terminal, OrderID: order}
 	if err := request.Check(); err != nil {
