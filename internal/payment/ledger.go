@@ -96,7 +96,8 @@ func withEntry(seen *Trail, e Entry) *Trail {
 	if e.Event.Status == e.Event.PreviousStatus && e.Event.Status != "declined" {
 		return seen
 	}
-	return seen.with(Seen{e.Event.Status, e.Event.TransactionID, e.EventID})
+	asked := seen.len() == 0 && e.Event.Source == schema.SourceReconcile
+	return seen.with(Seen{Status: e.Event.Status, Transaction: e.Event.TransactionID, EventID: e.EventID, Asked: asked})
 }
 
 // known are all statuses that are stored or will be, oldest first.

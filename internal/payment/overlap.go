@@ -10,12 +10,17 @@ import (
 // Seen is a status that is stored, or will be, as far as a stream can repeat it.
 type Seen struct {
 	Status, Transaction, EventID string
+	// Asked is set for an order's first status when the provider's answer told it. The
+	// answer may name another transaction than the stream does.
+	Asked bool
 }
 
 // push appends without touching what the payment of the input shares.
 func push[E any](s []E, more ...E) []E { return append(slices.Clip(s), more...) }
 
-func (o Observation) seen() Seen { return Seen{o.Status, o.Transaction, o.EventID} }
+func (o Observation) seen() Seen {
+	return Seen{Status: o.Status, Transaction: o.Transaction, EventID: o.EventID}
+}
 
 // repeats reports whether an event shows the status again. Ids decide when both
 // are known.
@@ -156,9 +161,15 @@ func containsRun(known []Seen, run []Observation) bool {
 	return false
 }
 
+// matches reports whether the run repeats the known statuses one by one. The
+// transaction of an asked status counts only when nothing else tells.
 func matches(known []Seen, run []Observation) bool {
 	for i, o := range run {
-		if !known[i].repeats(o.seen()) {
+		s := known[i]
+		if s.Asked && len(run) > 1 {
+			s.Transaction = ""
+		}
+		if !s.repeats(o.seen()) {
 			return false
 		}
 	}

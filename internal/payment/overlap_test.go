@@ -8,13 +8,15 @@ import (
 	"pgregory.net/rapid"
 )
 
-// parse reads "initialized/1 declined/1#7": status, transaction and event id.
+// parse reads "initialized/1 declined/1#7": status, transaction and event id. A status
+// with a question mark was told by an answer.
 func parse(text string) []Seen {
 	var seen []Seen
 	for _, f := range strings.Fields(text) {
 		f, id, _ := strings.Cut(f, "#")
 		status, tx, _ := strings.Cut(f, "/")
-		seen = append(seen, Seen{status, tx, id})
+		status, asked := strings.CutSuffix(status, "?")
+		seen = append(seen, Seen{Status: status, Transaction: tx, EventID: id, Asked: asked})
 	}
 	return seen
 }
@@ -61,6 +63,10 @@ func TestOverlap(t *testing.T) {
 		{"a decline with another transaction", "d/1", "d/2", "d/2"},
 		{"a transaction that one side does not know", "i d", "d/1 i/2", "i/2"},
 		{"a longer overlap wins", "i d i d", "i d i d i", "i"},
+		{"an answer with another transaction", "i?/9 d/1 i/1", "i/1 d/1 i/1 c/1", "c/1"},
+		{"an answer with another transaction, and more", "i?/9 d/1 i/1", "i/1 d/1 i/1 d/1 c/1", "d/1 c/1"},
+		{"an answer from the middle", "i?/3", "i/1 d/1 i/2 d/2 i/3", ""},
+		{"an answer from the middle, and more", "i?/3 d/3", "i/1 d/1 i/2 d/2 i/3 d/3 c/3", "c/3"},
 		{"history from its middle", "i/1 d/1 i/2 d/2", "i/2 d/2 i/3", "i/3"},
 	}
 	for _, tt := range tests {

@@ -23,7 +23,7 @@ func (t *Trail) shown(o Observation) *Trail {
 	if t == nil || o.Source != schema.SourceStream || o.Status != t.seen.Status {
 		return t
 	}
-	s := Seen{t.seen.Status, orElse(o.Transaction, t.seen.Transaction), orElse(o.EventID, t.seen.EventID)}
+	s := Seen{Status: o.Status, Transaction: orElse(o.Transaction, t.seen.Transaction), EventID: orElse(o.EventID, t.seen.EventID)}
 	return t.before.with(s)
 }
 
