@@ -35,11 +35,12 @@ func TestPayments(t *testing.T) {
 				{"upgrade", func() string { return e.install + " --wait --timeout 3m --set config.logLevel=debug" }},
 				{"rollback", func() string { return "helm " + n + " rollback pos 1 --wait --timeout 3m" }},
 				{"scale up", func() string { return "kubectl " + n + " scale deploy/pos-pos-bridge --replicas=4; " + rollout }},
-				{"scale down", func() string { return "kubectl " + n + " scale deploy/pos-pos-bridge --replicas=2; " + rollout }},
+				// Four replicas are on more nodes than NATS and the simulator are.
 				{"drain", func() string {
 					node := drainable(t)
 					return "kubectl drain " + node + " --ignore-daemonsets --delete-emptydir-data --timeout=3m; " + rollout + "; kubectl uncordon " + node
 				}},
+				{"scale down", func() string { return "kubectl " + n + " scale deploy/pos-pos-bridge --replicas=2; " + rollout }},
 			} {
 				before := tills.paid()
 				timed(t, &times, step.what, helm, step.script())

@@ -12,16 +12,18 @@ import (
 	"strconv"
 	"time"
 
-	core "k8s.io/api/core/v1"
 	"k8s.io/client-go/util/cert"
 )
 
 // logPort is where the API server asks for the logs of containers.
 const logPort = 10250
 
-// serveLogs answers the one question to a kubelet that tests ask: for the log
-// of a pod. It ends with ctx.
-func (n *Nodes) serveLogs(ctx context.Context) error {
+// logs are the outputs of the pods' programs.
+type logs struct{ dir string }
+
+// serve answers the one question to a kubelet that tests ask: for the log of a
+// pod. It ends with ctx. The channel gets the error that ends it before.
+func (l logs) serve(ctx context.Context, ended chan<- error) error {
 	certificate, key, err := cert.GenerateSelfSignedCertKey(gateway.Addr().String(), nil, nil)
 	if err != nil {
 		return fmt.Errorf("make certificate: %w", err)
@@ -32,10 +34,10 @@ func (n *Nodes) serveLogs(ctx context.Context) error {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /containerLogs/{namespace}/{pod}/{container}", func(w http.ResponseWriter, r *http.Request) {
-		http.ServeFile(w, r, n.logFile(r.PathValue("namespace"), r.PathValue("pod")))
+		http.ServeFile(w, r, l.file(r.PathValue("namespace"), r.PathValue("pod")))
 	})
 	var listen net.ListenConfig
-	l, err := listen.Listen(ctx, "tcp", net.JoinHostPort(gateway.Addr().String(), strconv.Itoa(logPort)))
+	listener, err := listen.Listen(ctx, "tcp", net.JoinHostPort(gateway.Addr().String(), strconv.Itoa(logPort)))
 	if err != nil {
 		return fmt.Errorf("listen for questions: %w", err)
 	}
@@ -45,41 +47,39 @@ func (n *Nodes) serveLogs(ctx context.Context) error {
 	}
 	context.AfterFunc(ctx, func() { _ = server.Close() })
 	go func() {
-		if err := server.ServeTLS(l, "", ""); !errors.Is(err, http.ErrServerClosed) {
-			n.log.Print(err)
+		if err := server.ServeTLS(listener, "", ""); !errors.Is(err, http.ErrServerClosed) {
+			ended <- fmt.Errorf("serve logs: %w", err)
 		}
 	}()
 	return nil
 }
 
-// logFile is where the output of a pod's program goes.
-func (n *Nodes) logFile(namespace, pod string) string {
-	return filepath.Join(n.Dir, "logs", namespace+"."+pod+".log")
+// file is where the output of a pod's program goes.
+func (l logs) file(namespace, pod string) string {
+	return filepath.Join(l.dir, namespace+"."+pod+".log")
 }
 
-// openLog returns that file, to write to.
-func (n *Nodes) openLog(namespace, pod string) (*os.File, error) {
-	file := n.logFile(namespace, pod)
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+// open returns that file, to write to.
+func (l logs) open(namespace, pod string) (*os.File, error) {
+	if err := os.MkdirAll(l.dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make folder for logs: %w", err)
 	}
-	f, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	f, err := os.OpenFile(l.file(namespace, pod), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("open log: %w", err)
 	}
 	return f, nil
 }
 
-// beginLog makes the log of a pod, so that there is one to ask for.
-func (n *Nodes) beginLog(p *core.Pod) error {
-	f, err := n.openLog(p.Namespace, p.Name)
+// write adds a line.
+func (l logs) write(namespace, pod, line string) error {
+	f, err := l.open(namespace, pod)
 	if err != nil {
 		return err
 	}
-	if n.program(p) == "" {
-		if _, err := fmt.Fprintln(f, "A stand-in node says that this pod runs."); err != nil {
-			return fmt.Errorf("write log: %w", err)
-		}
+	if _, err := fmt.Fprintln(f, line); err != nil {
+		_ = f.Close()
+		return fmt.Errorf("write log: %w", err)
 	}
 	return f.Close()
 }

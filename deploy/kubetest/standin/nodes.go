@@ -16,6 +16,7 @@ import (
 	"io"
 	"log"
 	"net/netip"
+	"path/filepath"
 	"time"
 
 	coordination "k8s.io/api/coordination/v1"
@@ -49,25 +50,24 @@ type Nodes struct {
 	Real func(namespace string) bool
 	// Log gets a line for everything that happens to a pod.
 	Log io.Writer
-
-	log     *log.Logger
-	network *network
-	pods    map[types.UID]*pod
-	// hosts are the lines of the pods' hosts files, by namespace; see names.
-	hosts map[string]string
 }
 
 // Run plays the nodes until ctx ends, in the network namespace that the caller is in.
 // The pods' processes end with the caller's process namespace.
 func (n *Nodes) Run(ctx context.Context) error {
-	n.log = log.New(n.Log, "", log.Ltime|log.Lmicroseconds)
-	n.pods = map[types.UID]*pod{}
-	var err error
-	if n.network, err = newNetwork(); err != nil {
+	network, err := newNetwork()
+	if err != nil {
 		return err
 	}
-	if err := n.serveLogs(ctx); err != nil {
+	outputs := logs{dir: filepath.Join(n.Dir, "logs")}
+	ended := make(chan error, 1)
+	if err := outputs.serve(ctx, ended); err != nil {
 		return err
+	}
+	k := &kubelet{
+		client: n.Client, machine: machine{sources: sources{client: n.Client}, network: network, logs: outputs},
+		log: log.New(n.Log, "", log.Ltime|log.Lmicroseconds), dir: filepath.Join(n.Dir, "pods"),
+		programs: n.Programs, real: n.Real, pods: map[types.UID]*pod{},
 	}
 	for i := range nodeCount {
 		if err := n.register(ctx, fmt.Sprintf("node-%d", i+1), fmt.Sprintf("zone-%d", i%3+1)); err != nil {
@@ -81,23 +81,18 @@ func (n *Nodes) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case err := <-ended:
+			return err
 		case <-tick.C:
 		}
 		if time.Since(renewed) > leaseFor/4 {
 			renewed = time.Now()
 			for i := range nodeCount {
-				n.note(n.renew(ctx, fmt.Sprintf("node-%d", i+1)))
+				k.note(n.renew(ctx, fmt.Sprintf("node-%d", i+1)))
 			}
 		}
-		n.note(n.balance(ctx))
-		n.note(n.syncPods(ctx))
-	}
-}
-
-// note logs an error; the next look at the pods tries again.
-func (n *Nodes) note(err error) {
-	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
-		n.log.Print(err)
+		k.note(n.balance(ctx))
+		k.note(k.syncPods(ctx))
 	}
 }
 

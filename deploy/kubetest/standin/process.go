@@ -52,17 +52,25 @@ type become struct {
 	Env       []string
 }
 
-// start runs a pod's program in a root folder and a network of its own.
-func (n *Nodes) start(ctx context.Context, p *core.Pod, address netip.Addr, program string) (*process, error) {
+// machine is what processes of pods are made with.
+type machine struct {
+	sources sources
+	network *network
+	logs    logs
+}
+
+// start runs a pod's program in a root folder and a network of its own, with the names
+// of Services in its hosts file.
+func (m machine) start(ctx context.Context, p *core.Pod, r root, address netip.Addr, program, names string) (*process, error) {
 	c := &p.Spec.Containers[0]
-	b := become{Root: n.root(p), Arguments: []string{"/" + filepath.Base(program)}}
+	b := become{Root: string(r), Arguments: []string{"/" + filepath.Base(program)}}
 	if s := p.Spec.SecurityContext; s != nil && s.RunAsUser != nil && s.RunAsGroup != nil {
 		b.User, b.Group = int(*s.RunAsUser), int(*s.RunAsGroup)
 	}
-	if err := n.lay(ctx, p, program, b.Group); err != nil {
+	if err := r.lay(ctx, m.sources, p, program, names, b.Group); err != nil {
 		return nil, err
 	}
-	env, err := n.environment(ctx, p, c)
+	env, err := m.sources.environment(ctx, p, c)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +91,7 @@ func (n *Nodes) start(ctx context.Context, p *core.Pod, address netip.Addr, prog
 	}
 	defer wait.Close()  //nolint:errcheck // the child has it
 	defer begin.Close() //nolint:errcheck // it says "begin" by closing
-	out, err := n.openLog(p.Namespace, p.Name)
+	out, err := m.logs.open(p.Namespace, p.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +108,7 @@ func (n *Nodes) start(ctx context.Context, p *core.Pod, address netip.Addr, prog
 		_ = cmd.Wait()
 		close(started.ended)
 	}()
-	if err := n.network.plug(cmd.Process.Pid, address); err != nil {
+	if err := m.network.plug(cmd.Process.Pid, address); err != nil {
 		_ = started.kill()
 		return nil, err
 	}
