@@ -11,18 +11,12 @@ import (
 	"github.com/posbridge/bridge/internal/simulator/wire"
 )
 
-// Operation is one thing that can be asked of the provider.
-type Operation = calls.Operation
-
-// The operations.
+// The operations that tests of other packages name.
 const (
 	OpCreate    = calls.OpCreate
 	OpGet       = calls.OpGet
 	OpCancel    = calls.OpCancel
-	OpPatch     = calls.OpPatch
 	OpTerminals = calls.OpTerminals
-	OpReceipt   = calls.OpReceipt
-	OpStream    = calls.OpStream
 )
 
 // Fault is something that shall go wrong.

@@ -31,11 +31,15 @@ type bundle struct {
 	ctx    context.Context
 }
 
-// setup starts a simulator that acts a thousand times faster than life.
+// setup starts a simulator that acts a thousand times faster than life and, unless it is
+// told to, cancels nothing for inactivity: a busy machine may leave a test alone for long.
 func setup(t *testing.T, o simulator.Options) *bundle {
 	t.Helper()
 	if o.Pace == 0 {
 		o.Pace = 1000
+	}
+	if o.InactivityTimeout == 0 {
+		o.InactivityTimeout = time.Hour
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // parallel tests wait for one another
 	// On a kept connection net/http would send a request again by itself that was

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/posbridge/bridge/internal/simulator/operator"
 	"github.com/posbridge/bridge/internal/simulator/scenario"
 )
 
@@ -18,15 +19,15 @@ const askLimit = 8 * time.Second
 var errNoTill = errors.New("this simulator has no till: start the payment at the bridge")
 
 // ask answers POST payments: the page asks the till for a payment.
-func (c control) ask(r *http.Request) (any, error) {
-	if c.till == nil {
+func ask(r *http.Request, op *operator.Operator, till Till) (any, error) {
+	if till == nil {
 		return nil, errNoTill
 	}
 	asked, err := readJSON[Asked](r)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := c.op.Terminal(asked.Terminal); err != nil {
+	if _, err := op.Terminal(asked.Terminal); err != nil {
 		return nil, err
 	}
 	if !slices.ContainsFunc(scenario.All(), func(sc scenario.Info) bool { return sc.Name == asked.Scenario }) {
@@ -34,7 +35,7 @@ func (c control) ask(r *http.Request) (any, error) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), askLimit)
 	defer cancel()
-	order, err := c.till(ctx, asked)
+	order, err := till(ctx, asked)
 	if err != nil {
 		return nil, err
 	}

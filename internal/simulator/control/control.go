@@ -76,7 +76,7 @@ func (c control) routes() http.Handler {
 	do("PUT faults/{id}", c.setFault)
 	do("DELETE faults", func(*http.Request) (any, error) { op.ClearFaults(); return nil, nil })
 	do("DELETE faults/{id}", c.clearFault)
-	do("POST payments", c.ask)
+	do("POST payments", func(r *http.Request) (any, error) { return ask(r, op, c.till) })
 	do("GET wait", c.wait)
 	do("GET log", c.log)
 	do("POST reset", func(*http.Request) (any, error) { op.Reset(); return nil, nil })
