@@ -175,6 +175,34 @@ func TestResume(t *testing.T) {
 	ends(t, p, schema.Paid)
 }
 
+// The order was being made when the payment was resumed, and nothing came of it.
+func TestResumeOfAPaymentThatIsNotMade(t *testing.T) {
+	t.Parallel()
+	s := setup(t, bridgetest.Handlers{}, bridgetest.Options{}, often)
+	var gets atomic.Int64
+	s.bridge.Handle(func(h *bridgetest.Handlers) {
+		h.Get = func(schema.OrderRequest) (any, error) {
+			if gets.Add(1) > 2 {
+				return nil, schema.NewError(schema.NotFound, "the order is not known")
+			}
+			making := bridgetest.Session(event("a", 0, schema.StatusCreated))
+			making.SessionID = ""
+			return making, nil
+		}
+	})
+	p, err := s.client.Resume(limited(t), "T1", "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	if !errors.Is(p.Doubt(), client.ErrNoReply) {
+		t.Errorf("got doubt %v", p.Doubt())
+	}
+	if result, err := p.Wait(limited(t)); !errors.Is(err, client.ErrNotFound) {
+		t.Errorf("got %v, %v, want not_found", result, err)
+	}
+}
+
 // A payment that was over long ago ends at once, with all of its statuses.
 func TestResumeOfAnOldPayment(t *testing.T) {
 	t.Parallel()

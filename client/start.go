@@ -21,6 +21,9 @@ const replyGrace = 2 * time.Second
 // BRIDGE_START_DEADLINE, after which it answers.
 const maxListen = 4
 
+// errMaking is the doubt about a payment that was resumed while its order was being made.
+var errMaking = fmt.Errorf("%w: the order is being made", ErrNoReply)
+
 // errSeen ends a start whose answer does not come although a status of the payment did.
 var errSeen = errors.New("a status of the payment has been seen")
 
@@ -59,7 +62,9 @@ func (c *Client) Start(ctx context.Context, request schema.StartRequest) (*Payme
 // returns when the bridge has answered. Its statuses begin with the first. It fails
 // with ErrNotFound when the bridge does not know the order. If the start was sent less
 // than BRIDGE_START_DEADLINE (30 s) ago, it may still be on its way: ask again later.
-// Start sends again until its deadline, so count from there.
+// Start sends again until its deadline, so count from there. If the bridge is making the
+// order, Payment.Doubt says so, and the statuses end with ErrNotFound if nothing comes of
+// it.
 func (c *Client) Resume(ctx context.Context, terminal, order string) (*Payment, error) {
 	request := schema.OrderRequest{TerminalID: terminal, OrderID: order}
 	if err := request.Check(); err != nil {
@@ -76,6 +81,9 @@ func (c *Client) Resume(ctx context.Context, terminal, order string) (*Payment, 
 		return nil, fmt.Errorf("resume payment: %w", err)
 	}
 	p.known = session.Sequence
+	if !made(session) {
+		p.doubt = errMaking
+	}
 	go p.run()
 	p.following.CatchUp()
 	return p, nil

@@ -112,13 +112,19 @@ func run(server, file string, request schema.StartRequest) (outcome string, err 
 }
 
 // begin starts the payment. An earlier run may have sent it already, so that the bridge
-// is asked first. It does not ring a terminal for a customer who has left.
+// is asked first. The same request, sent again, makes no second payment. After a while it
+// is not sent any more: no terminal shall ring for a customer who has left.
 func begin(ctx context.Context, bridge *client.Client, open line, again bool) (*client.Payment, error) {
-	if again {
-		payment, err := bridge.Resume(ctx, open.Request.TerminalID, open.Request.OrderID)
-		if !errors.Is(err, client.ErrNotFound) || time.Since(open.At) > late {
-			return payment, err
-		}
+	if !again {
+		return bridge.Start(ctx, *open.Request)
+	}
+	payment, err := bridge.Resume(ctx, open.Request.TerminalID, open.Request.OrderID)
+	unknown := errors.Is(err, client.ErrNotFound) || err == nil && payment.Doubt() != nil
+	if !unknown || time.Since(open.At) > late {
+		return payment, err
+	}
+	if err == nil {
+		payment.Close()
 	}
 	return bridge.Start(ctx, *open.Request)
 }
