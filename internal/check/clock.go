@@ -13,12 +13,6 @@ const (
 	dateStep = time.Second
 )
 
-// clock is what somebody's clock said at a time of ours.
-type clock struct {
-	whose      string
-	said, ours time.Time
-}
-
 // compareClocks reports clocks that differ. Start deadlines and session ages go
 // by the clocks of the replicas, events tokens expire by the provider's.
 func (c *checker) compareClocks() {
