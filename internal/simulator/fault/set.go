@@ -23,7 +23,7 @@ func (f Fault) befalls(at Occasion) bool {
 }
 
 // Set are faults that are set, in the order in which they were. The
-// simulator's lock guards it.
+// state's lock guards it.
 type Set []Fault
 
 // Take returns the first fault of that name that befalls at, and counts it down.

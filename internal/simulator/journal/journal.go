@@ -47,7 +47,7 @@ type Entry struct {
 	Raw string `json:"raw,omitempty"`
 }
 
-// Journal is a ring of the latest entries. The simulator's lock guards it.
+// Journal is a ring of the latest entries. The state's lock guards it.
 type Journal struct {
 	now     func() time.Time
 	logger  *zap.Logger

@@ -9,7 +9,7 @@ import (
 	"github.com/posbridge/bridge/internal/simulator/scenario"
 )
 
-// Order is one payment. The simulator's lock guards it; an order and its terminal know
+// Order is one payment. The state's lock guards it; an order and its terminal know
 // each other.
 type Order struct {
 	facts
@@ -34,7 +34,7 @@ type Veil struct {
 }
 
 // Listener is an event stream that is open for an order. Its methods are called
-// with the simulator's lock held and do not block.
+// with the state's lock held and do not block.
 type Listener interface {
 	WakeUp() // there may be news
 	CutOff()
@@ -66,7 +66,7 @@ type Group struct {
 	Terminals []*Terminal
 }
 
-// Terminal is one virtual terminal. The simulator's lock guards it.
+// Terminal is one virtual terminal. The state's lock guards it.
 type Terminal struct {
 	ID       string
 	Group    *Group

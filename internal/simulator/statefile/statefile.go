@@ -22,7 +22,7 @@ import (
 const maxStateGrowth = 64 << 20
 
 // stateFile keeps a simulator's state over its end, a kill included: every change
-// is appended at once, as one line. The simulator's lock guards it.
+// is appended at once, as one line. The state's lock guards it.
 type stateFile struct {
 	s      *orders.State
 	signer *tokens.Signer

@@ -24,7 +24,7 @@ const (
 )
 
 // connection is one open event stream: it writes down what the stream tells. The
-// simulator's lock guards it, but for wake.
+// state's lock guards it, but for wake.
 type connection struct {
 	s    *orders.State
 	wake chan struct{} // holds one token: there may be news

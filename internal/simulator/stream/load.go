@@ -18,7 +18,7 @@ const (
 	maxLoadTime = time.Hour
 )
 
-// load makes orders change all the time. The simulator's lock guards it.
+// load makes orders change all the time. The state's lock guards it.
 type load struct {
 	going  *loading
 	orders []*loadedOrder

@@ -15,13 +15,13 @@ type LoadState struct {
 	Behind int64 `json:"behind"`
 }
 
-// loading is a load that runs or did. The simulator's lock guards it.
+// loading is a load that runs or did. The state's lock guards it.
 type loading struct {
 	state   LoadState
 	stopped chan struct{} // closed when it shall end
 }
 
-// stop ends a load; l may be nil. The caller holds the simulator's lock.
+// stop ends a load; l may be nil. The caller holds the state's lock.
 func (l *loading) stop() {
 	if l != nil && l.state.Running {
 		l.state.Running = false

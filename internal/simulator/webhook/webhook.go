@@ -46,7 +46,7 @@ type Sender struct {
 	client *http.Client
 	retry  time.Duration // pause before a webhook that was not taken is sent again
 
-	// Guarded by the simulator's lock.
+	// Guarded by the state's lock.
 	queues  []chan webhook // nil until the first webhook
 	waiting int            // retries that are due later
 }
@@ -84,7 +84,7 @@ func New(s *orders.State, anywhere bool, retry time.Duration) *Sender {
 }
 
 // Send tells the order's notification_url about its present state. The caller
-// holds the simulator's lock.
+// holds the state's lock.
 func (h *Sender) Send(o *orders.Order) {
 	to := o.Create.PaymentOptions
 	if to.NotificationURL == "" {
@@ -111,7 +111,7 @@ func (h *Sender) Send(o *orders.Order) {
 	h.enqueue(w)
 }
 
-// enqueue hands w to its worker. The caller holds the simulator's lock.
+// enqueue hands w to its worker. The caller holds the state's lock.
 func (h *Sender) enqueue(w webhook) {
 	if h.s.Closed() {
 		return

@@ -44,7 +44,7 @@ func orNull(text string) any {
 }
 
 // OrderData is what GET orders/{id} and webhooks say of an order. The caller holds
-// the simulator's lock.
+// the state's lock.
 func OrderData(o *orders.Order) map[string]any { return OrderDataAs(o, o.Status, o.Financial) }
 
 // OrderDataAs is orderData with another status.
