@@ -162,6 +162,9 @@ func lines[Line any](t *testing.T, file string) (all []Line) {
 		t.Fatal(err)
 	}
 	for text := range bytes.Lines(content) {
+		if !bytes.HasSuffix(text, []byte("\n")) {
+			break // being written
+		}
 		var l Line
 		if err := json.Unmarshal(text, &l); err != nil {
 			t.Fatal(err)
