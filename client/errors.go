@@ -26,7 +26,20 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
-	return fmt.Sprintf("refused by the bridge: %s: %q", e.Reply.Code, e.Reply.Message)
+	text := fmt.Sprintf("%s%s: %q", beginning(e.Reply.Code), e.Reply.Code, e.Reply.Message)
+	if p := e.Reply.Provider; p != nil && p.ErrorInfo != "" {
+		text += fmt.Sprintf("; the provider said %q", p.ErrorInfo)
+	}
+	return text
+}
+
+// beginning says what kind of answer a code is. An unknown outcome is no refusal:
+// whoever reads that it was one may charge again.
+func beginning(c schema.Code) string {
+	if c == schema.OutcomeUnknown {
+		return "not known to the bridge: "
+	}
+	return "refused by the bridge: "
 }
 
 // Is makes errors.Is(err, ErrTerminalBusy) and its like work.
@@ -38,7 +51,7 @@ func (e *Error) Is(target error) bool {
 // codeError is what the Err… variables of codes are.
 type codeError schema.Code
 
-func (c codeError) Error() string { return "refused by the bridge: " + string(c) }
+func (c codeError) Error() string { return beginning(schema.Code(c)) + string(c) }
 
 // One error for each code of the bridge, for errors.Is. What each means, and what to do
 // about it, depends on the command: schema.AdviceOn says it.

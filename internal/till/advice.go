@@ -11,7 +11,11 @@ import (
 // Describe says what an error is, in one line for a person.
 func Describe(err error) string {
 	if refused, ok := errors.AsType[*client.Error](err); ok {
-		return fmt.Sprintf("refused by the bridge: %s (%s)",
+		beginning := "refused by the bridge"
+		if refused.Reply.Code == schema.OutcomeUnknown { // no refusal: who reads that it was one may charge again
+			beginning = "not known to the bridge"
+		}
+		return fmt.Sprintf("%s: %s (%s)", beginning,
 			Printable(refused.Reply.Message, maxShown), Printable(string(refused.Reply.Code), maxShown))
 	}
 	for _, told := range []error{
