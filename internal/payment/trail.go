@@ -17,10 +17,10 @@ type Trail struct {
 // with adds a status.
 func (t *Trail) with(s Seen) *Trail { return &Trail{seen: s, before: t, length: t.len() + 1} }
 
-// shown notes the ids under which the stream has shown the newest status again: a
-// later connection repeats it under those, not under the ones of an answer.
+// shown notes the ids under which the stream shows the first status, if an answer
+// told it: a later connection repeats it under those, not under the answer's.
 func (t *Trail) shown(o Observation) *Trail {
-	if t == nil || o.Source != schema.SourceStream || o.Status != t.seen.Status {
+	if t == nil || !t.seen.Asked || o.Source != schema.SourceStream || o.Status != t.seen.Status {
 		return t
 	}
 	s := Seen{Status: o.Status, Transaction: orElse(o.Transaction, t.seen.Transaction), EventID: orElse(o.EventID, t.seen.EventID)}
