@@ -152,9 +152,11 @@ func (t *turn) held() {
 // before it.
 func (t *turn) release() {
 	p := &t.p
-	p.Pending = push(p.Pending, *p.Question.Held)
+	held := *p.Question.Held
+	first := len(p.known()) == 0 && held.Status == "initialized" // nothing is older
+	p.Pending = push(p.Pending, held)
 	p.Question.Held = nil
-	if p.Stream.Connected {
+	if p.Stream.Connected && !first {
 		p.Stream.Connection = Connection{Since: t.at.Add(streamPatience)}
 	}
 }

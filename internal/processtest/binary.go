@@ -1,10 +1,13 @@
 package processtest
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"sync"
 	"testing"
 )
@@ -26,6 +29,11 @@ var binaries struct {
 // Main runs a package's tests and removes the programs that were built for
 // them. It is for TestMain.
 func Main(m *testing.M) {
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
+		// Most of the time a test waits: for a lease to end, for a sweep.
+		_ = flag.Set(f.Name, strconv.Itoa(3*runtime.GOMAXPROCS(0))) // a number is fine
+	}
 	code := m.Run()
 	binaries.mu.Lock()
 	dir := binaries.dir
