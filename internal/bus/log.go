@@ -13,9 +13,9 @@ import (
 	"github.com/posbridge/bridge/subjects"
 )
 
-// AppendClaim publishes a claim of an order if expect is the last sequence in the
-// order's log (0: the log is empty). The claim replaces the one before it. See the package
-// comment for the errors. Nothing is sent once ctx is over.
+// AppendClaim publishes a claim if expect is the last sequence in the order's log;
+// 0 stands for an empty log. The new claim replaces the previous one. done gets the
+// outcome; the package comment lists the errors. Nothing is sent once ctx is over.
 func (b *Bus) AppendClaim(ctx context.Context, terminal, order string, c Claim, expect uint64, done Published) {
 	c.V = Version
 	body, err := json.Marshal(c)

@@ -61,9 +61,9 @@ var noteLines = map[payment.NoteKind]string{
 	payment.NoteStream:    "The event stream",
 	payment.NoteAnswer:    "The provider answered a question",
 	payment.NoteNews:      "The provider answered a question with news",
-	payment.NoteTrouble:   "A payment has met trouble",
+	payment.NoteTrouble:   "Something went wrong with a payment",
 	payment.NoteRefused:   "The start was refused",
-	payment.NoteUnlocked:  "The terminal is free",
+	payment.NoteUnlocked:  "The session has left the queue",
 	payment.NoteWithdrawn: "An order that nobody waits for is cancelled",
 }
 

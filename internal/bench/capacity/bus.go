@@ -163,7 +163,7 @@ func (l *busLoad) pay(ctx context.Context, terminal, order string, mine <-chan b
 		if err == nil {
 			break
 		}
-		if !errors.Is(err, bus.ErrConflict) { // the acknowledgement of the one before is not applied yet
+		if !errors.Is(err, bus.ErrConflict) { // the previous acknowledgement is not applied yet
 			return err
 		}
 	}
