@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
 
 	"github.com/posbridge/bridge/internal/bus"
@@ -150,6 +151,39 @@ func TestWhatIsToldOfAConnection(t *testing.T) {
 	}
 	if len(got) != 1 || got[0] != "slow consumer" {
 		t.Errorf("told %q, want what came while connected", got)
+	}
+}
+
+// TestPublishWhoseConnectionIsLost: nobody waits for an acknowledgement that cannot
+// come any more.
+func TestPublishWhoseConnectionIsLost(t *testing.T) {
+	t.Parallel()
+	server := natstest.Run(t)
+	connected := make(chan struct{}, 8)
+	b, err := bus.Connect(bus.Options{
+		URLs: server.URL(), Space: subjects.Default(),
+		Events: bus.ConnectionEvents{Connected: func(string) { connected <- struct{}{} }},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close(context.Background()) })
+	receive(t, connected)
+	arrived := make(chan struct{}) // instead of a stream there is somebody who does not answer
+	silent := natstest.Connect(t, server.URL())
+	must(silent.Subscribe("pos.*.*.journal.*", func(*nats.Msg) { close(arrived) }))(t)
+	if err := silent.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	outcome := make(chan error, 1)
+	go func() {
+		_, err := appendStatus(t.Context(), b, bus.Status{Event: schema.StatusEvent{TerminalID: "T1", OrderID: "o", Sequence: 1}}, 0)
+		outcome <- err
+	}()
+	receive(t, arrived)
+	server.Shutdown()
+	if err := receive(t, outcome); !errors.Is(err, nats.ErrDisconnected) {
+		t.Errorf("got %v, want the loss of the connection", err)
 	}
 }
 

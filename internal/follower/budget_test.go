@@ -141,6 +141,22 @@ func TestRetryAfterPausesTheGroup(t *testing.T) {
 	})
 }
 
+// The first question about an order goes before the routine ones that wait.
+func TestFirstQuestions(t *testing.T) {
+	inLine(t, func(l *budgetLine) {
+		l.calls(1, true)
+		turns := make(chan string, 3)
+		l.later(false, func() { turns <- "routine" })
+		l.later(false, func() { turns <- "routine" })
+		l.later(true, func() { turns <- "first" })
+		for i, want := range []string{"first", "routine", "routine"} {
+			if got := <-turns; got != want {
+				l.t.Errorf("turn %d: got a %s question, want a %s one", i+1, got, want)
+			}
+		}
+	})
+}
+
 // A routine question that has become urgent leaves the line, once.
 func TestUrgentQuestion(t *testing.T) {
 	inLine(t, func(l *budgetLine) {
