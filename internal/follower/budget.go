@@ -59,8 +59,9 @@ type budget struct {
 	pausedUntil time.Time
 	// queue waits while the provider fails, routine while it works, after first.
 	queue, first, routine []*ticket
-	// granting is set while a goroutine hands out the turns.
-	granting bool
+	// granting is set while a goroutine hands out the turns, trying if the last one
+	// was for the kind that fails alone.
+	granting, trying bool
 }
 
 // kind is one of the two kinds of calls that a budget bounds.
@@ -74,6 +75,7 @@ const (
 // ticket is a call that waits for its turn: run is called in a goroutine of its
 // own then, or else turn is closed.
 type ticket struct {
+	kind kind
 	turn chan struct{}
 	run  func()
 }
@@ -88,13 +90,13 @@ func (t *ticket) give() {
 }
 
 // wait waits for the turn of a call that is not routine. It fails when ctx is over.
-func (b *budget) wait(ctx context.Context) error {
+func (b *budget) wait(ctx context.Context, k kind) error {
 	b.mu.Lock()
 	if b.isFree() {
 		b.mu.Unlock()
 		return ctx.Err()
 	}
-	t := &ticket{turn: make(chan struct{})}
+	t := &ticket{kind: k, turn: make(chan struct{})}
 	b.queue = append(b.queue, t)
 	b.startGranting()
 	b.mu.Unlock()
@@ -194,8 +196,18 @@ func (b *budget) next() (pause time.Duration, more bool) {
 	return time.Duration(float64(turns) / b.now(now) * float64(time.Second)), true
 }
 
-// pop takes the ticket whose turn it is, nil if nobody waits.
+// pop takes the ticket whose turn it is, nil if nobody waits. When only one kind of
+// calls fails, every other turn is for that kind: its success is what ends the limit.
 func (b *budget) pop() *ticket {
+	b.trying = b.failing[questions] != b.failing[streams] && !b.trying
+	if b.trying {
+		i := slices.IndexFunc(b.queue, func(t *ticket) bool { return b.failing[t.kind] })
+		if i >= 0 {
+			t := b.queue[i]
+			b.queue = slices.Delete(b.queue, i, i+1)
+			return t
+		}
+	}
 	for _, line := range []*[]*ticket{&b.queue, &b.first, &b.routine} {
 		if len(*line) > 0 {
 			t := (*line)[0]

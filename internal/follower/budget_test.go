@@ -41,7 +41,7 @@ func (l *budgetLine) calls(n int, routine bool) (at []time.Duration) {
 				turn := make(chan struct{})
 				l.later(false, func() { close(turn) })
 				<-turn
-			} else if err := l.wait(l.ctx); err != nil {
+			} else if err := l.wait(l.ctx, streams); err != nil {
 				l.t.Error(err)
 			}
 			mu.Lock()
@@ -127,6 +127,32 @@ func TestStreamsFailWhileQuestionsAreAnswered(t *testing.T) {
 	})
 }
 
+// Only streams fail: the next attempt does not wait until all questions are asked,
+// and the questions do not wait until all attempts are made.
+func TestTheKindThatFailsAloneIsTried(t *testing.T) {
+	inLine(t, func(l *budgetLine) {
+		l.failed(streams, 0)
+		turns := make(chan kind, 40)
+		for _, k := range []kind{questions, streams} {
+			for range 20 {
+				go func() {
+					if l.wait(l.ctx, k) == nil {
+						turns <- k
+					}
+				}()
+			}
+			synctest.Wait()
+		}
+		var got [2]int
+		for range 11 {
+			got[<-turns]++
+		}
+		if got[questions] < 5 || got[streams] < 5 {
+			l.t.Errorf("of the first turns %d are for questions and %d for streams", got[questions], got[streams])
+		}
+	})
+}
+
 // Nobody calls before the time that the provider named, also if a call that was on
 // its way succeeds meanwhile; a shorter time does not replace a longer one.
 func TestRetryAfterPausesTheGroup(t *testing.T) {
@@ -177,7 +203,7 @@ func TestWaitThatIsGivenUp(t *testing.T) {
 		ctx, cancel := context.WithCancel(l.ctx)
 		done := make(chan error)
 		for range 5 {
-			go func() { done <- l.wait(ctx) }()
+			go func() { done <- l.wait(ctx, questions) }()
 		}
 		synctest.Wait()
 		cancel()
@@ -196,7 +222,7 @@ func TestStopDuringAPause(t *testing.T) {
 		l.failed(questions, time.Hour)
 		ctx, cancel := context.WithTimeout(l.ctx, time.Second)
 		defer cancel()
-		if err := l.wait(ctx); err == nil {
+		if err := l.wait(ctx, questions); err == nil {
 			l.t.Error("a turn was given in the pause")
 		}
 	})

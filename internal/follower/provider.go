@@ -95,7 +95,7 @@ func (l *providerLane) ask(ctx context.Context, s payment.Session, sealed []byte
 	pause := retries(l.rules.BackoffInitial, l.rules.BackoffMax)
 	budget := l.budgets.of(s.Group)
 	for wait := after; ; granted = false {
-		if !sleep(ctx, wait) || !granted && budget.wait(ctx) != nil {
+		if !sleep(ctx, wait) || !granted && budget.wait(ctx, questions) != nil {
 			return nil
 		}
 		key, err := l.key(ctx, s)

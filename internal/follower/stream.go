@@ -49,7 +49,7 @@ func (r *streamReader) run(ctx context.Context, sealed []byte) {
 	}
 	budget := r.lane.budgets.of(r.session.Group)
 	for {
-		if budget.wait(ctx) != nil {
+		if budget.wait(ctx, streams) != nil {
 			return
 		}
 		err := r.connect(ctx, stream, budget)
