@@ -1,6 +1,8 @@
 package processtest
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -10,6 +12,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // natsLimit bounds how long nats-server may take to serve JetStream again, the
@@ -145,7 +148,34 @@ func StartCluster(tb testing.TB) []*NATS {
 	for _, n := range cluster {
 		n.WaitReady(tb)
 	}
+	waitForPeers(tb, cluster)
 	return cluster
+}
+
+// waitForPeers waits until the servers of a new cluster place replicas on one
+// another. A healthy server refuses ("peer offline") until the first statistics of
+// its peers reach it, and shows nobody whether they have.
+func waitForPeers(tb testing.TB, cluster []*NATS) {
+	tb.Helper()
+	conn := Connect(tb, URLs(cluster))
+	defer conn.Close()
+	js, err := jetstream.New(conn)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	probe := jetstream.StreamConfig{Name: "PROBE", Subjects: []string{"probe"}, Storage: jetstream.MemoryStorage, Replicas: len(cluster)}
+	Until(tb, natsLimit, "a cluster that takes replicas", func() bool {
+		ctx, cancel := context.WithTimeout(tb.Context(), 2*time.Second)
+		defer cancel()
+		_, err = js.CreateOrUpdateStream(ctx, probe)
+		return err == nil
+	})
+	Until(tb, natsLimit, "a cluster without the probe", func() bool {
+		ctx, cancel := context.WithTimeout(tb.Context(), 2*time.Second)
+		defer cancel()
+		err = js.DeleteStream(ctx, probe.Name)
+		return err == nil || errors.Is(err, jetstream.ErrStreamNotFound)
+	})
 }
 
 // URLs of several servers, as BRIDGE_NATS_URL takes them.
