@@ -3,6 +3,7 @@ package follower
 import (
 	"container/heap"
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/posbridge/bridge/internal/payment"
@@ -14,7 +15,7 @@ import (
 const maxUnstored = 64
 
 // actor is one payment on this replica. All of it belongs to the loop, except
-// for room.
+// for room and moment.
 type actor struct {
 	ref     Ref
 	payment payment.Payment
@@ -31,6 +32,8 @@ type actor struct {
 	taken int
 	// question is the one on its way to the provider, nil when there is none.
 	question *ticket
+	// moment is the payment's, for the questions that are sent beside the loop.
+	moment atomic.Pointer[payment.Moment]
 	// index is the place in the schedule, -1 when the payment waits for nothing.
 	index int
 	due   time.Time
@@ -39,13 +42,23 @@ type actor struct {
 }
 
 func newActor(work context.Context, ref Ref, p payment.Payment) *actor {
-	a := &actor{ref: ref, payment: p, index: -1}
+	a := &actor{ref: ref, index: -1}
+	a.become(p)
 	ctx, cancel := context.WithCancel(tracing.Continue(work, p.Session.Trace))
 	a.ctx, a.end = ctx, func() {
 		a.over = true
 		cancel()
 	}
 	return a
+}
+
+// become replaces the payment by what it is after an input.
+func (a *actor) become(p payment.Payment) {
+	if known := a.moment.Load(); known == nil || *known != p.Question.Moment {
+		moment := p.Question.Moment
+		a.moment.Store(&moment)
+	}
+	a.payment = p
 }
 
 // release lets the reader of the stream go on for every event that was stored,

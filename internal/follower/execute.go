@@ -146,9 +146,9 @@ func (f *Follower) question(a *actor, s payment.Session, after time.Duration, gr
 	if a.over {
 		return
 	}
-	sealed := a.payment.Stream.Sealed
+	q := question{session: s, sealed: a.payment.Stream.Sealed, after: after, granted: granted, moment: &a.moment}
 	f.beside(a, func() {
-		answer := f.provider.ask(a.ctx, s, sealed, after, granted)
+		answer := f.provider.ask(a.ctx, q)
 		f.outcome(func() {
 			a.question = nil
 			if answer != nil && !a.over {

@@ -237,7 +237,7 @@ func (f *Follower) step(a *actor, event payment.Event) {
 	}()
 	at := f.opts.Bus.Now()
 	next, effects := payment.Step(a.payment, payment.Input{At: at, Event: event})
-	a.payment = next
+	a.become(next)
 	for _, e := range effects {
 		f.execute(a, e, at)
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/posbridge/bridge/internal/multisafepay"
@@ -89,17 +90,30 @@ func (l *providerLane) cancel(ctx context.Context, s payment.Session) payment.Ev
 	return payment.Cancelled{Outcome: outcomeOf(err), Status: status, Provider: answerOf(err)}
 }
 
+// question is a question of one payment, until it has a definite answer.
+type question struct {
+	session payment.Session
+	// sealed is the order's event stream, empty without one.
+	sealed []byte
+	// after is a pause before the first call; granted is set when its turn has come.
+	after   time.Duration
+	granted bool
+	// moment is the payment's; every call brings back the one at which it was sent.
+	moment *atomic.Pointer[payment.Moment]
+}
+
 // ask asks the provider for the order until there is a definite answer; nil when
-// ctx is over first. granted is set when the turn of the first call has come.
-func (l *providerLane) ask(ctx context.Context, s payment.Session, sealed []byte, after time.Duration, granted bool) payment.Event {
+// ctx is over first.
+func (l *providerLane) ask(ctx context.Context, q question) payment.Event {
+	s := q.session
 	pause := retries(l.rules.BackoffInitial, l.rules.BackoffMax)
 	budget := l.budgets.of(s.Group)
-	for wait := after; ; granted = false {
+	for wait, granted := q.after, q.granted; ; granted = false {
 		if !sleep(ctx, wait) || !granted && budget.wait(ctx, questions) != nil {
 			return nil
 		}
 		key, err := l.key(ctx, s)
-		sent := l.clock.Now()
+		sent, moment := l.clock.Now(), *q.moment.Load()
 		var state multisafepay.OrderState
 		if err == nil {
 			state, err = l.Get(ctx, key, s.Order())
@@ -107,12 +121,13 @@ func (l *providerLane) ask(ctx context.Context, s payment.Session, sealed []byte
 		if ctx.Err() != nil {
 			return nil
 		}
-		if answer, ok := answeredOf(state, err, sent); ok {
+		if answer, ok := answeredOf(state, err); ok {
+			answer.SentAt, answer.Asked = sent, moment
 			budget.succeeded(questions)
 			if !answer.Exists { // the payment judges what others bring
 				l.report.Metrics.Reconciled(telemetry.ReconcileNoNews)
 			}
-			if stream, err := unseal(key, sealedFor(s), sealed); err == nil && stream.Token.In(answer.Transaction) {
+			if stream, err := unseal(key, sealedFor(s), q.sealed); err == nil && stream.Token.In(answer.Transaction) {
 				answer.Transaction = "" // the client knows the keys, not the token of this order
 			}
 			return answer
@@ -124,16 +139,16 @@ func (l *providerLane) ask(ctx context.Context, s payment.Session, sealed []byte
 }
 
 // answeredOf is the definite answer that a call brought; ok is false for none.
-func answeredOf(state multisafepay.OrderState, err error, sent time.Time) (payment.Answered, bool) {
+func answeredOf(state multisafepay.OrderState, err error) (payment.Answered, bool) {
 	if failure, ok := errors.AsType[*multisafepay.Error](err); ok && failure.Kind == multisafepay.KindNotFound {
-		return payment.Answered{SentAt: sent}, true
+		return payment.Answered{}, true
 	}
 	if err != nil || state.Status == "" {
 		return payment.Answered{}, false
 	}
 	return payment.Answered{
 		Exists: true, Status: state.Status, Financial: state.FinancialStatus, Transaction: state.TransactionID,
-		Terminal: state.TerminalID, Currency: state.Currency, Amount: state.Amount, Created: state.Created, CreatedAbout: state.CreatedAbout, SentAt: sent,
+		Terminal: state.TerminalID, Currency: state.Currency, Amount: state.Amount, Created: state.Created, CreatedAbout: state.CreatedAbout,
 	}, true
 }
 

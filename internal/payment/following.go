@@ -89,7 +89,7 @@ func (t *turn) streamOpened() {
 // streamEvent takes a status from the stream.
 func (t *turn) streamEvent(o Observation) {
 	p := &t.p
-	p.Stream.LastEvent = t.at
+	p.Question.Moment.News++
 	p.Stream.LastID = orElse(o.EventID, p.Stream.LastID)
 	if !t.writes() {
 		p.Stream.Early = push(p.Stream.Early, early{at: t.at, event: &o})
@@ -201,7 +201,7 @@ func (t *turn) cancelled(e Cancelled) {
 	p := &t.p
 	p.Cancel.Sent = false
 	if e.Outcome == Done && schema.IsFinal(e.Status) {
-		p.Cancel.DoneAt = t.at
+		p.Question.Moment.News++
 		t.resolveRun()
 	}
 	switch {

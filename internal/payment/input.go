@@ -60,8 +60,10 @@ type (
 		// CreatedAbout may be wrong by a time zone.
 		CreatedAbout time.Time
 		// SentAt is when the question that was answered had been sent: directly
-		// before the request, not when it was asked for.
+		// before the request, not when it was asked for. Asked is the payment's
+		// Moment then.
 		SentAt time.Time
+		Asked  Moment
 	}
 	// Cancelled: what the cancel came to.
 	Cancelled struct {

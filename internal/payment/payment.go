@@ -86,9 +86,8 @@ type Stream struct {
 	Connection        Connection
 	// Early are openings and events from before the claim, in order.
 	Early []early
-	// LastEvent is when the last event came, LastID its id.
-	LastEvent time.Time
-	LastID    string
+	// LastID is the id of the last event.
+	LastID string
 }
 
 // early is what the stream brought before the claim: an event, something that
@@ -103,9 +102,9 @@ type early struct {
 type Question struct {
 	// Asking is set while a question is on its way, Routine while it may wait.
 	Asking, Routine bool
-	// Since is the time of the newest reason to ask: an answer to an older
-	// question is not enough.
-	Since time.Time
+	// Moment is how far the payment has come. Whoever sends a question copies it
+	// directly before, and the answer brings the copy back.
+	Moment Moment
 	// Interval is the time to the next routine question.
 	Interval time.Duration
 	// Polls counts questions without a stream.
@@ -115,13 +114,22 @@ type Question struct {
 	Held *Observation
 }
 
+// Moment tells what came before a question and what came after it. It counts: no
+// clock decides, because clocks are set.
+type Moment struct {
+	// News counts what makes older answers old: events of the stream, and cancels
+	// that ended the order.
+	News uint64
+	// Reasons counts the reasons to ask: an answer to an older question is not
+	// enough.
+	Reasons uint64
+}
+
 // CancelRequest is a cancel that somebody wants.
 type CancelRequest struct {
 	Waiters []uint64
 	// Sent is set while the cancel is on its way.
 	Sent bool
-	// DoneAt is when the provider last said what a cancel came to.
-	DoneAt time.Time
 	// Failure is what the waiters are told unless the order turns out to be over.
 	Failure *schema.Error
 }

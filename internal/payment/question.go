@@ -13,7 +13,7 @@ func (t *turn) askNow() { t.askAfter(0) }
 // askAfter is askNow after a pause.
 func (t *turn) askAfter(pause time.Duration) {
 	q := &t.p.Question
-	q.Since = t.at
+	q.Moment.Reasons++
 	if !q.Asking || q.Routine {
 		q.Asking, q.Routine = true, false
 		t.do(Ask{After: pause})
@@ -25,7 +25,7 @@ func (t *turn) askAfter(pause time.Duration) {
 func (t *turn) askRoutine(first bool) {
 	q := &t.p.Question
 	if !q.Asking {
-		q.Asking, q.Routine, q.Since = true, true, t.at
+		q.Asking, q.Routine = true, true
 		t.do(Ask{Routine: true, First: first})
 	}
 }
@@ -42,7 +42,7 @@ func (t *turn) answered(e Answered) {
 		t.note(NoteTrouble, "the provider does not know the order just now")
 		t.doubtAnswer()
 	}
-	if q.Since.After(e.SentAt) {
+	if q.Moment.Reasons != e.Asked.Reasons {
 		t.askNow()
 	} else {
 		t.scheduleQuestion()
@@ -55,7 +55,7 @@ func (t *turn) answered(e Answered) {
 // that the payment is over.
 func (t *turn) weigh(e Answered) {
 	p, o := &t.p, e.observation(t.at)
-	older := p.Stream.LastEvent.After(e.SentAt) || p.Cancel.DoneAt.After(e.SentAt)
+	older := p.Question.Moment.News != e.Asked.News
 	ends := schema.IsFinal(e.Status)
 	if !older || ends && !t.expected().Final {
 		t.judgeRun(o)
@@ -73,7 +73,7 @@ func (t *turn) weigh(e Answered) {
 	switch {
 	case older && (expected.Final || !ends):
 		if change != nil {
-			p.Question.Since = t.at // the stream has told more since
+			p.Question.Moment.Reasons++ // the stream has told more since
 		}
 	case change == nil:
 		p.Pending = push(p.Pending, o) // the newest ids

@@ -24,7 +24,7 @@ func TestLongAftercare(t *testing.T) {
 		for _, e := range effects {
 			if _, asks := e.(Ask); asks {
 				asked = append(asked, at.Sub(ended))
-				input = Answered{Exists: true, Status: "cancelled", SentAt: at}
+				input = Answered{Exists: true, Status: "cancelled", SentAt: at, Asked: p.Question.Moment}
 			}
 		}
 		if _, ticks := input.(Tick); !ticks {

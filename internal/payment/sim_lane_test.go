@@ -134,31 +134,29 @@ func (r *simReplica) askOnce(y *simPay, q *simQuestion, try int) {
 		return
 	}
 	q.sent = true
-	sent, sentAt := r.clock(), w.now
+	sent, sentAt, moment := r.clock(), w.now, y.p.Question.Moment
 	there, back := v.way(), v.way()
 	if v.down() || w.fault(w.weather.getFails) || there+back > simRequestTimeout {
 		pause := min(250*time.Millisecond<<min(try, 5), 5*time.Second)
 		r.later(min(there+back, simRequestTimeout)+pause, func() { r.askOnce(y, q, try+1) })
 		return
 	}
-	events := y.eventsSeen()
+	events := y.events
 	w.after(there, func() {
 		a := v.answer(y.order.index)
-		a.SentAt = sent
+		a.SentAt, a.Asked = sent, moment
 		r.later(back, func() {
 			if y.over || y.question != q {
 				return
 			}
 			y.question = nil
 			if a.Exists {
-				w.audit.answered(y, v.orders[y.order.index].byTag(a.Financial), y.eventsSeen().Equal(events) && y.cancelled < sentAt)
+				w.audit.answered(y, v.orders[y.order.index].byTag(a.Financial), y.events == events && y.cancelled < sentAt)
 			}
 			r.step(y, a)
 		})
 	})
 }
-
-func (y *simPay) eventsSeen() time.Time { return y.p.Stream.LastEvent }
 
 func (o *providerOrder) byTag(tag string) shown {
 	for _, s := range o.history {

@@ -286,6 +286,7 @@ func (c *simConn) send(s shown, way time.Duration) {
 			return
 		}
 		w.audit.shown(c.y, s)
+		c.y.events++
 		r.step(c.y, StreamEvent{Observation: Observation{
 			Source: schema.SourceStream, Status: s.status, Financial: s.tag, Transaction: s.transaction,
 			SessionID: "S" + orderIDs[c.order.index], EventID: s.id, At: r.clock(),

@@ -50,6 +50,8 @@ type simPay struct {
 	wanted  int
 	lastID  string
 	refused int
+	// events counts what the stream has shown.
+	events int
 	// early is what the stream showed before the claim, for the auditor.
 	early []shown
 	// died is set when its process ended.

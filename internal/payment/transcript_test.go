@@ -38,6 +38,9 @@ type script struct {
 	rules Rules
 	p     Payment
 	now   time.Duration
+	// sent is the question that the next answer is about; nil for one that is sent
+	// when it is answered.
+	sent *Answered
 }
 
 // testRules are the settings of transcripts.
@@ -89,8 +92,12 @@ func (s *script) run(d *datadriven.TestData) string {
 	if a.has("at") {
 		s.now = a.duration("at")
 	}
-	if d.Cmd == "new" {
+	switch d.Cmd {
+	case "new":
 		return s.begin(a)
+	case "sent": // a question leaves
+		s.sent = s.question()
+		return "ok\n"
 	}
 	event := s.event(d, a)
 	if _, tick := event.(Tick); tick && !a.has("at") {
@@ -169,9 +176,13 @@ func (s *script) event(d *datadriven.TestData, a args) Event {
 			Outcome: s.outcome(a), RetryAfter: a.duration("retry"), SessionID: a.text("session"), Sealed: []byte(a.text("sealed")),
 		}
 	case "answered":
+		sent := s.sent
+		if s.sent = nil; sent == nil {
+			sent = s.question()
+		}
 		return Answered{
 			Exists: !a.has("missing"), Status: a.text("status"), Transaction: a.text("tx"), Terminal: a.text("terminal"),
-			Amount: int64(a.number("amount")), Created: created(a), CreatedAbout: created(a), SentAt: s.sentAt(a),
+			Amount: int64(a.number("amount")), Created: created(a), CreatedAbout: created(a), SentAt: sent.SentAt, Asked: sent.Asked,
 		}
 	case "cancelled":
 		return Cancelled{Outcome: s.outcome(a), Status: a.text("status")}
@@ -226,11 +237,9 @@ func (s *script) outcome(a args) Outcome {
 	return Outcome(outcome)
 }
 
-func (s *script) sentAt(a args) time.Time {
-	if a.has("sent") {
-		return epoch.Add(a.duration("sent"))
-	}
-	return epoch.Add(s.now)
+// question is what an answer says about a question that is sent now.
+func (s *script) question() *Answered {
+	return &Answered{SentAt: epoch.Add(s.now), Asked: s.p.Question.Moment}
 }
 
 func created(a args) time.Time {
