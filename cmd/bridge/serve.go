@@ -78,6 +78,7 @@ func serve(stopping, cut context.Context, stderr io.Writer) error {
 	}
 	log = log.With(zap.String(telemetry.KeyReplica, config.ReplicaID))
 	hideStandardLog(log)
+	paceCollector()
 	v, c := buildVersion()
 	daemon, err := bridge.New(config, bridge.Build{Version: v, Commit: c, GoVersion: runtime.Version()}, log)
 	if _, bad := errors.AsType[*bridge.ConfigError](err); bad {

@@ -72,11 +72,12 @@ func (a *actor) release() {
 // schedule orders actors by the time of their next tick.
 type schedule struct{ actors actorHeap }
 
-func (s *schedule) next() (time.Time, bool) {
+// next is when the first is due, zero for never.
+func (s *schedule) next() time.Time {
 	if len(s.actors) == 0 {
-		return time.Time{}, false
+		return time.Time{}
 	}
-	return s.actors[0].due, true
+	return s.actors[0].due
 }
 
 // set changes when an actor is due; the zero time is never.

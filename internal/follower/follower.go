@@ -97,13 +97,15 @@ func (f *Follower) Run(ctx context.Context) error {
 func (f *Follower) loop(ctx context.Context) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
+	var armed time.Time // when the timer fires, zero for never
 	beat := time.NewTicker(f.beats.interval)
 	defer beat.Stop()
 	for {
-		if next, ok := f.due.next(); ok {
-			timer.Reset(max(0, next.Sub(f.opts.Bus.Now())))
-		} else {
-			timer.Reset(time.Hour)
+		// To set a timer costs the runtime a look at all timers, those of every
+		// stream included.
+		if next := f.due.next(); !next.Equal(armed) {
+			armed = next
+			timer.Reset(f.untilDue(next))
 		}
 		select {
 		case do := <-f.outcomes:
@@ -113,13 +115,23 @@ func (f *Follower) loop(ctx context.Context) {
 			do()
 			f.more()
 		case <-timer.C:
+			armed = time.Time{}
 			f.tick()
 		case <-beat.C:
+			armed = time.Time{} // the server's clock may have been set
 			f.beat()
 		case <-ctx.Done():
 			return
 		}
 	}
+}
+
+// untilDue is how long the loop may wait for what is due then, zero for never.
+func (f *Follower) untilDue(due time.Time) time.Duration {
+	if due.IsZero() {
+		return time.Hour
+	}
+	return max(0, due.Sub(f.opts.Bus.Now()))
 }
 
 // more takes what else is there, before the timers are looked at again.

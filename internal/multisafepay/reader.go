@@ -11,7 +11,7 @@ import (
 const settleAfter = 200 * time.Millisecond
 
 // chunkSize is how much is read of a body at a time.
-const chunkSize = 1 << 10
+const chunkSize = 512
 
 // streamReader lies between a stream's body and the parser of server-sent
 // events, and does what that parser cannot:
@@ -31,7 +31,8 @@ type streamReader struct {
 	idle time.Duration
 	// silence fires after idle without a byte; it runs only during a Read of body.
 	silence *time.Timer
-	// settle fires settleAfter after a data line began.
+	// settle fires settleAfter after a data line began; nil until the first that was
+	// read without its end.
 	settle *time.Timer
 	// told are the handler's functions that are called from here.
 	told streamHints
@@ -62,8 +63,6 @@ func newStreamReader(body io.Reader, idle time.Duration, onIdle func(), told str
 	r := &streamReader{body: body, idle: idle, told: told, turn: make(chan struct{}, 1), chunk: make([]byte, chunkSize)}
 	r.silence = time.AfterFunc(idle, onIdle)
 	r.silence.Stop()
-	r.settle = time.AfterFunc(settleAfter, r.onSettle)
-	r.settle.Stop()
 	return r
 }
 
@@ -99,7 +98,7 @@ func (r *streamReader) filter(p []byte) {
 	}
 	switch {
 	case !r.lines.data:
-		r.settle.Stop()
+		r.unsettle()
 	case r.lines.began != began:
 		// A timer that runs for an earlier line of the same event is left
 		// alone, so that a steady drip of lines cannot put it off for ever.
@@ -107,7 +106,18 @@ func (r *streamReader) filter(p []byte) {
 			break
 		}
 		r.lines.armed = true
-		r.settle.Reset(settleAfter)
+		if r.settle == nil {
+			r.settle = time.AfterFunc(settleAfter, r.onSettle)
+		} else {
+			r.settle.Reset(settleAfter)
+		}
+	}
+}
+
+// unsettle stops the settle timer. It needs the turn.
+func (r *streamReader) unsettle() {
+	if r.settle != nil {
+		r.settle.Stop()
 	}
 }
 
@@ -141,8 +151,8 @@ func (r *streamReader) call(ctx context.Context, f func()) bool {
 // stop ends the timers; when it has returned the handler is not called any more.
 func (r *streamReader) stop() {
 	r.silence.Stop()
-	r.settle.Stop()
 	r.turn <- struct{}{}
 	defer func() { <-r.turn }()
+	r.unsettle()
 	r.stopped = true
 }
