@@ -41,9 +41,9 @@ func (r *reporter) note(ref Ref, n payment.Note, at time.Time) {
 	case payment.NoteTookOver:
 		r.Metrics.SessionTakenOver()
 		level = zapcore.InfoLevel
-	case payment.NoteTakenOn, payment.NoteRefused, payment.NoteTrouble, payment.NoteUnlocked:
+	case payment.NoteTakenOn, payment.NoteTrouble, payment.NoteUnlocked:
 		level = zapcore.InfoLevel
-	case payment.NoteWithdrawn:
+	case payment.NoteFailed, payment.NoteRefused, payment.NoteWithdrawn:
 		level = zapcore.WarnLevel
 	}
 	if line := r.Log.Check(level, noteLines[n.Kind]); line != nil {
@@ -57,6 +57,7 @@ var noteLines = map[payment.NoteKind]string{
 	payment.NoteTookOver:  "Took a payment over",
 	payment.NoteTakenOn:   "Took a payment on",
 	payment.NoteCreated:   "The order is created",
+	payment.NoteFailed:    "The order could not be created yet",
 	payment.NoteInvalid:   "The event stream showed something that could not be understood",
 	payment.NoteStream:    "The event stream",
 	payment.NoteAnswer:    "The provider answered a question",

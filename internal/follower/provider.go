@@ -49,16 +49,14 @@ func (l *providerLane) create(ctx context.Context, s payment.Session, e payment.
 	}
 	key, err := l.key(ctx, s)
 	if err != nil {
-		return payment.Posted{Outcome: payment.NotSent}
+		return payment.Posted{Outcome: payment.NotSent, Reason: err.Error()}
 	}
 	created, err := l.Create(ctx, key, orderOf(s.Request, l.notificationURL), l.local(e.NotAfter))
-	posted := payment.Posted{Outcome: outcomeOf(err), RetryAfter: retryAfter(err), Provider: answerOf(err)}
 	if err != nil {
 		l.obey(s.Group, err)
-		l.report.failed("The order could not be created yet", refOf(s), err)
-		return posted
+		return payment.Posted{Outcome: outcomeOf(err), RetryAfter: retryAfter(err), Reason: err.Error(), Provider: answerOf(err)}
 	}
-	posted.SessionID = created.SessionID
+	posted := payment.Posted{Outcome: payment.Done, SessionID: created.SessionID}
 	if posted.Sealed, err = seal(key, sealedFor(s), created.Stream); err != nil {
 		l.report.failed("The event stream cannot be stored; the order is asked for instead", refOf(s), err)
 	}

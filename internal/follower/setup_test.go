@@ -44,13 +44,15 @@ type scene struct {
 	count int
 	// note is called with every note of every replica.
 	note func(order string, note payment.Note)
+	// log is that of the replicas.
+	log *zap.Logger
 }
 
 func setup(t *testing.T, o simulator.Options) *scene {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
-	s := &scene{T: t, ctx: ctx, nats: natstest.Run(t), sim: simulatortest.Start(t, o), key: redact.NewSecret("demo-key"), event: make(chan schema.StatusEvent, 1000)}
+	s := &scene{T: t, ctx: ctx, nats: natstest.Run(t), sim: simulatortest.Start(t, o), key: redact.NewSecret("demo-key"), event: make(chan schema.StatusEvent, 1000), log: testLog()}
 	s.conn = natstest.Connect(t, s.nats.URL())
 	if _, err := s.conn.Subscribe("pos.*.*.status", func(m *nats.Msg) {
 		var e schema.StatusEvent
@@ -134,7 +136,7 @@ func (s *scene) replica(change ...func(*payment.Rules)) *replica {
 	r.Follower = New(Options{
 		Rules: rules, StartDeadline: 5 * time.Second, ProviderRate: 20, Bus: b, Provider: client,
 		Groups: oneGroup{s.key}, Orders: orders, Observer: orders, Space: subjects.Default(),
-		Metrics: telemetry.NewMetrics("", "", ""), Log: testLog(),
+		Metrics: telemetry.NewMetrics("", "", ""), Log: s.log,
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	var work sync.WaitGroup

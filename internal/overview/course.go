@@ -127,7 +127,7 @@ func kindOf(k payment.NoteKind) string {
 	switch k {
 	case payment.NoteTookOver, payment.NoteTakenOn:
 		return console.StepTakeover
-	case payment.NoteTrouble, payment.NoteInvalid, payment.NoteRefused, payment.NoteWithdrawn:
+	case payment.NoteTrouble, payment.NoteFailed, payment.NoteInvalid, payment.NoteRefused, payment.NoteWithdrawn:
 		return console.StepTrouble
 	}
 	return console.StepActivity
@@ -144,6 +144,8 @@ func textOf(n payment.Note) string {
 		if words, ok := streamEnds[n.Text]; ok {
 			return words
 		}
+	case payment.NoteFailed:
+		return "The order could not be created yet: " + n.Text
 	case payment.NoteRefused:
 		return "The start was refused: " + n.Text
 	}

@@ -308,7 +308,7 @@ func TestStream(t *testing.T) {
 	connected := Noted{Note: payment.Note{Kind: payment.NoteStream, Text: "event stream connected"}}
 	polling := Noted{Note: payment.Note{Kind: payment.NoteStream, Text: "there is no event stream; the provider is asked again and again"}}
 	lost := Noted{Note: payment.Note{Kind: payment.NoteTrouble, Text: "event stream: ended"}}
-	other := Noted{Note: payment.Note{Kind: payment.NoteTrouble, Text: "the provider gave no usable answer to the order"}}
+	other := Noted{Note: payment.Note{Kind: payment.NoteFailed, Text: "no usable answer"}}
 	for _, tt := range []struct {
 		notes []Noted
 		want  string

@@ -108,7 +108,8 @@ func (p *Page) ProviderCalled(operation, code string, took time.Duration) {
 // Noted remembers what this replica did, or met, in the course of a payment.
 func (p *Page) Noted(terminal, order string, note payment.Note, at time.Time) {
 	p.notes.Noted(terminal, order, note, at)
-	if note.Kind == payment.NoteStream || note.Kind == payment.NoteTrouble {
+	switch note.Kind {
+	case payment.NoteStream, payment.NoteTrouble, payment.NoteFailed:
 		p.Changed(terminal)
 	}
 }

@@ -56,18 +56,18 @@ func (t *turn) posted(phase Creating, e Posted) {
 		phase.Belief = Proven
 	case e.Outcome == Doubtful:
 		phase.Belief, phase.Failure, phase.Sent = max(phase.Belief, Doubt), e, true
-		t.note(NoteTrouble, "the provider gave no usable answer to the order")
 	case e.Outcome.refuses() && (phase.Belief == Nothing || t.lacks(ruleOneRefusal)):
 		t.become(phase)
-		t.fail(e.failure())
+		t.fail(e.failure(), e.Reason)
 		return
 	default:
 		phase.Failure = e
 	}
 	if phase.Belief == Nothing {
-		t.postAgain(phase, e.RetryAfter)
+		t.postAgain(phase, e)
 		return
 	}
+	t.note(NoteFailed, e.Reason)
 	t.become(phase)
 	if e.RetryAfter > 0 || e.Outcome == NotSent || e.Outcome == Limited {
 		t.askAfter(max(e.RetryAfter, t.pause(phase.Tries)))
@@ -78,16 +78,18 @@ func (t *turn) posted(phase Creating, e Posted) {
 
 // postAgain repeats a create of which nothing reached the provider, if there is
 // time: as long as the provider says when to come back, else for some seconds.
-func (t *turn) postAgain(phase Creating, told time.Duration) {
+func (t *turn) postAgain(phase Creating, e Posted) {
+	told := e.RetryAfter
 	wait, limit := max(told, t.pause(phase.Tries-1)), t.p.Session.Deadline
 	if told == 0 && phase.Since.Add(failurePatience).Before(limit) {
 		limit = phase.Since.Add(failurePatience)
 	}
 	if !t.at.Add(wait).Before(limit) {
 		t.become(phase)
-		t.fail(phase.Failure.failure())
+		t.fail(e.failure(), e.Reason)
 		return
 	}
+	t.note(NoteFailed, e.Reason)
 	t.post(phase, wait)
 }
 
@@ -99,7 +101,7 @@ func (t *turn) found(phase Creating, e Answered) {
 	case e.Exists && isEarlier(p.Session, e),
 		e.Exists && phase.Belief == Claimed && !isOurs(p.Session, e),
 		e.Exists && phase.Belief == Doubt && !phase.Sent && isAnothers(p.Session, e):
-		t.fail(elsewhereError(p.Session.Order(), phase.Failure.Provider))
+		t.fail(elsewhereError(p.Session.Order(), phase.Failure.Provider), phase.Failure.Reason)
 	case e.Exists:
 		if what := difference(p.Session, e); what != "" {
 			t.note(NoteTrouble, "the order that was found has another "+what+" than was asked for; it is followed")
@@ -121,7 +123,7 @@ func (t *turn) missing(phase Creating, e Answered) {
 	wait := t.pause(phase.Tries - 1)
 	switch {
 	case phase.Belief == Claimed && !patient:
-		t.fail(phase.Failure.failure())
+		t.fail(phase.Failure.failure(), phase.Failure.Reason)
 	case phase.Belief == Proven && !patient:
 		t.become(phase)
 		t.answer(AnswerStart{Failure: unknownError()})
@@ -130,7 +132,7 @@ func (t *turn) missing(phase Creating, e Answered) {
 		t.post(phase, wait)
 	case phase.Belief == Doubt && !e.SentAt.Before(t.certain()):
 		t.become(phase)
-		t.fail(phase.Failure.failure())
+		t.fail(phase.Failure.failure(), phase.Failure.Reason)
 	default:
 		t.become(phase)
 		t.askAfter(wait)
@@ -139,9 +141,14 @@ func (t *turn) missing(phase Creating, e Answered) {
 
 // fail ends a session of which nothing exists at the provider. A requester that
 // was told, or may have been told, that the outcome is unknown learns it from a
-// status; every other one is answered.
-func (t *turn) fail(failure *schema.Error) {
-	t.note(NoteRefused, string(failure.Code))
+// status; every other one is answered. reason is that of the last create, empty if there
+// was none.
+func (t *turn) fail(failure *schema.Error, reason string) {
+	text := string(failure.Code)
+	if reason != "" {
+		text += ": " + reason
+	}
+	t.note(NoteRefused, text)
 	t.refuseCancels()
 	if t.p.Answered || !t.at.Before(t.p.Session.Deadline) {
 		t.answer(AnswerStart{Failure: unknownError()})

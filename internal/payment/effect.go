@@ -130,6 +130,7 @@ const (
 	NoteTookOver  NoteKind = "took over" // from another replica that had gone
 	NoteTakenOn   NoteKind = "taken on"  // from another replica that handed it over
 	NoteCreated   NoteKind = "created"   // the order exists
+	NoteFailed    NoteKind = "failed"    // a create failed, and the start goes on
 	NoteStatus    NoteKind = "status"    // a status is stored
 	NoteInvalid   NoteKind = "invalid"   // an event was not understood
 	NoteStream    NoteKind = "stream"    // the stream opened or ended

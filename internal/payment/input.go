@@ -42,6 +42,8 @@ type (
 	Posted struct {
 		Outcome    Outcome
 		RetryAfter time.Duration
+		// Reason says in words, without secrets, why it is not Done.
+		Reason string
 		// Provider is what the provider answered, nil without a complete answer.
 		Provider *schema.ProviderAnswer
 		// SessionID and Sealed come with Done; both may be empty.

@@ -173,7 +173,8 @@ func (s *script) event(d *datadriven.TestData, a args) Event {
 		return Refused{}
 	case "posted":
 		return Posted{
-			Outcome: s.outcome(a), RetryAfter: a.duration("retry"), SessionID: a.text("session"), Sealed: []byte(a.text("sealed")),
+			Outcome: s.outcome(a), RetryAfter: a.duration("retry"), Reason: a.text("outcome"),
+			SessionID: a.text("session"), Sealed: []byte(a.text("sealed")),
 		}
 	case "answered":
 		sent := s.sent
