@@ -28,9 +28,9 @@ const chunkSize = 512
 // It also serialises the calls of the handler.
 type streamReader struct {
 	body io.Reader
-	idle time.Duration
-	// silence fires after idle without a byte; it runs only during a Read of body.
-	silence *time.Timer
+	// silence ends the stream after the idle limit without a byte; it runs only
+	// during a Read of body.
+	silence *silence
 	// settle fires settleAfter after a data line began; nil until the first that was
 	// read without its end.
 	settle *time.Timer
@@ -60,10 +60,9 @@ type streamHints struct {
 
 // newStreamReader reads body; onIdle must make a Read of it return.
 func newStreamReader(body io.Reader, idle time.Duration, onIdle func(), told streamHints) *streamReader {
-	r := &streamReader{body: body, idle: idle, told: told, turn: make(chan struct{}, 1), chunk: make([]byte, chunkSize)}
-	r.silence = time.AfterFunc(idle, onIdle)
-	r.silence.Stop()
-	return r
+	return &streamReader{
+		body: body, silence: newSilence(idle, onIdle), told: told, turn: make(chan struct{}, 1), chunk: make([]byte, chunkSize),
+	}
 }
 
 // Read implements io.Reader. It never returns 0 bytes without an error.
@@ -75,9 +74,9 @@ func (r *streamReader) Read(p []byte) (int, error) {
 		if r.err != nil {
 			return 0, r.err
 		}
-		r.silence.Reset(r.idle)
+		r.silence.begin()
 		n, err := r.body.Read(r.chunk)
-		r.silence.Stop()
+		r.silence.end()
 		r.err = err
 		r.filter(r.chunk[:n])
 	}
@@ -150,7 +149,7 @@ func (r *streamReader) call(ctx context.Context, f func()) bool {
 
 // stop ends the timers; when it has returned the handler is not called any more.
 func (r *streamReader) stop() {
-	r.silence.Stop()
+	r.silence.end()
 	r.turn <- struct{}{}
 	defer func() { <-r.turn }()
 	r.unsettle()

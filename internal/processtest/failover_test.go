@@ -2,6 +2,7 @@ package processtest_test
 
 import (
 	"context"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"testing"
@@ -203,6 +204,29 @@ func TestOwnerPaused(t *testing.T) {
 		return owner.Metric(t, "pos_bridge_sessions_active", "") == 0
 	})
 	h.end("initialized", "declined", "initialized", "declined", "initialized", "completed")
+}
+
+// The only replica is stopped for less than REPLICA_TTL, and for longer than a stream
+// may be idle. What came meanwhile waits in its socket: the stream was not idle.
+func TestPausedLongerThanIdle(t *testing.T) {
+	t.Parallel()
+	h := setupHand(t, processtest.Env{"REPLICA_TTL": "60s", "IDLE_TIMEOUT": "1s", "RECONCILE_INTERVAL": "60s"}, "a")
+	h.start()
+	h.step(simulator.ActTap, "initialized")
+	want, dice := []string{"initialized"}, rand.New(rand.NewPCG(1, 2))
+	for range 3 {
+		owner, _ := h.owner()
+		h.Pause(owner)
+		h.act(simulator.ActDecline, simulator.ActTap)
+		processtest.Pass(h.ctx, dice, 1500*time.Millisecond, 2*time.Second)
+		h.act(simulator.ActDecline, simulator.ActTap)
+		h.Resume(owner)
+		h.step(simulator.ActDecline, "declined")
+		h.step(simulator.ActTap, "initialized")
+		want = append(want, "declined", "initialized", "declined", "initialized", "declined", "initialized")
+	}
+	h.step(simulator.ActApprove, "completed")
+	h.end(append(want, "completed")...)
 }
 
 // The replica that follows the payment is told to stop while statuses change: the
