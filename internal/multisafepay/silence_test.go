@@ -1,6 +1,7 @@
 package multisafepay
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,13 +11,13 @@ import (
 func TestSilenceOfAFrozenProcess(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		over := 0
-		s := newSilence(time.Minute, func() { over++ })
-		expect := func(when string, want int) {
+		var over atomic.Int32
+		s := newSilence(time.Minute, func() { over.Add(1) })
+		expect := func(when string, want int32) {
 			t.Helper()
 			synctest.Wait()
-			if over != want {
-				t.Fatalf("%s: over %d times, want %d", when, over, want)
+			if got := over.Load(); got != want {
+				t.Fatalf("%s: over %d times, want %d", when, got, want)
 			}
 		}
 		s.begin()
