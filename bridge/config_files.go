@@ -23,7 +23,7 @@ func fileOf(want string, fits func([]byte) bool, field func(*Config) *string) pa
 			return
 		}
 		if fits != nil && !fits(content) {
-			r.bad(name, "takes "+want)
+			r.bad(name, "must name "+want)
 			return
 		}
 		*field(c) = path
@@ -35,11 +35,11 @@ func (r *reader) read(name, path string) (content []byte, ok bool) {
 	content, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		r.bad(name, fmt.Sprintf("takes a readable file; %q does not exist", path))
+		r.bad(name, fmt.Sprintf("must name a readable file; %q does not exist", path))
 	case errors.Is(err, os.ErrPermission):
-		r.bad(name, fmt.Sprintf("takes a readable file; this user may not read %q", path))
+		r.bad(name, fmt.Sprintf("must name a readable file; this user may not read %q", path))
 	case err != nil:
-		r.bad(name, fmt.Sprintf("takes a readable file; %q is not one", path))
+		r.bad(name, fmt.Sprintf("must name a readable file; %q is not one", path))
 	}
 	return content, err == nil
 }
@@ -51,7 +51,7 @@ func (r *reader) secretFile(name, path string) redact.Secret {
 	}
 	value := strings.TrimSpace(string(content))
 	if !visible(value) {
-		r.bad(name, "takes a file with one line of visible characters")
+		r.bad(name, "must name a file with one line of visible characters")
 	}
 	return redact.NewSecret(value)
 }

@@ -43,14 +43,14 @@ func (r *reader) bad(name, problem string) {
 func (r *reader) oneOf(name, value string, accepted ...string) string {
 	value = strings.ToLower(value)
 	if !slices.Contains(accepted, value) {
-		r.bad(name, "takes one of "+strings.Join(accepted, ", "))
+		r.bad(name, "must be one of "+strings.Join(accepted, ", "))
 	}
 	return value
 }
 
 func (r *reader) address(name, value string) string {
 	if _, port, err := net.SplitHostPort(value); err != nil || port == "" || port != "0" && !validPort(port) {
-		r.bad(name, `takes an address to listen on such as ":8080" or "127.0.0.1:8080"`)
+		r.bad(name, `must be an address to listen on, such as ":8080" or "127.0.0.1:8080"`)
 	}
 	return value
 }
@@ -75,7 +75,7 @@ func natsURL(r *reader, name, value string, c *Config) {
 		u, err := url.Parse(address)
 		if err != nil || u.Hostname() == "" || strings.Contains(u.Hostname(), ":") && !strings.Contains(u.Host, "[") ||
 			!slices.Contains([]string{"nats", "tls", "ws", "wss"}, u.Scheme) || !validPort(u.Port()) {
-			r.bad(name, "takes one or more addresses such as nats://host:4222 or tls://host:4222, separated by commas")
+			r.bad(name, "must be one or more addresses such as nats://host:4222 or tls://host:4222, separated by commas")
 			return
 		}
 	}
@@ -86,7 +86,7 @@ var domainPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
 func natsDomain(r *reader, name, value string, c *Config) {
 	if !domainPattern.MatchString(value) {
-		r.bad(name, "takes the name of a JetStream domain: 1 to 64 characters of A-Z a-z 0-9 _ -")
+		r.bad(name, "must be the name of a JetStream domain: 1 to 64 characters of A-Z a-z 0-9 _ -")
 	}
 	c.NATS.Domain = value
 }
@@ -94,14 +94,14 @@ func natsDomain(r *reader, name, value string, c *Config) {
 func subjectPrefix(r *reader, name, value string, c *Config) {
 	var err error
 	if c.NATS.Space, err = subjects.New(value); err != nil {
-		r.bad(name, "takes tokens of A-Z a-z 0-9 _ - separated by single dots, at most 64 characters")
+		r.bad(name, "must be tokens of A-Z a-z 0-9 _ - separated by single dots, at most 64 characters")
 	}
 }
 
 func streamCopies(r *reader, name, value string, c *Config) {
 	n, err := strconv.Atoi(value)
 	if err != nil || n != 1 && n != 3 && n != 5 {
-		r.bad(name, "takes 1, 3 or 5")
+		r.bad(name, "must be 1, 3 or 5")
 	}
 	c.NATS.Replicas = n
 }
@@ -110,9 +110,9 @@ func apiURL(r *reader, name, value string, c *Config) {
 	u, err := url.Parse(value)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || !validPort(u.Port()) ||
 		u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		r.bad(name, "takes an http or https address such as https://api.multisafepay.com/v1/json, without credentials or query")
+		r.bad(name, "must be an http or https address such as https://api.multisafepay.com/v1/json, without credentials or query")
 	} else if host := strings.ToLower(u.Hostname()); u.Scheme == "http" && (host == "multisafepay.com" || strings.HasSuffix(host, ".multisafepay.com")) {
-		r.bad(name, "takes https for multisafepay.com: the key would cross the network in the clear")
+		r.bad(name, "must use https for multisafepay.com, because http would send the key in the clear")
 	}
 	c.Provider.URL = strings.TrimRight(value, "/")
 }
@@ -123,7 +123,7 @@ const maxRate = 1000
 func providerRate(r *reader, name, value string, c *Config) {
 	n, err := strconv.Atoi(value)
 	if err != nil || n < 1 || n > maxRate {
-		r.bad(name, "takes a whole number from 1 to 1000, in questions per second")
+		r.bad(name, "must be a whole number from 1 to 1000, in questions per second")
 	}
 	c.Provider.Rate = n
 }
@@ -135,7 +135,7 @@ func webhookURL(r *reader, name, value string, c *Config) {
 	if strings.HasPrefix(c.Provider.URL, "http://") {
 		u, err := url.Parse(value)
 		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || len(value) > schema.MaxNotificationURL {
-			r.bad(name, "takes an http or https address of at most 150 characters")
+			r.bad(name, "must be an http or https address of at most 150 characters")
 		}
 		return
 	}
@@ -154,7 +154,7 @@ func allowedHosts(r *reader, name, value string, c *Config) {
 		}
 		_, port, _ := net.SplitHostPort(part) // no port is fine
 		if !hostPattern.MatchString(part) || !validPort(port) {
-			r.bad(name, `takes hosts such as "events.example.com" or "events.example.com:8443", separated by commas`)
+			r.bad(name, `must be hosts such as "events.example.com" or "events.example.com:8443", separated by commas`)
 			return
 		}
 		c.Provider.AllowedHosts = append(c.Provider.AllowedHosts, part)
@@ -177,7 +177,7 @@ func aftercare(r *reader, name, value string, c *Config) {
 		d, err := time.ParseDuration(strings.TrimSpace(part))
 		if err != nil || d < shortestAftercare || d > longestAftercare || len(times) == maxAftercare ||
 			len(times) > 0 && d <= times[len(times)-1] {
-			r.bad(name, `takes at most 20 durations in ascending order, from 1s to 720h, such as "15s,1m,5m" (set to nothing: never)`)
+			r.bad(name, `must be at most 20 durations in ascending order, from 1s to 720h, such as "15s,1m,5m" (empty: never)`)
 			return
 		}
 		times = append(times, d)
@@ -192,7 +192,7 @@ func replicaID(r *reader, name, value string, c *Config) {
 		value = newReplicaID()
 	}
 	if !replicaPattern.MatchString(value) {
-		r.bad(name, "takes 1 to 64 characters of A-Z a-z 0-9 . _ -")
+		r.bad(name, "must be 1 to 64 characters of A-Z a-z 0-9 . _ -")
 	}
 	c.ReplicaID = value
 }

@@ -66,21 +66,21 @@ func (r *reader) compareNATS(c *Config) {
 	}
 	switch {
 	case webSockets && plain:
-		r.bad("NATS_URL", "takes either ws:// and wss:// addresses or others, not both")
+		r.bad("NATS_URL", "must not mix ws:// or wss:// addresses with others")
 	case webSockets && c.NATS.TLSFirst:
-		r.bad("NATS_TLS_FIRST", "does not go with ws:// and wss:// addresses in BRIDGE_NATS_URL")
+		r.bad("NATS_TLS_FIRST", "cannot be used with ws:// or wss:// addresses in BRIDGE_NATS_URL")
 	}
 	switch {
 	case r.isSet("NATS_CERT_FILE") != r.isSet("NATS_KEY_FILE"):
 		r.bad("NATS_CERT_FILE", "and BRIDGE_NATS_KEY_FILE go together: set both or none")
 	case c.NATS.CertFile != "" && c.NATS.KeyFile != "" && !isKeyPair(c.NATS.CertFile, c.NATS.KeyFile):
-		r.bad("NATS_CERT_FILE", "and BRIDGE_NATS_KEY_FILE take a PEM certificate and the private key that belongs to it")
+		r.bad("NATS_CERT_FILE", "and BRIDGE_NATS_KEY_FILE must name a PEM certificate and the private key that belongs to it")
 	}
 }
 
 func (r *reader) compareWebhook(c *Config) {
 	if c.Webhook.URL != "" && !r.isSet("WEBHOOK_ADDR") {
-		r.bad("WEBHOOK_URL", "needs BRIDGE_WEBHOOK_ADDR, the address to listen on for what the provider sends there")
+		r.bad("WEBHOOK_URL", "needs BRIDGE_WEBHOOK_ADDR, the address on which the bridge listens for notifications")
 	}
 	_, port, err := net.SplitHostPort(c.Webhook.Addr)
 	_, other, otherErr := net.SplitHostPort(c.HTTP.Addr)
@@ -109,7 +109,7 @@ func (r *reader) key(c *Config) {
 		if key := r.set["API_KEY"]; visible(key) {
 			c.Provider.Key = redact.NewSecret(key)
 		} else {
-			r.bad("API_KEY", "takes a key of visible characters on one line")
+			r.bad("API_KEY", "must be a key of visible characters on one line")
 		}
 	}
 }

@@ -123,7 +123,7 @@ func duration(name, standard string, least, most time.Duration, doc string, fiel
 		parse: func(r *reader, name, value string, c *Config) {
 			d, err := time.ParseDuration(value)
 			if err != nil || d < least || d > most {
-				r.bad(name, fmt.Sprintf("takes a duration from %s to %s, such as %q", shortDuration(least), shortDuration(most), standard))
+				r.bad(name, fmt.Sprintf("must be a duration from %s to %s, such as %q", shortDuration(least), shortDuration(most), standard))
 				return
 			}
 			*field(c) = d

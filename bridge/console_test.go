@@ -181,7 +181,7 @@ func TestConsoleShowsAPayment(t *testing.T) {
 	if want := []string{"initialized", "declined", "initialized", "completed"}; !slices.Equal(statuses, want) {
 		t.Errorf("statuses: got %v, want %v", statuses, want)
 	}
-	for _, want := range []string{"Start accepted", "Taken from the queue; the terminal is locked", "The order exists at the provider; the terminal shows it", "Event stream connected"} {
+	for _, want := range []string{"Start accepted", "Received from the queue; the terminal is locked", "The order exists at the provider; the terminal shows it", "Event stream connected"} {
 		if !slices.Contains(words, want) {
 			t.Errorf("the course does not say %q: %q", want, words)
 		}

@@ -68,7 +68,7 @@ func New(c Config, b Build, log *zap.Logger) (*Daemon, error) {
 	d.link = newLink(c, log, d.ready, d.metrics)
 	var err error
 	if d.listen, err = net.Listen("tcp", c.HTTP.Addr); err != nil {
-		return nil, BadVariable("HTTP_ADDR", fmt.Sprintf("takes an address that can be listened on; %q cannot (%v)", c.HTTP.Addr, reasonOf(err)))
+		return nil, BadVariable("HTTP_ADDR", fmt.Sprintf("must be an address that the bridge can listen on; it cannot listen on %q (%v)", c.HTTP.Addr, reasonOf(err)))
 	}
 	if d.hook, err = d.newHook(); err != nil {
 		return nil, errors.Join(err, d.listen.Close())
@@ -81,7 +81,7 @@ func (d *Daemon) wireProvider() error {
 	c := d.config
 	roots, err := c.Provider.RootCAs()
 	if err != nil {
-		return BadVariable("API_CA_FILE", "takes a file with PEM certificates")
+		return BadVariable("API_CA_FILE", "must name a file with PEM certificates")
 	}
 	d.client, err = multisafepay.New(multisafepay.Options{
 		BaseURL: c.Provider.URL, RequestTimeout: c.Timing.RequestTimeout, IdleTimeout: c.Timing.IdleTimeout,
@@ -94,11 +94,11 @@ func (d *Daemon) wireProvider() error {
 	if c.Provider.GroupsFile == "" {
 		d.groups = terminalgroups.Single(c.Provider.Key)
 	} else if d.groups, err = terminalgroups.Load(c.Provider.GroupsFile, d.client.Terminals); err != nil {
-		return BadVariable("TERMINAL_GROUPS_FILE", "takes a file of terminal groups: "+err.Error())
+		return BadVariable("TERMINAL_GROUPS_FILE", "must name a file of terminal groups: "+err.Error())
 	}
 	d.groups.OnReload = d.groupsReloaded
 	d.groups.OnShared = func(err *terminalgroups.SharedError) {
-		d.log.Warn("A terminal is refused", zap.String(telemetry.KeyTerminal, err.Terminal), zap.Error(err))
+		d.log.Warn("Refused a terminal", zap.String(telemetry.KeyTerminal, err.Terminal), zap.Error(err))
 	}
 	return nil
 }
@@ -155,7 +155,7 @@ func (d *Daemon) serve(ctx, cut context.Context, life *lifecycle) {
 		Feed: b, Horizon: d.config.ClaimTTL(), Self: d.process, Metrics: d.metrics, Log: d.log, Changed: d.page.Changed,
 		Claimed: func(ref board.Ref, c *bus.Claim) { f.Claimed(ref, c) },
 		Lost: func(lost bool) {
-			if d.ready.set(condStatuses, map[bool]string{true: "the status stream has lost messages; the rest is being read"}[lost]); !lost {
+			if d.ready.set(condStatuses, map[bool]string{true: "the status stream has lost messages; the replica is reading the remaining ones"}[lost]); !lost {
 				wake(again)
 			}
 		},
@@ -204,7 +204,7 @@ func (d *Daemon) serve(ctx, cut context.Context, life *lifecycle) {
 func (d *Daemon) drain(ctx, cut context.Context, f *follower.Follower, answering, intake *part) {
 	d.ready.set(condDraining, "this replica is draining")
 	d.metrics.SetDraining(true)
-	d.log.Info("Draining: no new commands; sessions go to other replicas, if there are any")
+	d.log.Info("Draining: refusing new commands and handing sessions over to other replicas")
 	draining, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.config.Timing.DrainTimeout)
 	defer cancel()
 	defer context.AfterFunc(cut, cancel)()
@@ -215,7 +215,7 @@ func (d *Daemon) drain(ctx, cut context.Context, f *follower.Follower, answering
 	answering.end(draining)
 	intake.end(draining)
 	if err := f.Drain(draining); err != nil {
-		d.log.Warn("The drain is not complete", zap.Error(err))
+		d.log.Warn("The drain did not complete", zap.Error(err))
 		return
 	}
 	d.log.Info("Drained")
@@ -238,7 +238,7 @@ func (d *Daemon) followerOptions(orders *board.Board) follower.Options {
 // swept names what JetStream did wrong until a sweep finds it repaired.
 func (d *Daemon) swept(faults string) {
 	if faults != "" {
-		faults = "a sweep repairs what JetStream has lost: " + faults
+		faults = "a sweep is repairing the queue: " + faults
 	}
 	d.ready.set(condSweep, faults)
 }
@@ -257,22 +257,22 @@ func (d *Daemon) takeSessions(ctx context.Context, f *follower.Follower) {
 	trouble, newer := &throttle{log: d.log}, &throttle{log: d.log}
 	for ctx.Err() == nil {
 		well := time.AfterFunc(time.Second, func() {
-			trouble.recovered("Sessions are handed over again")
+			trouble.recovered("JetStream delivers sessions again")
 			d.ready.set(condSessions, "")
 		})
 		err := d.link.bus.Deliveries(ctx, f.Deliver, func(err error) {
 			if errors.Is(err, bus.ErrNewer) {
-				newer.failed("A session is left to a replica of a later release", err)
+				newer.failed("Left a session to a replica of a later release", err)
 				return
 			}
-			trouble.failed("Sessions are not handed over just now", err)
+			trouble.failed("JetStream does not deliver sessions", err)
 		})
 		well.Stop()
 		if ctx.Err() != nil || err == nil {
 			return
 		}
-		d.ready.set(condSessions, "sessions are not handed over: "+err.Error())
-		trouble.failed("Sessions are not handed over; trying again", err)
+		d.ready.set(condSessions, "JetStream does not deliver sessions: "+err.Error())
+		trouble.failed("JetStream does not deliver sessions; trying again", err)
 		select {
 		case <-ctx.Done():
 		case <-time.After(d.config.Timing.BackoffInitial):
@@ -283,8 +283,8 @@ func (d *Daemon) takeSessions(ctx context.Context, f *follower.Follower) {
 func (d *Daemon) groupsReloaded(err error) {
 	d.metrics.GroupsReloaded(err)
 	if err != nil {
-		d.log.Error("The changed terminal groups file cannot be used; the old one stays in force", zap.Error(err))
+		d.log.Error("The changed terminal groups file cannot be used; the last good one stays in use", zap.Error(err))
 		return
 	}
-	d.log.Info("The terminal groups file was read again", zap.Int(telemetry.KeyCount, len(d.groups.Groups())))
+	d.log.Info("Read the changed terminal groups file", zap.Int(telemetry.KeyCount, len(d.groups.Groups())))
 }

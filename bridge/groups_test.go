@@ -104,7 +104,7 @@ func TestTerminalInTwoGroups(t *testing.T) {
 			t.Errorf("%q does not name the groups", e.Message)
 		}
 	}
-	if got := strings.Count(r.logs.String(), "A terminal is refused"); got != 1 {
+	if got := strings.Count(r.logs.String(), "Refused a terminal"); got != 1 {
 		t.Errorf("said %d times in the log, want once", got)
 	}
 	b.start(order("b", "A2"))

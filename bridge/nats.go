@@ -55,7 +55,7 @@ func (l *link) open(life *lifecycle) error {
 		return BadVariable("NATS_URL", "or a BRIDGE_NATS_ file cannot be used: "+withoutAddress(err))
 	}
 	if !l.bus.Connected() {
-		l.log.Warn("NATS is not there yet; waiting for it")
+		l.log.Warn("Not connected to NATS yet; waiting")
 	}
 	life.onStop("NATS connection", func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
@@ -79,7 +79,7 @@ func (l *link) connected(server string) {
 	if l.connects.Add(1) > 1 {
 		l.metrics.NATSReconnected()
 	}
-	l.unreachable.recovered("NATS can be reached")
+	l.unreachable.recovered("NATS can be reached again")
 	l.log.Info("Connected to NATS", zap.String(telemetry.KeyServer, server))
 	wake(l.reconnected)
 }
@@ -87,19 +87,19 @@ func (l *link) connected(server string) {
 func (l *link) disconnected(err error) {
 	l.metrics.SetNATSConnected(false)
 	if l.ready.set(condNATS, "not connected to NATS") {
-		l.log.Warn("Not connected to NATS; trying again until it is back", zap.Error(err))
+		l.log.Warn("Lost the connection to NATS; reconnecting", zap.Error(err))
 	}
 }
 
 func (l *link) refused(err error) {
-	l.unreachable.failed("NATS cannot be reached; trying again until it can", err)
+	l.unreachable.failed("NATS cannot be reached; trying again", err)
 	l.ready.set(condNATS, "not connected to NATS: "+withoutAddress(err))
 }
 
 // unauthorized ends the process: credentials that are wrong at the very start
 // stay wrong.
 func (l *link) unauthorized(err error) {
-	l.end(fmt.Errorf("NATS refuses the credentials: %w; set BRIDGE_NATS_CREDS_FILE or BRIDGE_NATS_NKEY_FILE, or a user in BRIDGE_NATS_URL, that the server knows", err))
+	l.end(fmt.Errorf("NATS refuses the credentials: %w; set BRIDGE_NATS_CREDS_FILE, BRIDGE_NATS_NKEY_FILE, or a user in BRIDGE_NATS_URL to one that the server knows", err))
 }
 
 // errClosed ends the process: nats.go has given the connection up.

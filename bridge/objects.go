@@ -35,7 +35,7 @@ func (l *link) waitForObjects(ctx context.Context) error {
 				return unfit
 			}
 			l.ready.set(condObjects, err.Error())
-			trouble.failed("The JetStream objects are not there yet; trying again", err)
+			trouble.failed("The JetStream objects are not ready yet; trying again", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -49,13 +49,13 @@ func (l *link) waitForObjects(ctx context.Context) error {
 func (l *link) warnOfDifferences(ctx context.Context) {
 	warnings, err := l.bus.Warnings(ctx)
 	if err != nil {
-		l.log.Warn("The JetStream objects could not be compared with the configuration", zap.Error(err))
+		l.log.Warn("Could not compare the JetStream objects with the configuration", zap.Error(err))
 	}
 	for _, w := range warnings {
 		l.log.Warn("A JetStream object differs from the configuration: " + w)
 	}
 	if skew := l.bus.Skew(); skew.Abs() > maxSkew {
-		l.log.Warn("The clocks of this machine and of the NATS server differ; the bridge goes by the server's", zap.Duration("skew", skew))
+		l.log.Warn("The clocks of this machine and of the NATS server differ; the bridge uses the server's", zap.Duration("skew", skew))
 	}
 }
 
@@ -77,14 +77,14 @@ func (l *link) keepObjects(ctx context.Context, unstored func() error, sweep fun
 		}
 		made, err := l.bus.Ensure(ctx)
 		if made.Statuses {
-			l.log.Error("The status stream was lost with everything in it; open payments go on in a new one")
+			l.log.Error("The status stream and its messages were lost; open payments continue in a new stream")
 		}
 		if made.Sessions {
-			l.log.Error("The session queue was lost; open payments are queued again")
+			l.log.Error("The session queue was lost; open payments are being queued again")
 		}
 		if made.Reset {
 			l.metrics.SweepRepaired("consumer_ahead")
-			l.log.Error("The consumer of the session queue was ahead of its stream, and new sessions were not delivered; it begins again with the first session")
+			l.log.Error("The consumer of the session queue was ahead of its stream and did not deliver new sessions; it was reset to the first session")
 		}
 		if made.Statuses || made.Sessions || made.Reset {
 			sweep()
@@ -94,7 +94,7 @@ func (l *link) keepObjects(ctx context.Context, unstored func() error, sweep fun
 			return
 		case err != nil:
 			if l.ready.set(condObjects, err.Error()) {
-				l.log.Error("JetStream cannot be used just now", zap.Error(err))
+				l.log.Error("JetStream cannot be used", zap.Error(err))
 			}
 		case l.ready.set(condObjects, ""):
 			l.log.Info("JetStream can be used again")
@@ -104,13 +104,13 @@ func (l *link) keepObjects(ctx context.Context, unstored func() error, sweep fun
 
 // noteWrites keeps readiness true to what can be stored.
 func (l *link) noteWrites(err error) {
-	const what = "JetStream stores no messages; is its disk full, or its quorum gone?"
+	const what = "JetStream stores no messages; check its disk and its quorum"
 	switch {
 	case err == nil:
 		if l.ready.set(condWrites, "") {
 			l.log.Info("JetStream stores messages again")
 		}
-	case l.ready.set(condWrites, what+" "+err.Error()):
+	case l.ready.set(condWrites, what+": "+err.Error()):
 		l.log.Error(what, zap.Error(err))
 	}
 }

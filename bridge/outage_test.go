@@ -52,7 +52,7 @@ func TestFinalStatusDuringAnOutage(t *testing.T) {
 	b.start(order("a", terminal1))
 	b.await("a", "initialized")
 	b.nats.Shutdown()
-	r.logs.wait(t, "Not connected to NATS", 1)
+	r.logs.wait(t, "Lost the connection to NATS", 1)
 	b.act(terminal1, simulator.ActApprove)
 	if _, err := b.sim.Act(terminal1, simulator.ActReverse); err != nil {
 		t.Fatal(err)

@@ -34,7 +34,7 @@ const (
 func newReadiness(m *telemetry.Metrics) *readiness {
 	r := &readiness{metrics: m, reasons: map[string]string{
 		condNATS:    "not connected to NATS yet",
-		condObjects: "the JetStream objects were not looked at yet",
+		condObjects: "the JetStream objects have not been checked yet",
 		condService: "commands are not served yet",
 	}}
 	m.SetReady(false)

@@ -41,7 +41,7 @@ func (d *Daemon) newHook() (*hook, error) {
 	}
 	listen, err := net.Listen("tcp", addr)
 	if err != nil {
-		return nil, BadVariable("WEBHOOK_ADDR", fmt.Sprintf("takes an address that can be listened on; %q cannot (%v)", addr, reasonOf(err)))
+		return nil, BadVariable("WEBHOOK_ADDR", fmt.Sprintf("must be an address that the bridge can listen on; it cannot listen on %q (%v)", addr, reasonOf(err)))
 	}
 	keys := func() (all []redact.Secret) {
 		for _, g := range d.groups.Groups() {
@@ -74,7 +74,7 @@ func (h *hook) serve(life *lifecycle, log *zap.Logger) {
 		Handler: h.handler, ErrorLog: zap.NewStdLog(log), MaxHeaderBytes: 16 << 10,
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 20 * time.Second, IdleTimeout: 30 * time.Second,
 	}
-	log.Info("Taking notifications", zap.String(telemetry.KeyAddress, h.listen.Addr().String()))
+	log.Info("Accepting notifications", zap.String(telemetry.KeyAddress, h.listen.Addr().String()))
 	h.serving = life.run("webhook", func(ctx context.Context) error {
 		stopped := make(chan struct{})
 		context.AfterFunc(ctx, func() {

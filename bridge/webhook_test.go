@@ -22,7 +22,7 @@ func hooked(c *bridge.Config) { c.Webhook.Addr = "127.0.0.1:0" }
 // hookAddress is where a replica takes notifications.
 func hookAddress(t *testing.T, r *replica) string {
 	t.Helper()
-	found := regexp.MustCompile(`Taking notifications\s+\{"address": "([^"]+)"`).FindStringSubmatch(r.logs.String())
+	found := regexp.MustCompile(`Accepting notifications\s+\{"address": "([^"]+)"`).FindStringSubmatch(r.logs.String())
 	if found == nil {
 		t.Fatal("the replica takes no notifications")
 	}

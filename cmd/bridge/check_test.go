@@ -31,7 +31,7 @@ func TestCheck(t *testing.T) {
 		{"warnings are one with --strict", nil, []string{"--strict"}, exitFailure, "0 failures, ", ""},
 		{"a wrong key", map[string]string{"BRIDGE_API_KEY": "hush-hush"}, nil, exitFailure, "key refused", ""},
 		{"NATS is away", map[string]string{"BRIDGE_NATS_URL": "nats://127.0.0.1:1"}, []string{"--connect-timeout=600ms"}, exitFailure, "connection refused", ""},
-		{"a bad variable", map[string]string{"BRIDGE_REPLICA_TTL": "soon"}, nil, exitBadConfig, "BRIDGE_REPLICA_TTL takes", "pos-bridge: bad configuration: BRIDGE_REPLICA_TTL takes"},
+		{"a bad variable", map[string]string{"BRIDGE_REPLICA_TTL": "soon"}, nil, exitBadConfig, "BRIDGE_REPLICA_TTL must be", "pos-bridge: bad configuration: BRIDGE_REPLICA_TTL must be"},
 		{"no key", map[string]string{"BRIDGE_API_KEY": ""}, []string{"--json"}, exitBadConfig, "BRIDGE_API_KEY is missing", "BRIDGE_API_KEY is missing"},
 		{"hosts that are none", map[string]string{"BRIDGE_EVENTS_ALLOWED_HOSTS": "a b"}, nil, exitBadConfig, "BRIDGE_EVENTS_ALLOWED_HOSTS", "BRIDGE_EVENTS_ALLOWED_HOSTS"},
 		{"a wrong flag", nil, []string{"--jsno"}, exitBadConfig, "", "unknown flag"},

@@ -47,11 +47,11 @@ var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./+:@%-]+$`)
 // freePort reports why a port cannot be listened on; 0 takes any.
 func freePort(port int) error {
 	if port < 0 || port > 65535 {
-		return fmt.Errorf("%d is none", port)
+		return fmt.Errorf("%d is not a port", port)
 	}
 	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if err != nil {
-		return fmt.Errorf("%d is taken, or not allowed", port)
+		return fmt.Errorf("%d is in use, or not allowed", port)
 	}
 	return listener.Close()
 }
@@ -69,7 +69,7 @@ from start to final status, and stay up. No money moves, nothing leaves the mach
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			log, err := telemetry.NewLogger(level, telemetry.FormatConsole, cmd.ErrOrStderr())
 			if err != nil {
-				return &exitError{exitBadConfig, errors.New("--log-level takes one of debug, info, warn, error")}
+				return &exitError{exitBadConfig, errors.New("--log-level must be one of debug, info, warn, error")}
 			}
 			hideStandardLog(log)
 			v, c := buildVersion()
@@ -79,11 +79,11 @@ from start to final status, and stay up. No money moves, nothing leaves the mach
 			defer done()
 			o.Command, o.Cut = howCalled(), cut
 			if o.Pace <= 0 {
-				return &exitError{exitBadConfig, errors.New("--pace takes a number greater than 0")}
+				return &exitError{exitBadConfig, errors.New("--pace must be a number greater than 0")}
 			}
 			for name, port := range map[string]int{"--nats-port": o.NATSPort, "--simulator-port": o.SimulatorPort, "--http-port": o.HTTPPort} {
 				if err := freePort(port); err != nil {
-					return &exitError{exitBadConfig, fmt.Errorf("%s takes a port that can be listened on: %w", name, err)}
+					return &exitError{exitBadConfig, fmt.Errorf("%s must be a free port: %w", name, err)}
 				}
 			}
 			err = dev.Run(stopping, o)

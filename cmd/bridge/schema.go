@@ -39,7 +39,7 @@ With "asyncapi": prints the AsyncAPI 3 document with every subject and message.`
 			all := cmd.Flags().Changed("all")
 			switch {
 			case all && (len(args) > 0 || folder == ""):
-				return &exitError{Code: exitBadConfig, Err: fmt.Errorf("schema: --all takes a folder, and no name besides")}
+				return &exitError{Code: exitBadConfig, Err: fmt.Errorf("schema: --all needs a folder and allows no schema name")}
 			case all:
 				return writeSchemas(cmd.OutOrStdout(), folder)
 			case len(args) == 0:
@@ -80,7 +80,7 @@ func listSchemas(out io.Writer) error {
 
 func printSchema(out io.Writer, name string) error {
 	if !slices.Contains(schemaNames(), name) {
-		return &exitError{Code: exitBadConfig, Err: fmt.Errorf("schema: nothing of the name %q; there are %s",
+		return &exitError{Code: exitBadConfig, Err: fmt.Errorf("schema: there is no schema %q; the schemas are %s",
 			name, strings.Join(schemaNames(), ", "))}
 	}
 	document := schema.AsyncAPI()

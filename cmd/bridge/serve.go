@@ -87,7 +87,7 @@ func serve(stopping, cut context.Context, stderr io.Writer) error {
 	if err != nil {
 		return &exitError{exitFailure, err}
 	}
-	tracer, _, stopTracing, err := tracing.Setup(stopping, v, tracing.OnError(func(err error) { log.Warn("Spans were lost", zap.Error(err)) }))
+	tracer, _, stopTracing, err := tracing.Setup(stopping, v, tracing.OnError(func(err error) { log.Warn("Trace spans were lost", zap.Error(err)) }))
 	if err != nil {
 		return &exitError{exitBadConfig, err}
 	}
@@ -96,7 +96,7 @@ func serve(stopping, cut context.Context, stderr io.Writer) error {
 	flush, cancel := context.WithTimeout(context.WithoutCancel(stopping), tracesLimit)
 	defer cancel()
 	if lost := stopTracing(flush); lost != nil {
-		log.Warn("The last spans were lost", zap.Error(lost))
+		log.Warn("The last trace spans were lost", zap.Error(lost))
 	}
 	if _, bad := errors.AsType[*bridge.ConfigError](err); bad {
 		return &exitError{exitBadConfig, err}

@@ -83,7 +83,7 @@ func simulate(cmd *cobra.Command, f simulateFlags) error {
 	defer sim.Close()
 	listener, err := net.Listen("tcp", f.addr)
 	if err != nil {
-		return &exitError{Code: exitBadConfig, Err: fmt.Errorf("--addr must be an address that can be listened on: %w", err)}
+		return &exitError{Code: exitBadConfig, Err: fmt.Errorf("--addr must be an address that the simulator can listen on: %w", err)}
 	}
 
 	// After the first signal stop() gives the second one its ordinary effect.

@@ -30,7 +30,7 @@ type hidden struct {
 
 func (h *hidden) Write(p []byte) (int, error) {
 	if to := h.tell.Swap(nil); to != nil {
-		to.Warn("A library wrote to the standard log; the text may hold secrets and is not shown, nor is what follows")
+		to.Warn("A library wrote to the standard log; this text and later ones are not shown, because they may contain secrets")
 	}
 	return len(p), nil
 }

@@ -132,7 +132,7 @@ func (b *Board) Run(ctx context.Context, ready func()) {
 			b.lost()
 			continue
 		}
-		b.Log.Warn("The status stream cannot be followed just now; what list and the console show may be old", zap.Error(err))
+		b.Log.Warn("The status stream cannot be read; list and the console may show old data", zap.Error(err))
 		select {
 		case <-time.After(pause.NextBackOff()):
 		case <-ctx.Done():
@@ -142,7 +142,7 @@ func (b *Board) Run(ctx context.Context, ready func()) {
 
 // lost forgets everything: the stream has lost messages, and uses their sequences again.
 func (b *Board) lost() {
-	b.Log.Error("The status stream has lost messages that it had acknowledged; what is left is read again")
+	b.Log.Error("The status stream has lost acknowledged messages; the replica reads the remaining ones again")
 	b.Metrics.SweepRepaired("statuses_lost")
 	b.complete = false
 	b.Lost(true)

@@ -8,7 +8,7 @@ import (
 )
 
 // remakeConsumer is the hint for a consumer that cannot be corrected.
-const remakeConsumer = "delete it and let the bridge make its own"
+const remakeConsumer = "delete it and let the bridge create its own"
 
 // consumerTitle names the consumer in errors.
 func (b *Bus) consumerTitle() string {
@@ -25,11 +25,11 @@ func (b *Bus) consumerFits(got *jetstream.ConsumerInfo) error {
 	c := got.Config
 	switch {
 	case c.AckPolicy != jetstream.AckExplicitPolicy:
-		return &UnfitError{b.consumerTitle(), "it does not ask for explicit acknowledgements", remakeConsumer}
+		return &UnfitError{b.consumerTitle(), "it does not use explicit acknowledgements", remakeConsumer}
 	case c.FilterSubject != "" || len(c.FilterSubjects) > 0:
-		return &UnfitError{b.consumerTitle(), "it is filtered", remakeConsumer}
+		return &UnfitError{b.consumerTitle(), "it filters subjects", remakeConsumer}
 	case c.MemoryStorage:
-		return &UnfitError{b.consumerTitle(), "it is kept in memory: a restart of the server forgets which replica has which session", remakeConsumer}
+		return &UnfitError{b.consumerTitle(), "it is stored in memory: after a restart the server does not know which replica has which session", remakeConsumer}
 	case c.ReplayPolicy != jetstream.ReplayInstantPolicy:
 		return &UnfitError{b.consumerTitle(), "it replays sessions at the pace at which they were stored", remakeConsumer}
 	case got.Paused:

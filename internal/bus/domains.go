@@ -22,8 +22,8 @@ func (b *Bus) checkDomain(got string) error {
 		return nil
 	}
 	return &UnfitError{
-		"JetStream", fmt.Sprintf("domain %q acknowledged a message where domain %q should", got, *want),
-		"let only one domain's streams take the subjects of the bridge, and name it in BRIDGE_NATS_JS_DOMAIN",
+		"JetStream", fmt.Sprintf("domain %q acknowledged a message instead of domain %q", got, *want),
+		"let the streams of only one domain store the bridge's subjects, and set BRIDGE_NATS_JS_DOMAIN to it",
 	}
 }
 
@@ -48,8 +48,8 @@ func (b *Bus) checkCaptures() (unfit error) {
 	for i, subject := range b.probes() {
 		if n := c.answers[strconv.Itoa(i)]; n > 1 {
 			unfit = &UnfitError{
-				"JetStream", fmt.Sprintf("%d streams take what is published on subjects like %s, perhaps in another domain: everything is stored twice", n, subject),
-				"let only one domain's streams take the subjects of the bridge, and name it in BRIDGE_NATS_JS_DOMAIN",
+				"JetStream", fmt.Sprintf("%d streams store the messages of subjects such as %s, perhaps in another domain: everything is stored twice", n, subject),
+				"let the streams of only one domain store the bridge's subjects, and set BRIDGE_NATS_JS_DOMAIN to it",
 			}
 		}
 	}

@@ -79,16 +79,16 @@ func (b *Bus) consumerConfig() jetstream.ConsumerConfig {
 // fits checks that an existing stream has what the promises need. What is only
 // different is left alone, see differences.
 func (b *Bus) fits(want, got jetstream.StreamConfig) error {
-	const remake = "delete or rename that stream and let the bridge make its own, or set another BRIDGE_SUBJECT_PREFIX"
+	const remake = "delete or rename that stream and let the bridge create its own, or set another BRIDGE_SUBJECT_PREFIX"
 	edit := "nats stream edit " + want.Name + " "
 	limited := got.MaxMsgs > 0 || got.MaxBytes > 0
 	for _, check := range []struct {
 		wrong         bool
 		problem, hint string
 	}{
-		{got.Retention != want.Retention, fmt.Sprintf("its retention is %s where %s is needed", got.Retention, want.Retention), remake},
-		{got.Storage != jetstream.FileStorage, "it is stored in memory where file storage is needed", remake},
-		{!sameSubjects(got.Subjects, want.Subjects), fmt.Sprintf("it takes %q where %q is needed", got.Subjects, want.Subjects), remake},
+		{got.Retention != want.Retention, fmt.Sprintf("its retention is %s, but must be %s", got.Retention, want.Retention), remake},
+		{got.Storage != jetstream.FileStorage, "it is stored in memory, but must be stored in files", remake},
+		{!sameSubjects(got.Subjects, want.Subjects), fmt.Sprintf("its subjects are %q, but must be %q", got.Subjects, want.Subjects), remake},
 		{!equal(got.SubjectTransform, want.SubjectTransform), "it does not store the journal under the orders' subjects (subject transform)", remake},
 		{!equal(got.RePublish, want.RePublish), "it does not republish what it stored (republish)", remake},
 		{want.AllowDirect && !got.AllowDirect, "direct get is off", edit + "--allow-direct"},
@@ -97,19 +97,19 @@ func (b *Bus) fits(want, got jetstream.StreamConfig) error {
 		{got.NoAck, "it does not acknowledge", edit + "--ack"},
 		{
 			want.AllowRollup && (!got.AllowRollup || got.DenyPurge),
-			"it does not let a claim replace the one before it (rollup)", edit + "--allow-rollup, without --deny-purge",
+			"a new claim cannot replace the previous one in it (rollup)", edit + "--allow-rollup, without --deny-purge",
 		},
 		{want.AllowMsgTTL && !got.AllowMsgTTL, "claims cannot expire in it (message TTL)", edit + "--allow-msg-ttl"},
 		{
 			want.AllowMsgTTL && got.MaxAge > 0 && got.MaxAge <= b.opts.ClaimTTL,
-			fmt.Sprintf("it forgets after %s, and a claim must be kept for %s", got.MaxAge, b.opts.ClaimTTL), edit + "--max-age " + want.MaxAge.String(),
+			fmt.Sprintf("it deletes messages after %s, but must keep claims for %s", got.MaxAge, b.opts.ClaimTTL), edit + "--max-age " + want.MaxAge.String(),
 		},
 		{want.AllowRollup && got.MaxConsumers > 0, fmt.Sprintf("it allows %d consumers only", got.MaxConsumers), remake},
 		{got.MaxMsgsPerSubject > 0, fmt.Sprintf("it keeps only %d messages per subject", got.MaxMsgsPerSubject), remake},
-		{want.MaxAge == 0 && got.MaxAge > 0, fmt.Sprintf("it forgets after %s", got.MaxAge), edit + "--max-age 0"},
+		{want.MaxAge == 0 && got.MaxAge > 0, fmt.Sprintf("it deletes messages after %s", got.MaxAge), edit + "--max-age 0"},
 		{
 			want.Retention == jetstream.WorkQueuePolicy && got.Discard == jetstream.DiscardOld && limited,
-			"it makes room by discarding open sessions", edit + "--discard new",
+			"it discards open sessions when it is full", edit + "--discard new",
 		},
 	} {
 		if check.wrong {
@@ -153,7 +153,7 @@ func differences(want, got jetstream.StreamConfig) []Difference {
 	}
 	if got.MaxMsgSize > 0 && got.MaxMsgSize < want.MaxMsgSize {
 		differs(fmt.Sprintf("%s --max-msg-size %d", edit, want.MaxMsgSize),
-			"takes messages of %d bytes at most, the bridge's can have %d", got.MaxMsgSize, want.MaxMsgSize)
+			"stores messages of at most %d bytes, but the bridge's can have %d", got.MaxMsgSize, want.MaxMsgSize)
 	}
 	if got.MaxMsgs > 0 || got.MaxBytes > 0 {
 		effect := "drops the oldest events when it is full"

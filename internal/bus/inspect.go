@@ -104,7 +104,7 @@ func (b *Bus) overlap(ctx context.Context, want jetstream.StreamConfig) error {
 		if other != "" && names.Err() == nil {
 			return &UnfitError{
 				"stream " + want.Name, fmt.Sprintf("it cannot be created: stream %s takes %s", other, subject),
-				"remove that subject from the other stream, or set BRIDGE_SUBJECT_PREFIX to a prefix that no other stream takes",
+				"remove that subject from the other stream, or set BRIDGE_SUBJECT_PREFIX to a prefix that no other stream uses",
 			}
 		}
 	}

@@ -100,7 +100,7 @@ func (b *Bus) explainStream(want jetstream.StreamConfig, err error) error {
 	case codeSubjectOverlap:
 		return &UnfitError{
 			"stream " + want.Name, fmt.Sprintf("its subjects %q overlap those of another stream", want.Subjects),
-			"remove them from the other stream, or set BRIDGE_SUBJECT_PREFIX to a prefix that no other stream takes",
+			"remove them from the other stream, or set BRIDGE_SUBJECT_PREFIX to a prefix that no other stream uses",
 		}
 	case codeReplicasTooMany:
 		return &UnfitError{
@@ -114,8 +114,8 @@ func (b *Bus) explainStream(want jetstream.StreamConfig, err error) error {
 		}
 	case codeMaxBytesRequired:
 		return &UnfitError{
-			"stream " + want.Name, "the account wants every stream to have max bytes, and a full stream would stop all payments",
-			"take max_bytes_required from the account's JetStream limits",
+			"stream " + want.Name, "the account requires max bytes for every stream, and a full stream would stop all payments",
+			"remove max_bytes_required from the account's JetStream limits",
 		}
 	}
 	return b.explain("make stream "+want.Name, err)
@@ -160,7 +160,7 @@ func (b *Bus) ensureConsumer(ctx context.Context) error {
 	c, err = b.js.CreateOrUpdateConsumer(ctx, b.space.SessionStream(), want)
 	if err != nil {
 		if api, ok := errors.AsType[*jetstream.APIError](err); ok && api.Code == 400 {
-			return &UnfitError{name, api.Description, "remove other consumers from the stream, and let the bridge make its own"}
+			return &UnfitError{name, api.Description, "remove other consumers from the stream, and let the bridge create its own"}
 		}
 		return b.explain("make "+name, err)
 	}
@@ -196,7 +196,7 @@ func (b *Bus) keepConsumerBehind(ctx context.Context) (reset bool, err error) {
 		Seq uint64 `json:"seq"`
 	}{max(state.FirstSeq, 1)}
 	if err := b.ask(ctx, subject, request, &struct{}{}); err != nil {
-		return false, fmt.Errorf("%s: it is %d sessions ahead of its stream and cannot be set back (%w): new sessions are delivered late; %s",
+		return false, fmt.Errorf("%s: it is %d sessions ahead of its stream and cannot be reset (%w): new sessions are delivered late; %s",
 			b.consumerTitle(), b.ahead.delivered-state.LastSeq, err, remakeConsumer)
 	}
 	b.ahead.seen = 0

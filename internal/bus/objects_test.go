@@ -148,7 +148,7 @@ func TestUnfitObjects(t *testing.T) {
 		{"queue that forgets", changed("POS_SESSIONS", func(c *jetstream.StreamConfig) { c.MaxAge = time.Hour }), "POS_SESSIONS", "1h", "max-age 0"},
 		{
 			"queue that makes room", changed("POS_SESSIONS", func(c *jetstream.StreamConfig) { c.MaxMsgs = 10 }),
-			"POS_SESSIONS", "discarding", "discard new",
+			"POS_SESSIONS", "discards", "discard new",
 		},
 		{"statuses of few", changed("POS_STATUS", func(c *jetstream.StreamConfig) { c.MaxMsgsPerSubject = 1 }), "POS_STATUS", "1 messages per subject", "delete or rename"},
 		{"statuses without direct get", changed("POS_STATUS", func(c *jetstream.StreamConfig) { c.AllowDirect = false }), "POS_STATUS", "direct", "--allow-direct"},
@@ -165,7 +165,7 @@ func TestUnfitObjects(t *testing.T) {
 		{"other subjects", changed("POS_SESSIONS", func(c *jetstream.StreamConfig) { c.Subjects = []string{"pos.T1.session"} }), "POS_SESSIONS", "pos.T1.session", "delete or rename"},
 		{"sealed", changed("POS_STATUS", func(c *jetstream.StreamConfig) { c.Sealed = true }), "POS_STATUS", "sealed", "delete or rename"},
 		{"another consumer on the queue", consumer(func(c *jetstream.ConsumerConfig) { c.Durable = "mine" }), "POS_SESSIONS", "consumer", "remove other consumers"},
-		{"a filtered consumer", consumer(func(c *jetstream.ConsumerConfig) { c.FilterSubject = "pos.T1.session" }), "POS_SESSIONS", "filtered", "delete it"},
+		{"a filtered consumer", consumer(func(c *jetstream.ConsumerConfig) { c.FilterSubject = "pos.T1.session" }), "POS_SESSIONS", "filters subjects", "delete it"},
 		{"a consumer in memory", consumer(func(c *jetstream.ConsumerConfig) { c.MemoryStorage = true }), "POS_SESSIONS", "memory", "delete it"},
 		{"a push consumer", consumer(func(c *jetstream.ConsumerConfig) { c.DeliverSubject = "mine" }), "POS_SESSIONS", "pushes", "delete it"},
 		{"a consumer that goes slowly", consumer(func(c *jetstream.ConsumerConfig) { c.ReplayPolicy = jetstream.ReplayOriginalPolicy }), "POS_SESSIONS", "replays", "delete it"},

@@ -72,12 +72,12 @@ func (b *Bus) Rights() []Right {
 	for _, stream := range []string{status, queue} {
 		write("look at its objects", b.apiSubject("STREAM.INFO", stream))
 		write("read from the stream's leader", b.apiSubject("STREAM.MSG.GET", stream))
-		list = append(list, Right{Subject: b.apiSubject("STREAM.CREATE", stream), Why: "make its objects when they are not there", Optional: true})
+		list = append(list, Right{Subject: b.apiSubject("STREAM.CREATE", stream), Why: "create its missing objects", Optional: true})
 	}
 	write("read orders", b.apiSubject("DIRECT.GET", status))
 	write("watch orders", b.apiSubject("CONSUMER.CREATE", status, nobody, b.space.AllLogs()), b.apiSubject("CONSUMER.MSG.NEXT", status, nobody))
 	write("set up its consumer", b.apiSubject("CONSUMER.CREATE", queue, consumerName), b.apiSubject("CONSUMER.INFO", queue, consumerName))
-	list = append(list, Right{Subject: b.apiSubject("CONSUMER.RESET", queue, consumerName), Why: "set its consumer back when it is ahead of the queue", Optional: true})
+	list = append(list, Right{Subject: b.apiSubject("CONSUMER.RESET", queue, consumerName), Why: "reset its consumer when it is ahead of the queue", Optional: true})
 	write("receive sessions", b.apiSubject("CONSUMER.MSG.NEXT", queue, consumerName))
 	write("remove sessions", b.apiSubject("STREAM.MSG.DELETE", queue))
 	write("keep, hand over and end sessions", handlePrefix+queue+"."+consumerName+".1.1.1.1.1")
@@ -85,7 +85,7 @@ func (b *Bus) Rights() []Right {
 }
 
 func (b *Bus) listStreams() Right {
-	return Right{Subject: b.apiSubject("STREAM.NAMES"), Why: "leave the commands of bridges with a longer prefix to them", Optional: true}
+	return Right{Subject: b.apiSubject("STREAM.NAMES"), Why: "leave commands to bridges with a longer prefix", Optional: true}
 }
 
 // May asks the server for a right without using it. It ends a subscription at

@@ -180,7 +180,7 @@ func (w *watch) untilReconnected(ctx context.Context) (until context.Context, st
 
 // ErrLost says that the stream does not have messages any more that it had passed on: a
 // server lost what it had acknowledged. Their sequences are used again.
-var ErrLost = errors.New("the stream has lost messages that it had")
+var ErrLost = errors.New("the stream has lost stored messages")
 
 // errShort: the stream seems to have lost messages, or a new leader has not caught up.
 var errShort = errors.New("the stream is shorter than it was")

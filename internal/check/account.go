@@ -22,17 +22,17 @@ func (c *checker) jetStream(ctx context.Context) bool {
 	streams, consumers := 2, 2 // what a first replica adds at most
 	switch {
 	case a.BytesRequired:
-		c.add(areaJetStream, "account", Failure, "switch max_bytes_required off for this account", "every stream must have a limit in bytes, and the bridge's have none")
+		c.add(areaJetStream, "account", Failure, "remove max_bytes_required from this account", "every stream must have a limit in bytes, but the bridge's streams have none")
 	case a.MaxStreamStored > 0:
-		c.add(areaJetStream, "account", Failure, raise+" for one stream", "a stream may store %d bytes at most, and the bridge's have no limit", a.MaxStreamStored)
+		c.add(areaJetStream, "account", Failure, raise+" for one stream", "a stream may store at most %d bytes, but the bridge's streams have no limit", a.MaxStreamStored)
 	case a.MaxStored >= 0 && a.Stored >= a.MaxStored/10*9:
-		c.add(areaJetStream, "account", Warning, raise+" for file storage, or lower BRIDGE_STATUS_MAX_AGE", "%d of %d bytes are in use: no payment can be started when it is full", a.Stored, a.MaxStored)
+		c.add(areaJetStream, "account", Warning, raise+" for file storage, or lower BRIDGE_STATUS_MAX_AGE", "%d of %d bytes are in use: when they are full, no payment can be started", a.Stored, a.MaxStored)
 	case a.MaxStreams >= 0 && a.Streams+streams > a.MaxStreams:
-		c.add(areaJetStream, "account", Warning, raise+" for streams if some must still be made", "%d of %d streams are in use, the bridge needs %d", a.Streams, a.MaxStreams, streams)
+		c.add(areaJetStream, "account", Warning, raise+" for streams if the bridge must still create some", "%d of %d streams are in use, the bridge needs %d", a.Streams, a.MaxStreams, streams)
 	case a.MaxConsumers >= 0 && a.Consumers+consumers > a.MaxConsumers:
-		c.add(areaJetStream, "account", Warning, raise+" for consumers: one, and one for each replica", "%d of %d consumers are in use", a.Consumers, a.MaxConsumers)
+		c.add(areaJetStream, "account", Warning, raise+" for consumers: the bridge needs one, and one more for each replica", "%d of %d consumers are in use", a.Consumers, a.MaxConsumers)
 	case a.MaxAckPending > 0:
-		c.add(areaJetStream, "account", Failure, "take max_ack_pending away from the account", "a consumer may have %d messages out at once: no more payments could be open", a.MaxAckPending)
+		c.add(areaJetStream, "account", Failure, "remove max_ack_pending from the account", "a consumer may have at most %d unacknowledged messages: no more payments can be open", a.MaxAckPending)
 	default:
 		c.add(areaJetStream, "account", OK, "", "%d streams, %d consumers, %s stored%s", a.Streams, a.Consumers, size(a.Stored), most(a.MaxStored))
 	}
@@ -62,5 +62,5 @@ func (c *checker) unfit(area, subject string, err error) {
 		c.add(area, subject, Failure, u.Hint, "%s: %s", u.Object, u.Problem)
 		return
 	}
-	c.add(area, subject, Failure, "does the server answer, and has JetStream a leader (nats server report jetstream)?", "%v", err)
+	c.add(area, subject, Failure, "check that the server answers and that JetStream has a leader (nats server report jetstream)", "%v", err)
 }

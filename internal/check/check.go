@@ -33,7 +33,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 func Refused(err *bridge.ConfigError) *Report {
 	r := &Report{}
 	for _, problem := range err.Problems {
-		r.add(areaConfiguration, "variables", Failure, "docs/operations.md lists every variable and what it takes", "%s", problem)
+		r.add(areaConfiguration, "variables", Failure, "docs/operations.md lists every variable and what it accepts", "%s", problem)
 	}
 	return r
 }

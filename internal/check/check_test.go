@@ -125,7 +125,7 @@ func TestCheckOfNewServerMakesNothing(t *testing.T) {
 		t.Errorf("%d failures:\n%s", n, table(t, r))
 	}
 	want(t, r, "jetstream", "stream POS_STATUS", check.OK, "1 copy, 0 messages")
-	want(t, r, "jetstream", "consumer bridge", check.OK, "0 sessions with replicas")
+	want(t, r, "jetstream", "consumer bridge", check.OK, "replicas have 0 sessions")
 	want(t, r, "clock", "nats-server", check.OK, "within")
 	if got, want := streamNames(t, js), []string{"POS_SESSIONS", "POS_STATUS"}; !slices.Equal(got, want) {
 		t.Errorf("--create made %v, want %v", got, want)
@@ -216,7 +216,7 @@ func TestRightsThatAreMissing(t *testing.T) {
 	want(t, r, "rights", "publish $JS.API.CONSUMER.MSG.NEXT.POS_SESSIONS.bridge", check.Failure, "receive sessions")
 	want(t, r, "rights", "subscribe pos.payment.list", check.Failure, "take commands")
 	want(t, r, "rights", "subscribe pos._replica.bridge-check", check.Failure, "answer other replicas")
-	want(t, r, "rights", "publish $JS.API.STREAM.CREATE.POS_STATUS", check.Failure, "make its objects")
+	want(t, r, "rights", "publish $JS.API.STREAM.CREATE.POS_STATUS", check.Failure, "create its missing objects")
 	want(t, r, "rights", "publish _R_.bridge-check", check.Warning, "other accounts")
 	if got := r.Count(check.Failure); got != 5 {
 		t.Errorf("got %d failures, want 5:\n%s", got, table(t, r))
@@ -312,7 +312,7 @@ func TestNATS(t *testing.T) {
 		},
 		"claims would expire too early": {
 			prepare: edited("POS_STATUS", func(c *jetstream.StreamConfig) { c.MaxAge = time.Hour }),
-			area:    "jetstream", subject: "stream POS_STATUS", level: check.Failure, text: "forgets after 1h0m0s",
+			area:    "jetstream", subject: "stream POS_STATUS", level: check.Failure, text: "deletes messages after 1h0m0s",
 		},
 		"repeated messages are hardly recognised": {
 			prepare: edited("POS_STATUS", func(c *jetstream.StreamConfig) { c.Duplicates = time.Second }),
@@ -492,7 +492,7 @@ func TestProvider(t *testing.T) {
 	want(t, r, "provider", "group one", check.OK, "2 terminals")
 	want(t, r, "provider", "group two", check.Warning, "inactive: T3")
 	want(t, r, "provider", "group three", check.Warning, "0 terminals")
-	want(t, r, "provider", "group four", check.Failure, "API key right")
+	want(t, r, "provider", "group four", check.Failure, "API key: it must be")
 	want(t, r, "provider", "group five", check.Warning, "that of group three")
 	want(t, r, "provider", "terminals", check.Failure, "T2 (one, two)")
 	want(t, r, "provider", "terminals", check.Warning, "T1 (of group one, in the file of four)")
@@ -537,7 +537,7 @@ func TestProviderLists(t *testing.T) {
 	want(t, r, "provider", "group 57958", check.OK, "3 terminals of the account, in the groups 57958, 57959; 1 of this group")
 	want(t, r, "provider", "group other", check.Warning, "3 terminals of the account, in the groups 57958, 57959; 0 of this group")
 	want(t, r, "provider", "group three", check.Warning, "may not list terminals")
-	want(t, r, "provider", "group four", check.Warning, "of another make: T4 (VERIFONE)")
+	want(t, r, "provider", "group four", check.Warning, "from another manufacturer: T4 (VERIFONE)")
 	if found := find(r, "provider", "terminals"); len(found) > 0 { // a terminal of another make in two lists hurts nobody
 		t.Errorf("got %+v", found)
 	}

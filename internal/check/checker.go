@@ -47,7 +47,7 @@ type clock struct {
 func (c *checker) prepare() error {
 	roots, err := c.Config.Provider.RootCAs()
 	if err != nil {
-		return bridge.BadVariable("API_CA_FILE", "takes a file with PEM certificates")
+		return bridge.BadVariable("API_CA_FILE", "must name a file with PEM certificates")
 	}
 	c.client, err = multisafepay.New(multisafepay.Options{
 		BaseURL: c.Config.Provider.URL, RequestTimeout: c.Config.Timing.RequestTimeout, IdleTimeout: c.Config.Timing.IdleTimeout,
@@ -61,7 +61,7 @@ func (c *checker) prepare() error {
 		return nil
 	}
 	if c.groups, err = terminalgroups.Load(c.Config.Provider.GroupsFile, c.client.Terminals); err != nil {
-		return bridge.BadVariable("TERMINAL_GROUPS_FILE", "takes a file of terminal groups: "+err.Error())
+		return bridge.BadVariable("TERMINAL_GROUPS_FILE", "must name a file of terminal groups: "+err.Error())
 	}
 	return nil
 }

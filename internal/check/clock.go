@@ -27,7 +27,7 @@ func (c *checker) compareClocks() {
 		if skew < 0 {
 			skew, direction = -skew, "behind"
 		}
-		const advice = "synchronise this machine's clock, and the other's if it is yours (NTP): deadlines and ages go by it"
+		const advice = "synchronise this machine's clock, and the other's if it is yours (NTP): deadlines and ages depend on it"
 		switch {
 		case skew > badSkew:
 			c.add(areaClock, k.whose, Failure, advice, "this machine is %s %s it", skew.Round(time.Second), direction)

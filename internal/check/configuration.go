@@ -21,22 +21,22 @@ func (c *checker) configuration() {
 		c.add(areaConfiguration, "BRIDGE_"+variable, Warning, advice, detail, args...)
 	}
 	if u, err := url.Parse(conf.Provider.URL); err == nil && u.Scheme == "http" && !isLocal(u.Hostname()) {
-		warn("API_URL", "use https", "keys and tokens would cross the network in the clear")
+		warn("API_URL", "use https", "the bridge would send keys and tokens unencrypted")
 	}
 	if conf.Timing.ReplicaTTL < shortTTL {
-		warn("REPLICA_TTL", "10s rides out a change of leader in a NATS cluster", "%s is short: replicas that are well lose sessions whenever NATS hesitates", conf.Timing.ReplicaTTL)
+		warn("REPLICA_TTL", "use 10s, which is longer than a change of leader in a NATS cluster takes", "%s is short: healthy replicas lose sessions whenever NATS is slow", conf.Timing.ReplicaTTL)
 	}
 	if conf.Timing.StartDeadline <= conf.Timing.RequestTimeout {
-		warn("START_DEADLINE", "make it a multiple of BRIDGE_REQUEST_TIMEOUT", "%s leaves no time for a second try when a call takes %s", conf.Timing.StartDeadline, conf.Timing.RequestTimeout)
+		warn("START_DEADLINE", "make it a multiple of BRIDGE_REQUEST_TIMEOUT", "%s leaves no time for a second attempt when a call takes %s", conf.Timing.StartDeadline, conf.Timing.RequestTimeout)
 	}
 	if conf.Timing.SessionTimeout <= conf.Timing.StartDeadline {
-		warn("SESSION_TIMEOUT", "make it longer than any payment takes, 30m for example", "%s is over before a start is", conf.Timing.SessionTimeout)
+		warn("SESSION_TIMEOUT", "make it longer than any payment takes, 30m for example", "%s is shorter than a start can take", conf.Timing.SessionTimeout)
 	}
 	if conf.NATS.StatusMaxAge < 24*time.Hour {
-		warn("STATUS_MAX_AGE", "keep statuses for days: a till that was away reads there what it missed", "%s: an order that is over is forgotten after that", conf.NATS.StatusMaxAge)
+		warn("STATUS_MAX_AGE", "keep statuses for days: a reader that was disconnected reads the stream to catch up", "the bridge does not know an order after %s", conf.NATS.StatusMaxAge)
 	}
 	if conf.Timing.IdleTimeout < conf.Timing.ReconcileInterval {
-		warn("IDLE_TIMEOUT", "make it longer than BRIDGE_RECONCILE_INTERVAL", "%s: streams without events are reconnected again and again", conf.Timing.IdleTimeout)
+		warn("IDLE_TIMEOUT", "make it longer than BRIDGE_RECONCILE_INTERVAL", "%s is short: the bridge reconnects streams without events again and again", conf.Timing.IdleTimeout)
 	}
 	if c.Count(Warning) == before {
 		c.add(areaConfiguration, "variables", OK, "", "subjects below %s, replica TTL %s, drain %s", conf.NATS.Space.Prefix(), conf.Timing.ReplicaTTL, conf.Timing.DrainTimeout)

@@ -33,7 +33,7 @@ func (c *checker) onNATS(ctx context.Context) {
 	}()
 	server, err := c.bus.Server()
 	if err != nil {
-		c.add(areaNATS, "connection", Failure, "is the way to the server steady?", "%v", err)
+		c.add(areaNATS, "connection", Failure, "check the network to the server", "%v", err)
 		return
 	}
 	c.connection(server)
@@ -72,7 +72,7 @@ func (c *checker) connect(ctx context.Context) bool {
 		},
 	})
 	if err != nil {
-		c.add(areaNATS, "connection", Failure, "put BRIDGE_NATS_URL and the BRIDGE_NATS_… files right", "%s", safe(err))
+		c.add(areaNATS, "connection", Failure, "correct BRIDGE_NATS_URL and the BRIDGE_NATS_… files", "%s", safe(err))
 		return false
 	}
 	patience := time.NewTimer(c.ConnectTimeout)
@@ -118,15 +118,15 @@ func adviseConnect(err error) string {
 	}
 	switch {
 	case strings.Contains(text, "authorization"), strings.Contains(text, "authentication"):
-		return "set BRIDGE_NATS_CREDS_FILE or BRIDGE_NATS_NKEY_FILE, or a user and password in BRIDGE_NATS_URL, that the server knows"
+		return "set BRIDGE_NATS_CREDS_FILE, BRIDGE_NATS_NKEY_FILE, or a user and password in BRIDGE_NATS_URL to one that the server knows"
 	case strings.Contains(text, "secure connection not available"):
-		return "the server has no TLS: switch it on there, or take tls:// out of BRIDGE_NATS_URL and leave BRIDGE_NATS_CA_FILE empty"
+		return "the server has no TLS: enable it there, or remove tls:// from BRIDGE_NATS_URL and leave BRIDGE_NATS_CA_FILE empty"
 	case strings.Contains(text, "certificate"), strings.Contains(text, "tls"), strings.Contains(text, "x509"), strings.Contains(text, "secure"):
 		return "set BRIDGE_NATS_CA_FILE to the authority that signed the server's certificate, and a client certificate if it asks for one"
 	case strings.Contains(text, "no such host"), strings.Contains(text, "lookup"):
-		return "is the host in BRIDGE_NATS_URL spelt right, and can this machine resolve it?"
+		return "check the spelling of the host in BRIDGE_NATS_URL, and that this machine can resolve it"
 	}
-	return "does nats-server run where BRIDGE_NATS_URL says, and may this machine reach it (firewall, NetworkPolicy)?"
+	return "check that nats-server runs at BRIDGE_NATS_URL, and that this machine can reach it (firewall, NetworkPolicy)"
 }
 
 // connection reports on the server and the way to it.
@@ -136,7 +136,7 @@ func (c *checker) connection(s bus.Server) {
 	if !s.TLS {
 		encrypted = "no TLS"
 		if !s.Local {
-			level, advice = Warning, "use tls:// and BRIDGE_NATS_CA_FILE: payments and credentials cross the network in the clear"
+			level, advice = Warning, "use tls:// and BRIDGE_NATS_CA_FILE: payments and credentials are not encrypted on the network"
 		}
 	}
 	cluster := "a single server"
@@ -145,8 +145,8 @@ func (c *checker) connection(s bus.Server) {
 	}
 	c.add(areaNATS, "connection", level, advice, "%s, nats-server %s, %s, %s", s.Address, s.Version, encrypted, cluster)
 	if !s.Authenticated {
-		c.add(areaNATS, "users", Warning, "give every client a user of its own with the rights in deploy/nats",
-			"the server asks nobody who he is: whoever reaches it can start and cancel payments")
+		c.add(areaNATS, "users", Warning, "give every client its own user, with the rights in deploy/nats",
+			"the server requires no authentication: everybody who can reach it can start and cancel payments")
 	}
 	switch limit := c.Config.Timing.ReplicaTTL / 10; {
 	case s.RoundTrip > limit:
@@ -157,7 +157,7 @@ func (c *checker) connection(s bus.Server) {
 	}
 	if s.MaxPayload < smallPayload {
 		c.add(areaNATS, "max_payload", Warning, "set max_payload to 256KiB or more in the server's configuration",
-			"%d bytes: sessions with long fields, and lists of many, do not fit", s.MaxPayload)
+			"%d bytes: long sessions and long lists do not fit", s.MaxPayload)
 	} else {
 		c.add(areaNATS, "max_payload", OK, "", "%d KiB", s.MaxPayload>>10)
 	}
@@ -171,7 +171,7 @@ func (c *checker) rights(ctx context.Context) {
 		may, err := c.bus.May(ctx, r)
 		switch {
 		case err != nil:
-			c.add(areaRights, subject, Failure, "is the way to the server steady?", "%v", err)
+			c.add(areaRights, subject, Failure, "check the network to the server", "%v", err)
 			return
 		case may:
 			granted++

@@ -45,12 +45,12 @@ func (c *checker) absent(o bus.Object, server bus.Server) {
 		c.unfit(areaJetStream, o.Name, o.Unfit)
 	case n > 1 && server.Cluster == "":
 		c.add(areaJetStream, o.Name, Failure, "set BRIDGE_JETSTREAM_REPLICAS=1, or run NATS as a cluster",
-			"not there, and cannot be made with %d copies on a single server", n)
+			"missing, and a single server cannot have %d copies", n)
 	case n > 1 && server.Known < n:
-		c.add(areaJetStream, o.Name, Warning, "name all servers of the cluster in BRIDGE_NATS_URL, or check that it has as many",
-			"not there; it would be made with %d copies, and only %d servers are known", n, server.Known)
+		c.add(areaJetStream, o.Name, Warning, "list all servers of the cluster in BRIDGE_NATS_URL, or check that the cluster has enough servers",
+			"missing: the bridge would create it with %d copies, but only %d servers are known", n, server.Known)
 	default:
-		c.add(areaJetStream, o.Name, OK, "", "not there yet: the bridge makes it when it starts (--create makes it now)")
+		c.add(areaJetStream, o.Name, OK, "", "not there yet: the bridge creates it at start (--create creates it now)")
 	}
 }
 
@@ -64,7 +64,7 @@ func (c *checker) object(o bus.Object) {
 		c.add(areaJetStream, o.Name, Warning, d.Hint, "%s", d.Problem)
 	}
 	if o.Away > 0 {
-		c.add(areaJetStream, o.Name, Warning, "see to the servers that are away (nats server report jetstream)",
+		c.add(areaJetStream, o.Name, Warning, "check the servers that are away (nats server report jetstream)",
 			"%d of %d copies are away or behind", o.Away, o.Copies)
 	}
 	if len(o.Differs) > 0 || o.Away > 0 {
@@ -72,7 +72,7 @@ func (c *checker) object(o bus.Object) {
 	}
 	detail := fmt.Sprintf("%s, %s, %s", copies(o.Copies), count(int(o.Messages), "message"), size(int64(o.Bytes)))
 	if strings.HasPrefix(o.Name, "consumer ") {
-		detail = fmt.Sprintf("%s with replicas, %d waiting for one, %s asking", count(o.Handed, "session"), o.Messages, count(o.Waiting, "replica"))
+		detail = fmt.Sprintf("replicas have %s, %d sessions wait, %s ready to receive", count(o.Handed, "session"), o.Messages, count(o.Waiting, "replica"))
 	}
 	c.add(areaJetStream, o.Name, OK, "", "%s", detail)
 }
@@ -92,11 +92,11 @@ func (c *checker) durability(kept int, server bus.Server) {
 	case kept > 1:
 		c.add(areaJetStream, "durability", OK, "", "%d copies: an acknowledged status survives the loss of a server", kept)
 	case server.Cluster != "":
-		c.add(areaJetStream, "durability", Warning, "set BRIDGE_JETSTREAM_REPLICAS=3: the servers for it are there",
-			"one copy on one server of a cluster: payments stand still while that server is away")
+		c.add(areaJetStream, "durability", Warning, "set BRIDGE_JETSTREAM_REPLICAS=3, because the cluster has several servers",
+			"one copy on one server of a cluster: payments stop while that server is away")
 	default:
 		c.add(areaJetStream, "durability", Warning,
-			"see that the server's configuration says jetstream { sync_interval: always }, or use 3 servers and BRIDGE_JETSTREAM_REPLICAS=3",
-			"one copy: without sync_interval: always, which no client can see, a power cut takes up to 2 minutes of acknowledged statuses")
+			"make sure that the server's configuration has jetstream { sync_interval: always }, or use 3 servers and BRIDGE_JETSTREAM_REPLICAS=3",
+			"one copy: without sync_interval: always, which no client can see, a power cut loses up to 2 minutes of acknowledged statuses")
 	}
 }

@@ -107,20 +107,20 @@ func (c *checker) list(ctx context.Context, g terminalgroups.Group) groupList {
 func (c *checker) group(l groupList) {
 	subject := "group " + l.group.ID
 	if l.err != nil {
-		advice := "can this machine reach BRIDGE_API_URL (proxy, firewall, NetworkPolicy), and is it the provider's?"
+		advice := "check that BRIDGE_API_URL is the provider's, and that this machine can reach it (proxy, firewall, NetworkPolicy)"
 		if failure, ok := errors.AsType[*multisafepay.Error](l.err); ok {
 			switch failure.Kind {
 			case multisafepay.KindKey:
 				if failure.Status == http.StatusForbidden && c.Config.Provider.GroupsFile != "" {
-					c.add(areaProvider, subject, Warning, "name the group's terminals in BRIDGE_TERMINAL_GROUPS_FILE, if that is not done; if payments are refused too, put the key right",
+					c.add(areaProvider, subject, Warning, "list the group's terminals in BRIDGE_TERMINAL_GROUPS_FILE; if the provider refuses payments too, correct the key",
 						"the key may not list terminals: %v", l.err)
 					return
 				}
-				advice = "put this group's API key right, and see that it is that of the terminal group at BRIDGE_API_URL"
+				advice = "correct this group's API key: it must be the key of the terminal group at BRIDGE_API_URL"
 			case multisafepay.KindUnavailable, multisafepay.KindTimeout, multisafepay.KindLimited:
-				advice = "the provider is busy or fails: try again in a while"
+				advice = "the provider is busy or fails: try again later"
 			case multisafepay.KindRejected, multisafepay.KindNonsense, multisafepay.KindNotFound:
-				advice = "is BRIDGE_API_URL the API's (it ends in /v1/json), and the key that of a terminal group?"
+				advice = "check that BRIDGE_API_URL is the API's (it ends in /v1/json), and that the key is a terminal group's"
 			}
 		}
 		c.add(areaProvider, subject, Failure, advice, "%v", l.err)
@@ -144,15 +144,15 @@ func (c *checker) group(l groupList) {
 	case len(l.terminals) == 0:
 		c.add(areaProvider, subject, Warning, "assign terminals to the group at the provider", "%s", detail)
 	case len(numbers) > 1 && !slices.Contains(numbers, l.group.ID):
-		advice := "payments on terminals of other groups fail: with several groups use BRIDGE_TERMINAL_GROUPS_FILE"
+		advice := "payments on terminals of other groups fail: for several groups, use BRIDGE_TERMINAL_GROUPS_FILE"
 		if c.Config.Provider.GroupsFile != "" {
-			advice = "give the group the provider's number as its id, or name its terminals in BRIDGE_TERMINAL_GROUPS_FILE: a terminal that is not named is refused"
+			advice = "use the provider's number as the id of the group, or list its terminals in BRIDGE_TERMINAL_GROUPS_FILE: the bridge refuses other terminals"
 		}
 		c.add(areaProvider, subject, Warning, advice, "%s", detail)
 	case len(idle) > 0:
-		c.add(areaProvider, subject, Warning, "switch them on at the provider if payments are to be taken there", "%s, of which inactive: %s", detail, names(idle))
+		c.add(areaProvider, subject, Warning, "activate them at the provider if you want payments there", "%s, of which inactive: %s", detail, names(idle))
 	case len(foreign) > 0:
-		c.add(areaProvider, subject, Warning, "nothing, if no payments are to be taken there", "%s, of which of another make: %s", detail, names(foreign))
+		c.add(areaProvider, subject, Warning, "ignore this if you want no payments there", "%s, of which from another manufacturer: %s", detail, names(foreign))
 	default:
 		c.add(areaProvider, subject, OK, "", "%s", detail)
 	}
@@ -168,7 +168,7 @@ func (c *checker) duplicates(owners map[string][]string) {
 	}
 	if len(twice) > 0 {
 		slices.Sort(twice)
-		c.add(areaProvider, "terminals", Failure, "leave each terminal in one group, or name it in one group of BRIDGE_TERMINAL_GROUPS_FILE: another group's key makes every call on its orders fail", "in more than one group: %s", names(twice))
+		c.add(areaProvider, "terminals", Failure, "leave each terminal in one group, or list it in one group of BRIDGE_TERMINAL_GROUPS_FILE: with another group's key, every call for its orders fails", "in more than one group: %s", names(twice))
 	}
 }
 
@@ -194,7 +194,7 @@ func (c *checker) assignments(ctx context.Context, lists []groupList) {
 		}
 	}
 	if len(wrong) > 0 {
-		c.add(areaProvider, "terminals", Warning, "put the terminals in BRIDGE_TERMINAL_GROUPS_FILE right, or leave them out to have the provider asked",
+		c.add(areaProvider, "terminals", Warning, "correct the terminals in BRIDGE_TERMINAL_GROUPS_FILE, or remove them so that the bridge asks the provider",
 			"the file differs from the provider: %s", names(wrong))
 	}
 }

@@ -70,7 +70,7 @@ func (o *orders) find(ctx context.Context, ref board.Ref, read reader) (*known, 
 		}}, nil
 	})
 	if err != nil {
-		o.Log.Warn("An order could not be looked up", zap.Error(err))
+		o.Log.Warn("Could not look up an order", zap.Error(err))
 		return nil, busSilent.answer()
 	}
 	return k, nil
@@ -247,7 +247,7 @@ func (o *orders) list(ctx context.Context) (any, *schema.Error) {
 		err = o.Board.Synced(ctx, seq)
 	}
 	if err != nil {
-		o.Log.Warn("The sessions could not be listed", zap.Error(err))
+		o.Log.Warn("Could not list the sessions", zap.Error(err))
 		return nil, busSilent.answer()
 	}
 	active := o.Board.Active()

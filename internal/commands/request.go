@@ -63,7 +63,7 @@ func (s *Service) accept(c *command, r micro.Request) {
 	q.age = s.still.age(q.began)
 	switch {
 	case !s.opts.Bus.IsInbox(r.Reply()):
-		s.opts.Log.Warn("A request wants its answer on a subject that is no inbox; ignored", zap.String(telemetry.KeyCommand, string(c.name)))
+		s.opts.Log.Warn("Ignored a request whose reply subject is not an inbox", zap.String(telemetry.KeyCommand, string(c.name)))
 	case s.refusing.Err() != nil:
 		s.answer(q, nil, stopping.answer())
 	case !c.limits.enter():
@@ -85,7 +85,7 @@ func (s *Service) carryOut(q request) (reply any, failure *schema.Error) {
 	defer span.End()
 	defer func() {
 		if cause := recover(); cause != nil {
-			s.opts.Log.Error("A command has failed", zap.String(telemetry.KeyCommand, string(q.command.name)),
+			s.opts.Log.Error("A command failed in the bridge's own code", zap.String(telemetry.KeyCommand, string(q.command.name)),
 				zap.Any(telemetry.KeyReason, cause), zap.ByteString(telemetry.KeyStack, debug.Stack()))
 			reply, failure = nil, commandFailed.answer()
 		}
@@ -192,6 +192,6 @@ func (s *Service) answer(q request, reply any, failure *schema.Error) {
 		err = s.opts.Bus.Reply(q.Reply(), header, body)
 	}
 	if err != nil {
-		s.opts.Log.Warn("A requester could not be answered", zap.String(telemetry.KeyCommand, string(q.command.name)), zap.Error(err))
+		s.opts.Log.Warn("Could not answer a requester", zap.String(telemetry.KeyCommand, string(q.command.name)), zap.Error(err))
 	}
 }

@@ -57,7 +57,7 @@ func New(conn *nats.Conn, o Options) *Service {
 }
 
 // errStopped: the framework ends the service when a subscription is refused.
-var errStopped = errors.New("the command service stopped by itself")
+var errStopped = errors.New("the command service stopped unexpectedly")
 
 // Run answers commands until ctx is over, and then returns when every request that
 // reached this replica is answered: those that wait get shutting_down. ready is
@@ -113,7 +113,7 @@ func (s *Service) register(stopped func()) (micro.Service, error) {
 		QueueGroup:  queueGroup(s.opts.Space),
 		Metadata:    map[string]string{"replica": s.opts.Replica, "subject_prefix": s.opts.Space.Prefix()},
 		ErrorHandler: func(_ micro.Service, err *micro.NATSError) {
-			s.opts.Log.Warn("The command service met an error", zap.String(telemetry.KeySubject, err.Subject), zap.Error(err))
+			s.opts.Log.Warn("The command service reported an error", zap.String(telemetry.KeySubject, err.Subject), zap.Error(err))
 		},
 		DoneHandler: func(micro.Service) { stopped() },
 	})
@@ -136,7 +136,7 @@ func (s *Service) register(stopped func()) (micro.Service, error) {
 	// Commands are served once the server has taken the subscriptions. If it is
 	// away just now it takes them on the reconnect, and readiness knows.
 	if err := s.conn.FlushTimeout(subscribeLimit); err != nil {
-		s.opts.Log.Warn("The command service is registered with NATS once it is back", zap.Error(err))
+		s.opts.Log.Warn("Could not register the command service; it is registered when NATS is back", zap.Error(err))
 	}
 	return m, nil
 }

@@ -96,7 +96,7 @@ func (s *starts) queue(ctx context.Context, st starting) (*schema.StartReply, *s
 		case v.reply != nil || v.failure != nil:
 			return v.reply, v.failure
 		case v.err != nil:
-			s.Log.Warn("A start could not be queued yet", zap.Error(v.err))
+			s.Log.Warn("Could not queue a start yet; trying again", zap.Error(v.err))
 		}
 		certain = certain && !v.doubtful && !v.joined
 		if v.freed != "" {

@@ -87,7 +87,7 @@ func shop() *fake {
 			{Kind: console.StepTakeover, At: started.Add(16400 * time.Millisecond), Text: "Taken over from pos-bridge-1"},
 			{Kind: console.StepActivity, At: started.Add(16480 * time.Millisecond), Text: "Event stream connected"},
 			{Kind: console.StepStatus, At: started.Add(16610 * time.Millisecond), Status: "declined", Source: "reconcile", Sequence: 2, Replica: "pos-bridge-0", Latency: ms(3.4)},
-			{Kind: console.StepTrouble, At: started.Add(24 * time.Second), Text: "Event stream fell silent; connecting again"},
+			{Kind: console.StepTrouble, At: started.Add(24 * time.Second), Text: "The event stream sent nothing for too long; connecting again"},
 			{Kind: console.StepActivity, At: started.Add(24600 * time.Millisecond), Text: "Event stream connected"},
 			{Kind: console.StepActivity, At: started.Add(24800 * time.Millisecond), Text: "Asked the provider: nothing new", Count: 2, Until: started.Add(39800 * time.Millisecond)},
 		},

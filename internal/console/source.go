@@ -36,7 +36,7 @@ type History interface {
 }
 
 // ErrNotFound means that nothing is known of an order.
-var ErrNotFound = errors.New("nothing is known of this order")
+var ErrNotFound = errors.New("the order is not known")
 
 // Terminal is a terminal and what goes on there.
 type Terminal struct {

@@ -112,7 +112,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	if err := Sample(sample, conn, guide.Terminals[0], o.Out); err != nil {
-		return fmt.Errorf("the sample payment went wrong: %w", err)
+		return fmt.Errorf("the sample payment failed: %w", err)
 	}
 	if o.Once {
 		return nil

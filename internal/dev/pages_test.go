@@ -70,7 +70,7 @@ func TestTwoPagesSideBySide(t *testing.T) {
 
 	terminal.Click(`nav [data-view="faults"]`)
 	terminal.Click("#drop")
-	console.Until(`[...document.querySelectorAll(".step.trouble .what")].some(e => e.textContent === "Event stream broke off; connecting again")`)
+	console.Until(`[...document.querySelectorAll(".step.trouble .what")].some(e => e.textContent === "The connection of the event stream broke; connecting again")`)
 	console.Reads(row+" .c-stream", "connected")
 	terminal.Click(`nav [data-view="log"]`)
 	press("approve")

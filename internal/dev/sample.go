@@ -90,7 +90,7 @@ func Sample(ctx context.Context, conn *nats.Conn, terminal string, out io.Writer
 		}
 	}
 	if !slices.Equal(statuses, sampleStatuses) {
-		return fmt.Errorf("its statuses were %s where %s were expected", strings.Join(statuses, ", "), strings.Join(sampleStatuses, ", "))
+		return fmt.Errorf("its statuses were %s, but should have been %s", strings.Join(statuses, ", "), strings.Join(sampleStatuses, ", "))
 	}
 	fmt.Fprintf(out, "\nPaid. The statuses were %s.\n", strings.Join(statuses, ", "))
 	return nil

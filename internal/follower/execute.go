@@ -222,7 +222,7 @@ func (f *Follower) answerStart(a *actor, e payment.AnswerStart, at time.Time) {
 			err = f.opts.Bus.Reply(inbox, header, data)
 		}
 		if err != nil {
-			f.report.failed("The requester could not be answered; the same request again gets the same session", a.ref, err)
+			f.report.failed("Could not answer a requester; the same request gets the same session", a.ref, err)
 		}
 	})
 }

@@ -33,10 +33,10 @@ const (
 // faultsOf says what JetStream has done wrong, by what a sweep finds. What a replica
 // that died may leave, too, is none.
 var faultsOf = map[string]string{
-	undelivered: "sessions were not delivered to any replica",
-	unqueued:    "open payments were missing in the queue",
-	unreadable:  "sessions in the queue could not be read",
-	ended:       "sessions were still in the queue after their end",
+	undelivered: "no replica received some sessions",
+	unqueued:    "the queue did not have some open payments",
+	unreadable:  "some sessions in the queue could not be read",
+	ended:       "the queue still had sessions that were over",
 }
 
 // swept reports what a sweep has repaired that JetStream had done wrong, "" for nothing.

@@ -352,7 +352,7 @@ func (f *Follower) Drain(ctx context.Context) error {
 	case left == 0:
 		return nil
 	}
-	return fmt.Errorf("the drain was cut short: %d sessions go on elsewhere once they were silent for BRIDGE_REPLICA_TTL", left)
+	return fmt.Errorf("the drain took too long: other replicas continue %d sessions after BRIDGE_REPLICA_TTL", left)
 }
 
 func (f *Follower) closeDrained() {

@@ -53,19 +53,19 @@ func (r *reporter) note(ref Ref, n payment.Note, at time.Time) {
 
 // noteLines are the lines of the log.
 var noteLines = map[payment.NoteKind]string{
-	payment.NoteTaken:     "Took a session from the queue",
+	payment.NoteTaken:     "Received a session from the queue",
 	payment.NoteTookOver:  "Took a payment over",
-	payment.NoteTakenOn:   "Took a payment on",
-	payment.NoteCreated:   "The order is created",
-	payment.NoteFailed:    "The order could not be created yet",
-	payment.NoteInvalid:   "The event stream showed something that could not be understood",
-	payment.NoteStream:    "The event stream",
-	payment.NoteAnswer:    "The provider answered a question",
-	payment.NoteNews:      "The provider answered a question with news",
-	payment.NoteTrouble:   "Something went wrong with a payment",
-	payment.NoteRefused:   "The start was refused",
-	payment.NoteUnlocked:  "The session has left the queue",
-	payment.NoteWithdrawn: "An order that nobody waits for is cancelled",
+	payment.NoteTakenOn:   "Took over a payment that another replica handed over",
+	payment.NoteCreated:   "Created an order",
+	payment.NoteFailed:    "Could not create an order",
+	payment.NoteInvalid:   "Received an event that could not be understood",
+	payment.NoteStream:    "The event stream changed",
+	payment.NoteAnswer:    "The provider reported no new status",
+	payment.NoteNews:      "The provider reported a new status",
+	payment.NoteTrouble:   "A payment has a problem",
+	payment.NoteRefused:   "Refused a start",
+	payment.NoteUnlocked:  "Removed a session from the queue",
+	payment.NoteWithdrawn: "Cancelling an order that no till waits for",
 }
 
 // published counts and logs a status that is stored.
@@ -85,7 +85,7 @@ func (r *reporter) published(ref Ref, e *schema.StatusEvent, at time.Time) {
 // panicked tells that a payment has made the program panic, and for which time.
 func (r *reporter) panicked(ref Ref, cause any, stack []byte, count int) {
 	r.Metrics.SessionPanicked()
-	r.Log.Error("A session has failed; it is left to another replica, or given up if it fails again and again",
+	r.Log.Error("A session failed in the bridge's own code; another replica continues it, or gives it up after repeated failures",
 		zap.Any(telemetry.KeyReason, cause), zap.Int(telemetry.KeyCount, count),
 		zap.String(telemetry.KeyTerminal, ref.Terminal), zap.String(telemetry.KeyOrder, ref.Order), zap.ByteString(telemetry.KeyStack, stack))
 }

@@ -16,7 +16,7 @@ import (
 // A create that failed is logged once, with what the provider said.
 func TestOneLinePerFailedCreate(t *testing.T) {
 	t.Parallel()
-	const again, refused, created = "The order could not be created yet", "The start was refused", "The order is created"
+	const again, refused, created = "Could not create an order", "Refused a start", "Created an order"
 	for name, tt := range map[string]struct {
 		fault  simulator.Fault
 		want   []string
@@ -43,7 +43,7 @@ func TestOneLinePerFailedCreate(t *testing.T) {
 			var got []string
 			for _, line := range logs.All() {
 				fields := line.ContextMap()
-				if line.Message == "The session has left the queue" {
+				if line.Message == "Removed a session from the queue" {
 					continue
 				}
 				got = append(got, line.Message)

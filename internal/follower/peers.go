@@ -169,7 +169,7 @@ func (p *peers) ping(ctx context.Context, id string) {
 // for each of them wait for each other.
 func (p *peers) takeOver(ctx context.Context, id string) {
 	orders := p.orders.OwnedBy(id)
-	p.report.Log.Warn("The process of another replica has gone; its sessions are taken over",
+	p.report.Log.Warn("The process of another replica is gone; taking over its sessions",
 		zap.String(telemetry.KeyOwner, id), zap.Int(telemetry.KeyCount, len(orders)))
 	waves := map[int][]Ref{}
 	for _, ref := range orders {

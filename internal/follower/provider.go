@@ -58,7 +58,7 @@ func (l *providerLane) create(ctx context.Context, s payment.Session, e payment.
 	}
 	posted := payment.Posted{Outcome: payment.Done, SessionID: created.SessionID}
 	if posted.Sealed, err = seal(key, sealedFor(s), created.Stream); err != nil {
-		l.report.failed("The event stream cannot be stored; the order is asked for instead", refOf(s), err)
+		l.report.failed("Could not store the address of the event stream; polling the order instead", refOf(s), err)
 	}
 	return posted
 }
@@ -83,7 +83,7 @@ func (l *providerLane) cancel(ctx context.Context, s payment.Session) payment.Ev
 	status, err := l.Cancel(ctx, key, s.Order())
 	if err != nil {
 		l.obey(s.Group, err)
-		l.report.failed("The provider did not cancel the order", refOf(s), err)
+		l.report.failed("The provider did not cancel an order", refOf(s), err)
 	}
 	return payment.Cancelled{Outcome: outcomeOf(err), Status: status, Provider: answerOf(err)}
 }

@@ -43,8 +43,8 @@ func (r *streamReader) run(ctx context.Context, sealed []byte) {
 		stream, err = unseal(key, sealedFor(r.session), sealed)
 	}
 	if err != nil {
-		r.lane.report.failed("The stored event stream cannot be opened; the order is asked for instead", refOf(r.session), err)
-		r.tell(payment.StreamEnded{Lost: true, Reason: "the stored event stream cannot be opened"})
+		r.lane.report.failed("Could not decrypt the address of the event stream; polling the order instead", refOf(r.session), err)
+		r.tell(payment.StreamEnded{Lost: true, Reason: "the stored address of the event stream cannot be decrypted"})
 		return
 	}
 	budget := r.lane.budgets.of(r.session.Group)
@@ -128,7 +128,7 @@ func (r *streamReader) event(ctx context.Context, e multisafepay.StreamEvent) {
 		r.invalid(payment.StreamInvalid{Reason: e.Invalid.Reason, Type: e.Type, Data: e.Invalid.Data})
 	case e.Foreign != "":
 		r.lane.report.Metrics.EventForeign()
-		r.lane.report.failed("The stream told of another order; ignored", refOf(r.session), nil)
+		r.lane.report.failed("Ignored an event of another order", refOf(r.session), nil)
 	case e.Other != "":
 		r.lane.report.Metrics.EventOther(e.Other)
 	case e.Order == nil:

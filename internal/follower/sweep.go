@@ -38,7 +38,7 @@ func (f *Follower) Sweep(ctx context.Context, again <-chan struct{}) {
 	for ctx.Err() == nil {
 		pause := SweepInterval
 		if found, err := s.sweep(ctx); err != nil {
-			f.report.Log.Debug("Queue and logs could not be compared", zap.Error(err))
+			f.report.Log.Debug("Could not compare the queue with the logs", zap.Error(err))
 			pause = sweepRepeat
 		} else if found {
 			pause = sweepRepeat
@@ -208,14 +208,14 @@ func (f *Follower) follows(ref Ref, owner string) bool {
 func (s *sweeper) repair(ctx context.Context, at finding) {
 	f := s.f
 	f.report.Metrics.SweepRepaired(at.what)
-	f.report.Log.Warn("A sweep repairs what it found twice", zap.String(telemetry.KeyReason, at.what),
+	f.report.Log.Warn("Repairing an inconsistency that two sweeps found", zap.String(telemetry.KeyReason, at.what),
 		zap.String(telemetry.KeyTerminal, at.ref.Terminal), zap.String(telemetry.KeyOrder, at.ref.Order))
 	switch at.what {
 	case ended: // its requester is answered, and it is removed
 		s.take(ctx, at)
 	case unreadable:
 		if err := f.opts.Bus.DeleteSession(ctx, at.seq); err != nil {
-			f.report.Log.Debug("A session that cannot be read could not be removed", zap.Error(err))
+			f.report.Log.Debug("Could not remove an unreadable session", zap.Error(err))
 		}
 	case unqueued:
 		s.requeue(ctx, at.ref)
@@ -265,7 +265,7 @@ func (s *sweeper) requeue(ctx context.Context, ref Ref) {
 		Deadline: p.Deadline, StartedAt: p.StartedAt, Trace: p.Trace,
 	})
 	if err != nil {
-		s.f.report.Log.Debug("An open payment could not be queued again", zap.String(telemetry.KeyOrder, ref.Order), zap.Error(err))
+		s.f.report.Log.Debug("Could not queue an open payment again", zap.String(telemetry.KeyOrder, ref.Order), zap.Error(err))
 		return
 	}
 	s.f.post(func() {

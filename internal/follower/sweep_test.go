@@ -148,7 +148,7 @@ func TestSweepRepairsWhatItSeesTwice(t *testing.T) {
 	sweep(false, 1)
 	b.locked = func() []string { return nil }
 	sweep(true, 1) // what was well in between counts anew
-	if want := []string{"", "1 open payments were missing in the queue", "", "", ""}; !slices.Equal(said, want) {
+	if want := []string{"", "1 the queue did not have some open payments", "", "", ""}; !slices.Equal(said, want) {
 		t.Errorf("said %q, want %q", said, want)
 	}
 }

@@ -100,9 +100,9 @@ var (
 	// ErrStreamToken: there is no token that could be sent; nothing was.
 	ErrStreamToken = errors.New("event stream has no usable token")
 	// ErrStreamHost: the URL is not one that may be sent a token; nothing was sent.
-	ErrStreamHost = errors.New("event stream is not on a host that may be sent a token")
+	ErrStreamHost = errors.New("event stream is on a host that must not receive the token")
 	// ErrStreamIdle: no byte came for Options.IdleTimeout.
-	ErrStreamIdle = errors.New("event stream went silent")
+	ErrStreamIdle = errors.New("event stream sent nothing for too long")
 	// ErrStreamEnded: the server ended the stream in order.
 	ErrStreamEnded = errors.New("event stream ended")
 	// ErrStreamTooLarge: an event is longer than MaxEventSize.

@@ -74,11 +74,11 @@ var (
 	errNotJSON       = errors.New("data is not JSON")
 	errNotObject     = errors.New("data is not a JSON object")
 	errManyDocuments = errors.New("too many JSON documents in one event")
-	errEventOrder    = errors.New("order_id: want a string that is an order id")
-	errEventStatus   = errors.New("status: want a string of 1 to 64 letters, digits, blanks, dashes and underscores")
-	errEventSession  = errors.New("session_id: want a string")
-	errEventFinance  = errors.New("financial_status: want a string")
-	errEventTransact = errors.New("transaction_id: want a string or a number")
+	errEventOrder    = errors.New("order_id must be a string with an order id")
+	errEventStatus   = errors.New("status must be a string of 1 to 64 letters, digits, blanks, dashes and underscores")
+	errEventSession  = errors.New("session_id must be a string")
+	errEventFinance  = errors.New("financial_status must be a string")
+	errEventTransact = errors.New("transaction_id must be a string or a number")
 )
 
 // eventReader understands the events of one connection.

@@ -75,7 +75,7 @@ func (t tokenHosts) check(raw string) (*url.URL, error) {
 }
 
 // errHost is what is wrong with a host.
-var errHost = errors.New("want a host name or an IP address, with a port from 1 to 65535 or without")
+var errHost = errors.New("must be a host name or an IP address, with or without a port from 1 to 65535")
 
 // hostOf returns the host and port that a URL leads to.
 func hostOf(u *url.URL) (host, error) {

@@ -59,10 +59,10 @@ type Options struct {
 // checked apart.
 func (o Options) withDefaults() (Options, error) {
 	if o.RequestTimeout < 0 || o.IdleTimeout < 0 {
-		return o, errors.New("request and idle time-outs: want positive durations")
+		return o, errors.New("request and idle timeouts must be positive durations")
 	}
 	if o.EventsAuth != "" && o.EventsAuth != "token" && o.EventsAuth != "bearer" {
-		return o, errors.New("events auth: want token or bearer")
+		return o, errors.New("events auth must be token or bearer")
 	}
 	if o.RequestTimeout == 0 {
 		o.RequestTimeout = DefaultRequestTimeout
@@ -84,17 +84,17 @@ func parseBase(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil:
-		return nil, errors.New("API URL: not a URL")
+		return nil, errors.New("API URL is not a URL")
 	case u.Scheme != "http" && u.Scheme != "https":
-		return nil, errors.New("API URL: want http or https")
+		return nil, errors.New("API URL must use http or https")
 	case u.User != nil:
-		return nil, errors.New("API URL: want no user or password in it")
+		return nil, errors.New("API URL must not have a user or password")
 	case u.Opaque != "" || u.Host == "":
-		return nil, errors.New("API URL: want a host")
+		return nil, errors.New("API URL must have a host")
 	case u.RawQuery != "" || u.ForceQuery:
-		return nil, errors.New("API URL: want no query")
+		return nil, errors.New("API URL must not have a query")
 	case u.Fragment != "" || strings.Contains(raw, "#"):
-		return nil, errors.New("API URL: want no fragment")
+		return nil, errors.New("API URL must not have a fragment")
 	}
 	return u, nil
 }

@@ -19,8 +19,8 @@ var (
 	errNoOrderID    = errors.New("no order id given")
 	errOtherOrder   = errors.New("answer is about another order")
 	errUnclearOrder = errors.New("answer does not make clear which order it is about")
-	errNoData       = errors.New("answer holds no data")
-	errNoStatus     = errors.New("answer holds no status")
+	errNoData       = errors.New("answer contains no data")
+	errNoStatus     = errors.New("answer contains no status")
 )
 
 // whose tells whether an answer's order id is the one that was asked for. It

@@ -104,7 +104,7 @@ func TestNothingLeaks(t *testing.T) {
 			sweep(t, rawServer(t, handle))
 		})
 	}
-	t.Run("nobody listens", func(t *testing.T) { t.Parallel(); sweep(t, deadURL(t)) })
+	t.Run("no responders", func(t *testing.T) { t.Parallel(); sweep(t, deadURL(t)) })
 	t.Run("no TLS there", func(t *testing.T) {
 		t.Parallel()
 		sweep(t, strings.Replace(rawServer(t, raw("{TEXT}")), "http:", "https:", 1))

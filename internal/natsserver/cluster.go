@@ -32,7 +32,7 @@ type Cluster []*Server
 // when StartCluster returns. After an error nothing is left running.
 func StartCluster(n int, o Options) (Cluster, error) {
 	if n < 1 || o.Dir == "" {
-		return nil, errors.New("start cluster: want at least one server and a folder")
+		return nil, errors.New("start cluster: at least one server and a folder are needed")
 	}
 	var errs []error
 	for range clusterAttempts {

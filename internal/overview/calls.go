@@ -93,7 +93,7 @@ func (c *calls) health(now time.Time) console.Health {
 	case t.inARow >= 3:
 		h.State, h.Words = console.Bad, fmt.Sprintf("The last %d requests failed or got no answer", t.inARow)
 	case t.refused > 0:
-		h.State, h.Words = console.Trouble, fmt.Sprintf("A key or token was refused %s in the last minute", howOften(t.refused))
+		h.State, h.Words = console.Trouble, fmt.Sprintf("The provider refused a key or token %s in the last minute", howOften(t.refused))
 	case t.failed > 0:
 		h.State, h.Words = console.Trouble, fmt.Sprintf("%d of %d requests of the last minute failed", t.failed, t.made)
 	case t.made == 1:

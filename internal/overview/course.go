@@ -113,7 +113,7 @@ func (p *Page) steps(started time.Time, statuses []bus.Status, notes []Noted) []
 	before := ""
 	for _, s := range statuses {
 		if before != "" && s.Replica != before && (s.Replica != p.opts.Replica || !here) {
-			all = append(all, console.Step{Kind: console.StepTakeover, At: s.Event.ObservedAt, Text: s.Replica + " continues in place of " + before})
+			all = append(all, console.Step{Kind: console.StepTakeover, At: s.Event.ObservedAt, Text: s.Replica + " continues instead of " + before})
 		}
 		before = s.Replica
 		all = append(all, statusStep(s, measured[s.Event.Sequence]))
@@ -137,7 +137,7 @@ func kindOf(k payment.NoteKind) string {
 func textOf(n payment.Note) string {
 	switch n.Kind {
 	case payment.NoteInvalid:
-		return "An event could not be understood: " + n.Text
+		return "The bridge did not understand an event: " + n.Text
 	case payment.NoteAnswer, payment.NoteNews:
 		return "Asked the provider: " + n.Text
 	case payment.NoteTrouble:
@@ -155,15 +155,15 @@ func textOf(n payment.Note) string {
 // streamEnds are the words for why a connection to an event stream ended; all
 // others are shown as they are.
 var streamEnds = map[string]string{
-	streamEnd + multisafepay.ReasonEnded:       "Event stream ended by the provider; connecting again",
-	streamEnd + multisafepay.ReasonIdle:        "Event stream fell silent; connecting again",
+	streamEnd + multisafepay.ReasonEnded:       "The provider ended the event stream; connecting again",
+	streamEnd + multisafepay.ReasonIdle:        "The event stream sent nothing for too long; connecting again",
 	streamEnd + multisafepay.ReasonRefused:     "The provider refuses the events token; the bridge asks for the order instead",
-	streamEnd + multisafepay.ReasonHost:        "The event stream is at a host that must not get the token; the bridge asks for the order instead",
+	streamEnd + multisafepay.ReasonHost:        "The event stream is on a host that must not receive the token; the bridge asks for the order instead",
 	streamEnd + multisafepay.ReasonTooLarge:    "An event was too large to be read; connecting again",
 	streamEnd + multisafepay.ReasonStatus:      "The provider answered with no event stream; connecting again",
 	streamEnd + multisafepay.ReasonRedirect:    "The provider answered with no event stream; connecting again",
 	streamEnd + multisafepay.ReasonContentType: "The provider answered with no event stream; connecting again",
-	streamEnd + multisafepay.ReasonTransport:   "Event stream broke off; connecting again",
+	streamEnd + multisafepay.ReasonTransport:   "The connection of the event stream broke; connecting again",
 }
 
 // upper begins a text with a capital.
@@ -194,8 +194,8 @@ func (p *Page) courseNote(c console.Course, notes []Noted) string {
 	here := p.opts.Replica
 	switch {
 	case !c.Final && c.Replica != "" && c.Replica != here:
-		return "Only the replica that follows a payment remembers its reconnects and reconciles. This page is served by " +
-			here + ", the payment is followed by " + c.Replica + "; its statuses are complete all the same."
+		return "Only the replica that follows a payment remembers its reconnects and reconciles. This page comes from " +
+			here + ", but the payment is followed by " + c.Replica + ". The statuses are complete."
 	case len(notes) == 0:
 		return here + ", which serves this page, did not follow this payment, or has forgotten: reconnects and reconciles are not shown. The statuses are complete."
 	}

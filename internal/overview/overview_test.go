@@ -61,8 +61,8 @@ func TestHealthOfTheProvider(t *testing.T) {
 		"well":                  {[]call{ok, ok, ok}, console.Good, "3 answers a minute, half within 40 ms"},
 		"now and then":          {[]call{ok, failed, ok}, console.Trouble, "1 of 3 requests of the last minute failed"},
 		"gone":                  {[]call{ok, failed, failed, failed}, console.Bad, "The last 3 requests failed or got no answer"},
-		"a key is refused":      {[]call{ok, refused}, console.Trouble, "A key or token was refused once in the last minute"},
-		"keys are refused":      {[]call{refused, ok, refused}, console.Trouble, "A key or token was refused 2 times in the last minute"},
+		"a key is refused":      {[]call{ok, refused}, console.Trouble, "The provider refused a key or token once in the last minute"},
+		"keys are refused":      {[]call{refused, ok, refused}, console.Trouble, "The provider refused a key or token 2 times in the last minute"},
 		"more than is kept":     {append(make([]call, maxCalls), ok), console.Good, "1 answer in the last minute"},
 		"back after a pause":    {[]call{failed, failed, failed, ok}, console.Trouble, "3 of 4 requests of the last minute failed"},
 		"streams are not timed": {[]call{{at: now, stream: true, took: time.Hour}, ok}, console.Good, "2 answers a minute"},
@@ -277,8 +277,8 @@ func TestCourse(t *testing.T) {
 		got = append(got, text)
 	}
 	want := []string{
-		"activity: Start accepted", "activity: Event stream connected", "status: initialized 4", "trouble: Event stream fell silent; connecting again",
-		"activity: Asked the provider: initialized", "takeover: two continues in place of one", "status: completed 7",
+		"activity: Start accepted", "activity: Event stream connected", "status: initialized 4", "trouble: The event stream sent nothing for too long; connecting again",
+		"activity: Asked the provider: initialized", "takeover: two continues instead of one", "status: completed 7",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("steps:\ngot  %q\nwant %q", got, want)
@@ -306,7 +306,7 @@ func TestCourseOfOthers(t *testing.T) {
 func TestStream(t *testing.T) {
 	t.Parallel()
 	connected := Noted{Note: payment.Note{Kind: payment.NoteStream, Text: "event stream connected"}}
-	polling := Noted{Note: payment.Note{Kind: payment.NoteStream, Text: "there is no event stream; the provider is asked again and again"}}
+	polling := Noted{Note: payment.Note{Kind: payment.NoteStream, Text: "there is no event stream; the bridge polls the provider"}}
 	lost := Noted{Note: payment.Note{Kind: payment.NoteTrouble, Text: "event stream: ended"}}
 	other := Noted{Note: payment.Note{Kind: payment.NoteFailed, Text: "no usable answer"}}
 	for _, tt := range []struct {

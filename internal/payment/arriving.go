@@ -12,7 +12,7 @@ func (t *turn) arrive(place Place) {
 	p := &t.p
 	p.Place = place
 	t.expectAnswer()
-	t.note(NoteTaken, "taken from the queue; the terminal is locked")
+	t.note(NoteTaken, "received from the queue; the terminal is locked")
 	if place.Delivered == 1 && t.young() && !t.logLost() && !p.Condemned {
 		t.become(Arriving{})
 		t.claimOver(Log{}, GoalCreate)

@@ -104,7 +104,7 @@ func (t *turn) found(phase Creating, e Answered) {
 		t.fail(elsewhereError(p.Session.Order(), phase.Failure.Provider), phase.Failure.Reason)
 	case e.Exists:
 		if what := difference(p.Session, e); what != "" {
-			t.note(NoteTrouble, "the order that was found has another "+what+" than was asked for; it is followed")
+			t.note(NoteTrouble, "the provider has the order with another "+what+" than the request; the bridge follows it")
 		}
 		t.replayEarly()
 		t.weigh(e)
@@ -212,7 +212,7 @@ const maxWithdrawals = 5
 // no terminal rings for a till that was told that nothing was created.
 func (t *turn) withdraw() {
 	t.become(Withdrawing{Tries: 1})
-	t.note(NoteWithdrawn, "the order was created after its session had ended; it is cancelled")
+	t.note(NoteWithdrawn, "the order was created after its session had ended; the bridge cancels it")
 	t.do(Cancel{})
 }
 

@@ -24,7 +24,7 @@ func (t *turn) follow() {
 		t.openStream()
 		t.wake(TimerQuestion, min(p.Rules.ReconcileInterval, streamPatience))
 	default:
-		t.note(NoteStream, "there is no event stream; the provider is asked again and again")
+		t.note(NoteStream, "there is no event stream; the bridge polls the provider")
 		t.askNow()
 	}
 	if len(p.Cancel.Waiters) > 0 {
@@ -261,7 +261,7 @@ func (t *turn) giveUp(why string) {
 	t.stop(TimerQuestion)
 	t.wake(TimerPhase, t.p.Rules.RequestTimeout)
 	t.askNow()
-	t.note(NoteTrouble, "the session is given up: "+why)
+	t.note(NoteTrouble, "the bridge gives the session up: "+why)
 }
 
 // giveUpNext takes the next step of giving up once nothing is on its way any
@@ -286,7 +286,7 @@ func (t *turn) giveUpNext() {
 	default:
 		reason := "BRIDGE_SESSION_TIMEOUT has passed without a final status"
 		if p.Condemned {
-			reason = "the bridge has failed on this payment again and again"
+			reason = "the bridge failed repeatedly on this payment"
 		}
 		t.conclude(schema.StatusUnresolved, reason+"; look the order up at the provider")
 	}

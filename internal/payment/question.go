@@ -39,7 +39,7 @@ func (t *turn) answered(e Answered) {
 	if e.Exists {
 		t.weigh(e)
 	} else {
-		t.note(NoteTrouble, "the provider does not know the order just now")
+		t.note(NoteTrouble, "the provider does not know the order at the moment")
 		t.doubtAnswer()
 	}
 	if q.Moment.Reasons != e.Asked.Reasons {

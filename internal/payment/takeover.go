@@ -83,7 +83,7 @@ func (t *turn) owns(goal Goal) {
 	}
 	if goal != GoalCreate && goal != GoalWatch && (p.Ledger.Epoch > 1 || p.Ledger.Seen.len() > 0) {
 		if p.Handed {
-			t.note(NoteTakenOn, "taken on from a replica that handed it over")
+			t.note(NoteTakenOn, "taken over from a replica that handed it over")
 		} else {
 			t.note(NoteTookOver, "taken over from another replica")
 		}
@@ -92,7 +92,7 @@ func (t *turn) owns(goal Goal) {
 		t.answer(AnswerStart{SessionID: p.State.SessionID, Status: p.State.Status, Created: true})
 	}
 	if p.Condemned && goal != GoalWatch {
-		t.giveUp("the bridge has failed on it again and again")
+		t.giveUp("the bridge failed repeatedly on it")
 		return
 	}
 	switch goal {

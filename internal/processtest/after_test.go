@@ -88,7 +88,7 @@ func webhookAddress(r *processtest.Replica) string {
 			Msg     string `json:"msg"`
 			Address string `json:"address"`
 		}
-		if json.Unmarshal([]byte(line), &entry) == nil && entry.Msg == "Taking notifications" {
+		if json.Unmarshal([]byte(line), &entry) == nil && entry.Msg == "Accepting notifications" {
 			return entry.Address
 		}
 	}

@@ -70,7 +70,7 @@ func NewLogger(level, format string, w io.Writer) (*zap.Logger, error) {
 	case "error":
 		l = zapcore.ErrorLevel
 	default:
-		return nil, fmt.Errorf("log level %q: want debug, info, warn or error", level)
+		return nil, fmt.Errorf("log level is %q, must be debug, info, warn or error", level)
 	}
 	config := zapcore.EncoderConfig{
 		TimeKey:        "time",
@@ -91,7 +91,7 @@ func NewLogger(level, format string, w io.Writer) (*zap.Logger, error) {
 		config.EncodeDuration = zapcore.StringDurationEncoder
 		encoder = zapcore.NewConsoleEncoder(config)
 	default:
-		return nil, fmt.Errorf("log format %q: want %s or %s", format, FormatJSON, FormatConsole)
+		return nil, fmt.Errorf("log format is %q, must be %s or %s", format, FormatJSON, FormatConsole)
 	}
 	// Errors of writing a line go nowhere: there is nobody else to tell.
 	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), l),

@@ -71,11 +71,11 @@ func TestLoggerWritesEveryLine(t *testing.T) {
 func TestLoggerRefuses(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, level, format, want string }{
-		{"level", "loud", FormatJSON, "want debug, info, warn or error"},
-		{"empty level", "", FormatJSON, "want debug, info, warn or error"},
-		{"fatal would hide errors", "fatal", FormatJSON, "want debug, info, warn or error"},
-		{"format", "info", "xml", "want json or console"},
-		{"empty format", "info", "", "want json or console"},
+		{"level", "loud", FormatJSON, "must be debug, info, warn or error"},
+		{"empty level", "", FormatJSON, "must be debug, info, warn or error"},
+		{"fatal would hide errors", "fatal", FormatJSON, "must be debug, info, warn or error"},
+		{"format", "info", "xml", "must be json or console"},
+		{"empty format", "info", "", "must be json or console"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -356,11 +356,11 @@ func TestLoadRefuses(t *testing.T) {
 	write(t, filepath.Join(dir, "two.key"), "a b\n")
 	write(t, filepath.Join(dir, "huge.key"), strings.Repeat("k", maxKeyFile+1))
 	tests := map[string]struct{ content, want string }{
-		"bad file":        {"groups: []", `want "groups:" with at least one group`},
+		"bad file":        {"groups: []", `"groups:" with at least one group is missing`},
 		"no key file":     {"groups: [{id: a, api_key_file: " + secret + "}]", "line 1: group a: api_key_file: no such file or directory"},
 		"folder":          {"groups: [{id: a, api_key_file: .}]", "group a: api_key_file: not a regular file"},
-		"empty key file":  {"groups: [{id: a, api_key_file: empty.key}]", "group a: api_key_file: want 1 to 256 visible ASCII characters"},
-		"two keys":        {"groups: [{id: a, api_key_file: two.key}]", "group a: api_key_file: want 1 to 256 visible ASCII characters"},
+		"empty key file":  {"groups: [{id: a, api_key_file: empty.key}]", "group a: api_key_file: must be 1 to 256 visible ASCII characters"},
+		"two keys":        {"groups: [{id: a, api_key_file: two.key}]", "group a: api_key_file: must be 1 to 256 visible ASCII characters"},
 		"huge key file":   {"groups: [{id: a, api_key_file: huge.key}]", "group a: api_key_file: file is larger than 4096 bytes"},
 		"absolute":        {"groups: [{id: a, api_key_file: /" + secret + "}]", "group a: api_key_file: no such file"},
 		"second of files": {"groups: [{id: a, api_key: k}, {id: b, api_key_file: nope}]", "group b: api_key_file"},

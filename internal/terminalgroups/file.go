@@ -66,7 +66,7 @@ func parse(content []byte) ([]entry, error) {
 	case err != nil:
 		return nil, safeError(err)
 	case len(file.Groups) == 0:
-		return nil, errors.New(`want "groups:" with at least one group`)
+		return nil, errors.New(`"groups:" with at least one group is missing`)
 	case len(file.Groups) > maxGroups:
 		return nil, fmt.Errorf("more than %d groups", maxGroups)
 	}
@@ -93,12 +93,12 @@ func unique(entries []entry) error {
 	owners := make(map[string]string) // terminal → group
 	for _, e := range entries {
 		if ids[e.id] {
-			return fmt.Errorf("line %d: group %s stands twice", e.line, e.id)
+			return fmt.Errorf("line %d: group %s appears twice", e.line, e.id)
 		}
 		ids[e.id] = true
 		for _, terminal := range e.terminals {
 			if owner, taken := owners[terminal]; taken {
-				return fmt.Errorf("line %d: terminal %s of group %s is in group %s already", e.line, terminal, e.id, owner)
+				return fmt.Errorf("line %d: terminal %s of group %s is already in group %s", e.line, terminal, e.id, owner)
 			}
 			owners[terminal] = e.id
 		}
@@ -110,7 +110,7 @@ func unique(entries []entry) error {
 func (g *group) entry(number int) (entry, error) {
 	e := entry{line: g.line()}
 	if e.line == 0 {
-		return entry{}, fmt.Errorf("group number %d: want names with values (%s)", number, groupNames)
+		return entry{}, fmt.Errorf("group number %d must have names with values (%s)", number, groupNames)
 	}
 	for _, field := range []struct {
 		name string
@@ -129,10 +129,10 @@ func (g *group) entry(number int) (entry, error) {
 		}
 	}
 	if !validGroupID(e.id) {
-		return entry{}, fmt.Errorf("line %d: id of a group: want 1 to %d characters of A-Z a-z 0-9 _ -", e.line, maxGroupID)
+		return entry{}, fmt.Errorf("line %d: the id of a group must be 1 to %d characters of A-Z a-z 0-9 _ -", e.line, maxGroupID)
 	}
 	if (e.key == "") == (e.keyFile == "") {
-		return entry{}, fmt.Errorf("line %d: group %s: want either api_key or api_key_file", e.line, e.id)
+		return entry{}, fmt.Errorf("line %d: group %s must have either api_key or api_key_file", e.line, e.id)
 	}
 	if e.key != "" && !validKey(e.key) {
 		return entry{}, fmt.Errorf("line %d: group %s: api_key: %w", e.line, e.id, errKey)
@@ -160,7 +160,7 @@ func (g *group) terminals(id string) ([]string, error) {
 	case list.Kind == 0:
 		return nil, nil
 	case list.Kind != yaml.SequenceNode || list.Style&yaml.TaggedStyle != 0:
-		return nil, fmt.Errorf("line %d: terminals: want a list", list.Line)
+		return nil, fmt.Errorf("line %d: terminals must be a list", list.Line)
 	case len(list.Content) == 0:
 		return nil, fmt.Errorf("line %d: terminals: the list is empty", list.Line)
 	}
@@ -181,7 +181,7 @@ func (g *group) terminals(id string) ([]string, error) {
 // scalar returns a single value as it is written in the file.
 func scalar(node *yaml.Node, what string) (string, error) {
 	if node.Kind != yaml.ScalarNode || node.ShortTag() == "!!null" || node.Style&yaml.TaggedStyle != 0 || node.Anchor != "" {
-		return "", fmt.Errorf("line %d: %s: want a single plain value", node.Line, what)
+		return "", fmt.Errorf("line %d: %s must be a single plain value", node.Line, what)
 	}
 	return strings.TrimSpace(node.Value), nil
 }
@@ -203,7 +203,7 @@ func safeError(err error) error {
 	}
 	what := "not YAML"
 	if form {
-		what = `want "groups:", a list of groups with ` + groupNames
+		what = `"groups:" must be a list of groups with ` + groupNames
 	}
 	if m := errorUnknown.FindStringSubmatch(said); m != nil {
 		name, names, in := "", groupNames, "a group"
@@ -213,7 +213,7 @@ func safeError(err error) error {
 		if m[2] == "document" {
 			names, in = documentNames, "the file"
 		}
-		what = fmt.Sprintf("unknown name%s in %s: want %s", name, in, names)
+		what = fmt.Sprintf("unknown name%s in %s; allowed: %s", name, in, names)
 	} else if errorTwice.MatchString(said) {
 		what = "a name stands twice"
 	}
@@ -224,7 +224,7 @@ func safeError(err error) error {
 }
 
 // errKey is what is wrong with a key, which is not shown.
-var errKey = fmt.Errorf("want 1 to %d visible ASCII characters", maxKey)
+var errKey = fmt.Errorf("must be 1 to %d visible ASCII characters", maxKey)
 
 // validKey tells whether s can be an API key.
 func validKey(s string) bool {

@@ -105,7 +105,7 @@ func TestRunKeepsTheOldFileWhenTheNewOneIsBad(t *testing.T) {
 		d, path := setup(t, good, newProvider(nil))
 		r := run(t, d)
 		for _, test := range []struct{ content, want string }{
-			{"groups: [{id: a, api_key: " + secret + ", terminals: [T1]}, {id: a, api_key: x}]", "group a stands twice"},
+			{"groups: [{id: a, api_key: " + secret + ", terminals: [T1]}, {id: a, api_key: x}]", "group a appears twice"},
 			{"groups: [{id: a, api_key: " + secret, "not YAML"},
 			{"", "file is empty"},
 		} {
@@ -196,7 +196,7 @@ func TestRunSeesAKeyFileChange(t *testing.T) {
 		r := run(t, d)
 		for _, test := range []struct{ content, told, want string }{
 			{"two\n", "<nil>", "two"},
-			{"not one key", "want 1 to 256 visible ASCII characters", "two"},
+			{"not one key", "must be 1 to 256 visible ASCII characters", "two"},
 			{"three", "<nil>", "three"},
 		} {
 			write(t, key, test.content)

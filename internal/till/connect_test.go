@@ -227,7 +227,7 @@ func TestConnectError(t *testing.T) {
 	}
 	guarded := strings.TrimPrefix(natstest.Run(t, natstest.WithConfig(`authorization { user: me, password: right }`)).URL(), "nats://")
 	for name, test := range map[string]struct{ url, want string }{
-		"nobody listens": {"nats://me:secret@" + nobody, "connect to NATS at nats://" + nobody + ": no server answers there"},
+		"no responders":  {"nats://me:secret@" + nobody, "connect to NATS at nats://" + nobody + ": no server answers there"},
 		"wrong password": {"nats://me:secret@" + guarded, "connect to NATS at nats://" + guarded + ": the server refuses these credentials"},
 		"no TLS there":   {"tls://me:right@" + guarded, "connect to NATS at tls://" + guarded + ": the server does not speak TLS"},
 	} {

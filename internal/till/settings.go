@@ -123,7 +123,7 @@ func (s *Settings) fromEnvironment(getenv func(string) string) error {
 	case "true":
 		s.options = append(s.options, nats.TLSHandshakeFirst())
 	default:
-		return &SettingError{EnvFirst, "takes true or false"}
+		return &SettingError{EnvFirst, "must be true or false"}
 	}
 	if s.api = apiOf(getenv(EnvDomain)); !isAPI(s.api) {
 		return &SettingError{EnvDomain, "must be one token without spaces and wildcards"}

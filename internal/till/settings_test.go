@@ -128,7 +128,7 @@ func TestSettingsThatCannotBeUsed(t *testing.T) {
 		"nkey is junk":            {"", env{till.EnvNKey: junk}, "BRIDGE_NATS_NKEY_FILE: must be a file with the seed"},
 		"creds and nkey":          {"", env{till.EnvNKey: junk, till.EnvCreds: junk}, "BRIDGE_NATS_NKEY_FILE: and BRIDGE_NATS_CREDS_FILE exclude"},
 		"CA is junk":              {"", env{till.EnvCA: junk}, "BRIDGE_NATS_CA_FILE: must be a PEM file"},
-		"TLS first is no word":    {"", env{till.EnvFirst: "yes"}, "BRIDGE_NATS_TLS_FIRST: takes true or false"},
+		"TLS first is no word":    {"", env{till.EnvFirst: "yes"}, "BRIDGE_NATS_TLS_FIRST: must be true or false"},
 		"domain is junk":          {"", env{till.EnvDomain: "a >"}, "BRIDGE_NATS_JS_DOMAIN: must be one token"},
 		"certificate without key": {"", env{till.EnvCert: junk}, "BRIDGE_NATS_KEY_FILE: is missing"},
 		"key without certificate": {"", env{till.EnvKey: junk}, "BRIDGE_NATS_CERT_FILE: is missing"},

@@ -166,10 +166,10 @@ var answers = map[telemetry.NotificationResult]answer{
 	telemetry.NotificationSkipped:   {http.StatusOK, "OK"},
 	telemetry.NotificationUnknown:   {http.StatusOK, "OK"},
 	telemetry.NotificationForged:    {http.StatusUnauthorized, "the signature is wrong\n"},
-	telemetry.NotificationUnsigned:  {http.StatusUnauthorized, "a POST with the header Auth is wanted\n"},
-	telemetry.NotificationMalformed: {http.StatusBadRequest, "no order is named, or two\n"},
+	telemetry.NotificationUnsigned:  {http.StatusUnauthorized, "send a POST with the header Auth\n"},
+	telemetry.NotificationMalformed: {http.StatusBadRequest, "the notification must name exactly one order\n"},
 	telemetry.NotificationTooLarge:  {http.StatusRequestEntityTooLarge, "the body is too long\n"},
-	telemetry.NotificationPutOff:    {http.StatusServiceUnavailable, "not now; send it again\n"},
+	telemetry.NotificationPutOff:    {http.StatusServiceUnavailable, "the bridge cannot process the notification now; send it again\n"},
 }
 
 // write logs what became of a notification. What strangers can cause is logged
@@ -178,17 +178,17 @@ func (h *Handler) write(result telemetry.NotificationResult, order string, err e
 	switch result {
 	case telemetry.NotificationForged, telemetry.NotificationUnsigned:
 		h.refused.Do(func() {
-			h.Log.Warn("A notification was refused: no terminal group's key has signed it", zap.String(telemetry.KeyReason, string(result)))
+			h.Log.Warn("Refused a notification that no terminal group's key has signed", zap.String(telemetry.KeyReason, string(result)))
 		})
 	case telemetry.NotificationTooLarge, telemetry.NotificationMalformed:
 		h.broken.Do(func() {
-			h.Log.Warn("A notification could not be read", zap.String(telemetry.KeyReason, string(result)), zap.Error(err))
+			h.Log.Warn("Could not read a notification", zap.String(telemetry.KeyReason, string(result)), zap.Error(err))
 		})
 	case telemetry.NotificationPutOff:
 		h.failed.Do(func() {
-			h.Log.Warn("A notification could not be dealt with; the provider sends it again", zap.String(telemetry.KeyOrder, order), zap.Error(err))
+			h.Log.Warn("Could not process a notification; the provider sends it again", zap.String(telemetry.KeyOrder, order), zap.Error(err))
 		})
 	default:
-		h.Log.Debug("A notification arrived", zap.String(telemetry.KeyOrder, order), zap.String(telemetry.KeyReason, string(result)))
+		h.Log.Debug("Received a notification", zap.String(telemetry.KeyOrder, order), zap.String(telemetry.KeyReason, string(result)))
 	}
 }

@@ -85,7 +85,7 @@ func Setup(ctx context.Context, version string, opts ...Option) (tracer trace.Tr
 		resource.WithFromEnv(),
 	)
 	if err != nil {
-		return off, propagator, nothing, fmt.Errorf("%w: OTEL_RESOURCE_ATTRIBUTES: want key=value,…: %w", ErrVariable, errors.Join(err, exporter.Shutdown(ctx)))
+		return off, propagator, nothing, fmt.Errorf("%w: OTEL_RESOURCE_ATTRIBUTES must be key=value,…: %w", ErrVariable, errors.Join(err, exporter.Shutdown(ctx)))
 	}
 	provider := sdktrace.NewTracerProvider(
 		sdktrace.WithResource(res),
@@ -101,7 +101,7 @@ func enabled() (bool, error) {
 	if v := os.Getenv(envDisabled); v != "" {
 		disabled, err := strconv.ParseBool(strings.ToLower(v))
 		if err != nil {
-			return false, fmt.Errorf("%w: %s: want true or false", ErrVariable, envDisabled)
+			return false, fmt.Errorf("%w: %s must be true or false", ErrVariable, envDisabled)
 		}
 		if disabled {
 			return false, nil
@@ -112,7 +112,7 @@ func enabled() (bool, error) {
 		return false, nil
 	case "", "otlp":
 	default:
-		return false, fmt.Errorf("%w: %s: want otlp or none", ErrVariable, envExporter)
+		return false, fmt.Errorf("%w: %s must be otlp or none", ErrVariable, envExporter)
 	}
 	var on bool
 	for _, name := range []string{envEndpoint, envTracesEndpoint} {
@@ -123,7 +123,7 @@ func enabled() (bool, error) {
 		// The URL may hold a password: it is not shown.
 		u, err := url.Parse(v)
 		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-			return false, fmt.Errorf("%w: %s: want a URL like http://collector:4318", ErrVariable, name)
+			return false, fmt.Errorf("%w: %s must be a URL such as http://collector:4318", ErrVariable, name)
 		}
 		on = true
 	}
@@ -133,7 +133,7 @@ func enabled() (bool, error) {
 	for _, name := range []string{envTracesProtocol, envProtocol} {
 		if v := os.Getenv(name); v != "" {
 			if v != "http/protobuf" {
-				return false, fmt.Errorf("%w: %s: want http/protobuf (a collector's port 4318)", ErrVariable, name)
+				return false, fmt.Errorf("%w: %s must be http/protobuf (a collector's port 4318)", ErrVariable, name)
 			}
 			break // the one for traces wins over the one for all
 		}
