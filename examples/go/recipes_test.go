@@ -180,44 +180,56 @@ func TestRecipes(t *testing.T) {
 	}
 	s := setup(t)
 	dev := s.dev()
-	t.Run("a till takes a payment", func(*testing.T) {
-		ends(t, s.pay("plain", "SIM00001", "approve"), "paid")
-		s.once("plain")
+	side := func(t *testing.T, name string, test func(stand)) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := s
+			s.t = t
+			test(s)
+		})
+	}
+	t.Run("on four terminals", func(t *testing.T) {
+		side(t, "a till takes a payment", func(s stand) {
+			ends(s.t, s.pay("plain", "SIM00001", "approve"), "paid")
+			s.once("plain")
+		})
+		side(t, "a till that is killed in the middle of a payment goes on where it was", func(s stand) {
+			first := s.pay("killed", "SIM00002", "wait")
+			says(s.t, first, `started`)
+			s.press("SIM00002", "tap")
+			says(s.t, first, `status 1 initialized`)
+			first.Kill()
+			s.press("SIM00002", "decline", "tap", "approve")
+			s.control("GET", "wait?order=killed&status=completed&timeout=60s", nil)
+			ends(s.t, s.till("killed"), "paid")
+			s.once("killed", "initialized", "declined", "initialized", "completed")
+		})
+		side(t, "a till that is killed before it is answered makes one payment", func(s stand) {
+			first := s.pay("early", "SIM00003", "approve")
+			says(s.t, first, `stored early`)
+			first.Kill()
+			ends(s.t, s.till("early"), "paid")
+			s.once("early")
+		})
+		side(t, "a till that is killed after the end says what became of the payment", func(s stand) {
+			first := s.pay("ended", "SIM00004", "approve")
+			says(s.t, first, ` completed`)
+			first.Kill()
+			ends(s.t, s.till("ended"), "paid")
+			s.once("ended")
+		})
 	})
-	t.Run("a till that is killed in the middle of a payment goes on where it was", func(*testing.T) {
-		first := s.pay("killed", "SIM00002", "wait")
-		says(t, first, `started`)
-		s.press("SIM00002", "tap")
-		says(t, first, `status 1 initialized`)
-		first.Kill()
-		s.press("SIM00002", "decline", "tap", "approve")
-		s.control("GET", "wait?order=killed&status=completed&timeout=60s", nil)
-		ends(t, s.till("killed"), "paid")
-		s.once("killed", "initialized", "declined", "initialized", "completed")
-	})
-	t.Run("a till that is killed before it is answered makes one payment", func(*testing.T) {
-		first := s.pay("early", "SIM00003", "approve")
-		says(t, first, `stored early`)
-		first.Kill()
-		ends(t, s.till("early"), "paid")
-		s.once("early")
-	})
-	t.Run("a till that is killed after the end says what became of the payment", func(*testing.T) {
-		first := s.pay("ended", "SIM00003", "approve")
-		says(t, first, ` completed`)
-		first.Kill()
-		ends(t, s.till("ended"), "paid")
-		s.once("ended")
-	})
-	t.Run("a till follows a start whose outcome is unknown", func(*testing.T) {
-		s.control("POST", "faults", map[string]any{"fault": "lose_create_answer", "order_id": "doubt", "mode": "status", "status": 522})
-		s.control("POST", "faults", map[string]any{"fault": "hide_order", "order_id": "doubt", "delay": "3s"})
-		ends(t, s.pay("doubt", "SIM00001", "approve"), "paid")
-		s.once("doubt")
-	})
-	t.Run("a till says that a refused payment was not started", func(*testing.T) {
-		s.control("POST", "faults", map[string]any{"fault": "fail_api", "operation": "create", "order_id": "refused", "status": 400, "error_code": 1001})
-		ends(t, s.pay("refused", "SIM00001", "approve"), "not started: refused by the bridge: provider_rejected")
+	t.Run("on two terminals", func(t *testing.T) {
+		side(t, "a till follows a start whose outcome is unknown", func(s stand) {
+			s.control("POST", "faults", map[string]any{"fault": "lose_create_answer", "order_id": "doubt", "mode": "status", "status": 522})
+			s.control("POST", "faults", map[string]any{"fault": "hide_order", "order_id": "doubt", "delay": "3s"})
+			ends(s.t, s.pay("doubt", "SIM00001", "approve"), "paid")
+			s.once("doubt")
+		})
+		side(t, "a till says that a refused payment was not started", func(s stand) {
+			s.control("POST", "faults", map[string]any{"fault": "fail_api", "operation": "create", "order_id": "refused", "status": 400, "error_code": 1001})
+			ends(s.t, s.pay("refused", "SIM00002", "approve"), "not started: refused by the bridge: provider_rejected")
+		})
 	})
 	t.Run("a consumer that is killed books every status once", func(*testing.T) { s.consumer() })
 	t.Run("a till waits for a bridge, NATS and all, that is killed and comes back", func(*testing.T) {
