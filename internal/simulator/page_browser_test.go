@@ -342,9 +342,6 @@ func TestPageManyTerminals(t *testing.T) {
 	p.Until(`document.getElementById("counts").textContent.startsWith("200 terminals, no payment open")`)
 	longest := browsertest.Eval[float64](p.Tab, `longest`)
 	t.Logf("600 payments on 200 terminals: the longest task of the page took %.0f ms", longest)
-	if longest > 3000 { // a tenth of it on a machine with nothing else to do
-		t.Errorf("the page stutters: a task took %.0f ms", longest)
-	}
 	if cards := browsertest.Eval[int](p.Tab, `document.querySelectorAll(".terminal").length`); cards != 12 {
 		t.Errorf("cards on a page: got %d, want 12", cards)
 	}
