@@ -231,6 +231,29 @@ func TestRecipes(t *testing.T) {
 			ends(s.t, s.pay("refused", "SIM00002", "approve"), "not started: refused by the bridge: provider_rejected")
 		})
 	})
+	t.Run("a till cancels on Ctrl-C", func(*testing.T) {
+		till := s.pay("cancels", "SIM00002", "wait")
+		says(t, till, `started`)
+		till.Signal(syscall.SIGINT)
+		ends(t, till, "unpaid")
+		s.once("cancels")
+	})
+	t.Run("a second Ctrl-C leaves the payment open and says how to resume it", func(*testing.T) {
+		s.control("POST", "faults", map[string]any{"fault": "fail_api", "operation": "cancel", "order_id": "leaves", "status": 503})
+		first := s.pay("leaves", "SIM00002", "wait")
+		says(t, first, `started`)
+		first.Signal(syscall.SIGINT)
+		says(t, first, `cancelling; `)
+		first.Signal(syscall.SIGINT)
+		if code := first.WaitExit(t, patience); code != 1 || !strings.Contains(first.Output(), "left open: the payment may still be paid") {
+			t.Fatalf("got exit code %d:\n%s", code, first.Output())
+		}
+		second := s.till("leaves")
+		says(t, second, `started`)
+		s.press("SIM00002", "approve")
+		ends(t, second, "paid")
+		s.once("leaves")
+	})
 	t.Run("a consumer that is killed books every status once", func(*testing.T) { s.consumer() })
 	t.Run("a till waits for a bridge, NATS and all, that is killed and comes back", func(*testing.T) {
 		till := s.pay("outage", "SIM00004", "wait")

@@ -4,7 +4,8 @@
 //	till                                                resumes what is open
 //
 // It may be killed at any moment. Its journal has the request before it is sent, and
-// each status before anybody sees it: run it again, and it goes on.
+// each status before anybody sees it: run it again, and it goes on. Ctrl-C cancels the
+// payment; a second one leaves it open.
 package main
 
 import (
@@ -23,6 +24,9 @@ import (
 	"github.com/posbridge/bridge/examples/go/journal"
 	"github.com/posbridge/bridge/schema"
 )
+
+// errLeft ends a till that a second Ctrl-C has stopped.
+var errLeft = errors.New("left open: the payment may still be paid; run the till with the same -journal to resume it")
 
 // late is how long a start may still be on its way: BRIDGE_START_DEADLINE, doubled.
 const late = time.Minute
@@ -55,8 +59,6 @@ func main() {
 }
 
 func run(server, file string, request schema.StartRequest) (outcome string, err error) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
 	store, err := journal.Open[line](file)
 	if err != nil {
 		return "", err
@@ -79,6 +81,13 @@ func run(server, file string, request schema.StartRequest) (outcome string, err 
 	if err != nil {
 		return "", err
 	}
+	ctx, stop := interruptible(bridge, open.Request.TerminalID, open.Request.OrderID)
+	defer stop()
+	defer func() {
+		if err != nil && ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+	}()
 	payment, err := begin(ctx, bridge, *open, len(store.Lines) > 0)
 	if _, refused := errors.AsType[*client.Error](err); refused { // this request started nothing
 		return "not started: " + err.Error(), store.Append(line{Over: err.Error()})
@@ -109,6 +118,58 @@ func run(server, file string, request schema.StartRequest) (outcome string, err 
 		return "", err
 	}
 	return string(result.Outcome), store.Append(line{Over: string(result.Outcome)})
+}
+
+// interruptible returns a context. The first Ctrl-C cancels the payment, whose end
+// arrives as a status; the second one ends the context.
+func interruptible(bridge *client.Client, terminal, order string) (ctx context.Context, stop func()) {
+	ctx, leave := context.WithCancelCause(context.Background())
+	interrupts := make(chan os.Signal, 2)
+	signal.Notify(interrupts, os.Interrupt)
+	go func() {
+		for n := 0; ; n++ {
+			select {
+			case <-ctx.Done():
+				return
+			case <-interrupts:
+			}
+			if n > 0 {
+				leave(errLeft)
+				return
+			}
+			fmt.Println("cancelling; Ctrl-C again stops this till and leaves the payment open")
+			go cancel(ctx, bridge, terminal, order)
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(interrupts)
+		leave(nil)
+	}
+}
+
+// cancel cancels the payment. The start may arrive later than the cancel: then it is sent
+// again.
+func cancel(ctx context.Context, bridge *client.Client, terminal, order string) {
+	limited, stop := context.WithTimeout(ctx, late)
+	defer stop()
+	for {
+		reply, err := bridge.Cancel(limited, terminal, order)
+		switch {
+		case ctx.Err() != nil: // the payment is over
+			return
+		case err == nil:
+			verdict, _ := schema.VerdictOn(reply.Status, false)
+			fmt.Println("cancel:", verdict.Cancelled)
+			return
+		case !errors.Is(err, client.ErrNotFound) || limited.Err() != nil:
+			fmt.Println("not cancelled: the payment stays open, and this till follows it:", err)
+			return
+		}
+		select {
+		case <-limited.Done():
+		case <-time.After(time.Second):
+		}
+	}
 }
 
 // begin starts the payment. An earlier run may have sent it already, so that the bridge

@@ -7,6 +7,7 @@
 // and each status before anybody sees it: run it again, and it goes on.
 import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
+import { adviceOn, verdictOn } from './advice.js';
 import { Bridge, BridgeError, NoAnswer, NotSent, connectToNats } from './bridge.js';
 import { Journal } from './journal.js';
 import type { Session, StartRequest, StatusEvent } from './messages.js';
@@ -60,6 +61,8 @@ class Till {
   /** When the request was last sent; a lost one may arrive for some time after. */
   private sentAt: number;
   private starting = false;
+  private cancelling = false;
+  private ended = false;
   private end!: (outcome: Outcome) => void;
   private readonly over = new Promise<Outcome>((end) => (this.end = end));
   private settling?: NodeJS.Timeout;
@@ -83,6 +86,7 @@ class Till {
     if (!(this.resumed && (await this.isKnown()))) void this.start();
     this.queue(() => this.catchUp());
     const outcome = await this.over;
+    this.ended = true;
     clearInterval(timer);
     statuses.unsubscribe();
     await this.busy;
@@ -90,19 +94,24 @@ class Till {
     return outcome;
   }
 
-  /** Cancels the payment; what becomes of it arrives as a status. */
+  /** Cancels the payment, and does not start it any more; what becomes of it arrives as a status. */
   async cancel(): Promise<void> {
-    for (const until = Date.now() + PATIENCE; Date.now() < until; await pause(1_000)) {
+    this.cancelling = true;
+    for (const until = Date.now() + PATIENCE; Date.now() < until && !this.ended; await pause(1_000)) {
       try {
-        await this.bridge.cancel(this.p.terminal, this.p.request.order_id);
+        const { status } = await this.bridge.cancel(this.p.terminal, this.p.request.order_id);
+        console.log(`cancel: ${verdictOn(status, false).cancelled}`);
         return this.queue(() => this.catchUp());
       } catch (error) {
+        if (this.ended) return;
         console.log(`not cancelled: ${text(error)}`);
-        const again = !(error instanceof BridgeError) || ['provider_unavailable', 'shutting_down', 'outcome_unknown'].includes(error.code);
-        const early = error instanceof BridgeError && error.code === 'not_found' && this.starting;
-        if (!again && !early) return;
+        if (!(error instanceof BridgeError)) continue;
+        const { next } = adviceOn('cancel', error.code);
+        const early = error.code === 'not_found' && this.p.handled === 0; // the start may arrive after the cancel
+        if (next !== 'again' && next !== 'later' && error.code !== 'outcome_unknown' && !early) break;
       }
     }
+    if (!this.ended) console.log('Not cancelled: the payment stays open, and this till follows it.');
   }
 
   /** After a restart: asks before it starts anything. */
@@ -130,7 +139,7 @@ class Till {
     this.starting = true;
     for (; ; await pause(1_000)) {
       if (this.p.handled > 0) break; // it exists
-      if (Date.now() > until) {
+      if (this.cancelling || Date.now() > until) {
         if (!doubt) return this.notStarted();
         console.log('Not known yet whether the payment began. Do not charge under another order id.');
         break;
@@ -146,22 +155,16 @@ class Till {
         else if (error instanceof NotSent) continue; // says nothing about an earlier request
         else if (!(error instanceof BridgeError)) throw error;
         else {
-          switch (error.code) {
-            case 'terminal_busy': // another payment is open
-              continue;
-            case 'shutting_down': // another replica answers; this one may have begun
+          switch (adviceOn('start', error.code).next) {
+            case 'again': // another replica answers; this one may have begun
               doubt = true;
               continue;
-            case 'provider_unavailable': // nothing was created
-              doubt = false;
+            case 'later':
+              if (error.code === 'provider_unavailable') doubt = false; // nothing was created
               continue;
-            case 'invalid_request':
-            case 'unknown_terminal':
-            case 'order_conflict':
-            case 'provider_rejected':
-            case 'provider_error': // nothing was created, and asking again does not help
+            case 'change': // asking again does not help
               return this.notStarted();
-            default: // outcome_unknown, or a code that this till does not know: follow it
+            case 'follow': // it may exist
               doubt = true;
           }
           break;
@@ -236,19 +239,14 @@ class Till {
 }
 
 function outcomeOf(status: string): Outcome {
-  switch (status) {
-    case 'completed':
-    case 'shipped':
+  switch (verdictOn(status, true).outcome) {
+    case 'paid':
       return 'paid';
-    case 'cancelled':
-    case 'expired':
-    case 'void':
-    case 'reversed': // the money goes back
-    case 'refunded':
+    case 'unpaid':
+      return status === 'not_created' ? 'not started' : 'not paid';
+    case 'returned': // the money goes back
       return 'not paid';
-    case 'not_created':
-      return 'not started';
-    default: // unresolved, chargeback, or a status of tomorrow
+    default: // unresolved, or a status of tomorrow
       return 'look it up';
   }
 }
@@ -279,9 +277,14 @@ if (!payment) {
 console.log(`${resumed ? 'resuming' : 'stored'} ${payment.request.order_id}`);
 const nc = await connectToNats({ servers: flags.server!, credsFile: flags.creds, inboxPrefix: flags['inbox-prefix'] });
 const till = new Till(new Bridge(nc), journal, payment, resumed);
-process.once('SIGINT', () => {
-  console.log('cancelling; Ctrl-C again leaves the payment to itself');
-  process.once('SIGINT', () => process.exit(3));
+let interrupted = false;
+process.on('SIGINT', () => {
+  if (interrupted) {
+    console.log('left open: the payment may still be paid. Run this till with the same --journal to resume it');
+    process.exit(3);
+  }
+  interrupted = true;
+  console.log('cancelling; Ctrl-C again stops this till and leaves the payment open');
   void till.cancel();
 });
 const outcome = await till.run();

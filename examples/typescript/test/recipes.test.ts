@@ -117,6 +117,33 @@ test('a till cancels on Ctrl-C', async () => {
   await once('cancels');
 });
 
+test('a till that waits for a busy terminal stops waiting on Ctrl-C', async () => {
+  const other = pay('holds', 'SIM00004', 'wait');
+  await other.says(/^started$/);
+  const t = pay('stops', 'SIM00004');
+  await t.says(/terminal_busy/);
+  t.signal('SIGINT');
+  assert.equal(await t.ends(), 2, t.lines.join('\n'));
+  other.signal('SIGINT');
+  assert.equal(await other.ends(), 1, other.lines.join('\n'));
+});
+
+test('a second Ctrl-C leaves the payment open, and says how to resume it', async () => {
+  await control('faults', 'POST', { fault: 'fail_api', operation: 'cancel', order_id: 'leaves', status: 503 });
+  const first = pay('leaves', 'SIM00002', 'wait');
+  await first.says(/^started$/);
+  first.signal('SIGINT');
+  await first.says(/^cancelling; /);
+  first.signal('SIGINT');
+  assert.equal(await first.ends(), 3, first.lines.join('\n'));
+  await first.says(/^left open: .* same --journal/);
+  const second = till('leaves');
+  await second.says(/^resuming leaves$/);
+  await press('SIM00002', 'approve');
+  assert.equal(await second.ends(), 0, second.lines.join('\n'));
+  await once('leaves');
+});
+
 test('a till follows a start whose outcome is unknown', async () => {
   await control('faults', 'POST', { fault: 'lose_create_answer', order_id: 'doubt', mode: 'status', status: 522 });
   await control('faults', 'POST', { fault: 'hide_order', order_id: 'doubt', delay: '3s' });
