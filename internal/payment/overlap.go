@@ -151,6 +151,24 @@ func (c Connection) history() Connection {
 	return c
 }
 
+// isPast reports whether an answer shows a transaction that was declined before a newer
+// one began: the machine that gave it lags. Only the ids tell, and the end of a payment
+// is never past.
+func isPast(known []Seen, answer Seen) bool {
+	if answer.Transaction == "" || answer.Status != "initialized" && answer.Status != "declined" {
+		return false
+	}
+	declined := slices.IndexFunc(known, func(s Seen) bool { return s.Status == "declined" && s.Transaction == answer.Transaction })
+	if declined < 0 {
+		return false
+	}
+	newest := answer.Transaction
+	for _, s := range known[declined:] {
+		newest = orElse(s.Transaction, newest)
+	}
+	return newest != answer.Transaction && !slices.ContainsFunc(known[:declined], func(s Seen) bool { return s.Transaction == newest })
+}
+
 // containsRun reports whether the run repeats consecutive known statuses.
 func containsRun(known []Seen, run []Observation) bool {
 	for from := 0; from+len(run) <= len(known); from++ {

@@ -51,11 +51,12 @@ func (t *turn) answered(e Answered) {
 }
 
 // weigh compares an answer with what the stream shows, and with what a cancel
-// came to. An answer that is older than such news is none, unless only it says
-// that the payment is over.
+// came to. An answer that is older than such news, or shows an earlier transaction, is
+// none, unless only it says that the payment is over.
 func (t *turn) weigh(e Answered) {
 	p, o := &t.p, e.observation(t.at)
-	older := p.Question.Moment.News != e.Asked.News
+	overtaken, past := p.Question.Moment.News != e.Asked.News, isPast(p.known(), o.seen())
+	older := overtaken || past
 	ends := schema.IsFinal(e.Status)
 	if !older || ends && !t.expected().Final {
 		t.judgeRun(o)
@@ -72,8 +73,11 @@ func (t *turn) weigh(e Answered) {
 	}
 	switch {
 	case older && (expected.Final || !ends):
-		if change != nil {
+		if change != nil && overtaken {
 			p.Question.Moment.Reasons++ // the stream has told more since
+		}
+		if past {
+			p.Question.Interval = 0 // it did not tell how things are
 		}
 	case change == nil:
 		p.Pending = push(p.Pending, o) // the newest ids
