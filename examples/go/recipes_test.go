@@ -219,7 +219,30 @@ func TestRecipes(t *testing.T) {
 			s.once("ended")
 		})
 	})
-	t.Run("on two terminals", func(t *testing.T) {
+	t.Run("on the same terminals", func(t *testing.T) {
+		side(t, "a till cancels on Ctrl-C", func(s stand) {
+			till := s.pay("cancels", "SIM00003", "wait")
+			says(s.t, till, `started`)
+			till.Signal(syscall.SIGINT)
+			ends(s.t, till, "unpaid")
+			s.once("cancels")
+		})
+		side(t, "a second Ctrl-C leaves the payment open and says how to resume it", func(s stand) {
+			s.control("POST", "faults", map[string]any{"fault": "fail_api", "operation": "cancel", "order_id": "leaves", "status": 503})
+			first := s.pay("leaves", "SIM00004", "wait")
+			says(s.t, first, `started`)
+			first.Signal(syscall.SIGINT)
+			says(s.t, first, `cancelling; `)
+			first.Signal(syscall.SIGINT)
+			if code := first.WaitExit(s.t, patience); code != 1 || !strings.Contains(first.Output(), "left open: the payment may still be paid") {
+				s.t.Fatalf("got exit code %d:\n%s", code, first.Output())
+			}
+			second := s.till("leaves")
+			says(s.t, second, `started`)
+			s.press("SIM00004", "approve")
+			ends(s.t, second, "paid")
+			s.once("leaves")
+		})
 		side(t, "a till follows a start whose outcome is unknown", func(s stand) {
 			s.control("POST", "faults", map[string]any{"fault": "lose_create_answer", "order_id": "doubt", "mode": "status", "status": 522})
 			s.control("POST", "faults", map[string]any{"fault": "hide_order", "order_id": "doubt", "delay": "3s"})
@@ -230,29 +253,6 @@ func TestRecipes(t *testing.T) {
 			s.control("POST", "faults", map[string]any{"fault": "fail_api", "operation": "create", "order_id": "refused", "status": 400, "error_code": 1001})
 			ends(s.t, s.pay("refused", "SIM00002", "approve"), "not started: refused by the bridge: provider_rejected")
 		})
-	})
-	t.Run("a till cancels on Ctrl-C", func(*testing.T) {
-		till := s.pay("cancels", "SIM00002", "wait")
-		says(t, till, `started`)
-		till.Signal(syscall.SIGINT)
-		ends(t, till, "unpaid")
-		s.once("cancels")
-	})
-	t.Run("a second Ctrl-C leaves the payment open and says how to resume it", func(*testing.T) {
-		s.control("POST", "faults", map[string]any{"fault": "fail_api", "operation": "cancel", "order_id": "leaves", "status": 503})
-		first := s.pay("leaves", "SIM00002", "wait")
-		says(t, first, `started`)
-		first.Signal(syscall.SIGINT)
-		says(t, first, `cancelling; `)
-		first.Signal(syscall.SIGINT)
-		if code := first.WaitExit(t, patience); code != 1 || !strings.Contains(first.Output(), "left open: the payment may still be paid") {
-			t.Fatalf("got exit code %d:\n%s", code, first.Output())
-		}
-		second := s.till("leaves")
-		says(t, second, `started`)
-		s.press("SIM00002", "approve")
-		ends(t, second, "paid")
-		s.once("leaves")
 	})
 	t.Run("a consumer that is killed books every status once", func(*testing.T) { s.consumer() })
 	t.Run("a till waits for a bridge, NATS and all, that is killed and comes back", func(*testing.T) {
