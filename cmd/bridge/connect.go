@@ -141,6 +141,10 @@ func (h *hand) connect(ctx context.Context, cmd *cobra.Command) (*till.Till, *ti
 		return nil, nil, &exitError{exitBadConfig, err}
 	}
 	screen := till.NewScreen(cmd.OutOrStdout(), cmd.ErrOrStderr(), h.getenv)
+	screen.Program = howCalled()
+	if h.context != "" {
+		screen.Flags = "--context " + forShell(h.context)
+	}
 	t, err := till.Connect(ctx, settings)
 	if err != nil {
 		return nil, nil, h.failure(screen, err, "", "")
@@ -161,7 +165,7 @@ func (h *hand) failure(screen *till.Screen, err error, terminal, order string) e
 		}
 	}
 	text := till.Describe(err)
-	for _, advice := range till.Advice(err, terminal, order) {
+	for _, advice := range screen.Advice(err, terminal, order) {
 		text += "\n  " + advice
 	}
 	return &exitError{code, errors.New(text)}

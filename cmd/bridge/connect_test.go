@@ -114,7 +114,7 @@ func TestBusCommandsSayWhatIsMissing(t *testing.T) {
 	for _, args := range []string{"pay -t T1 --amount 1", "cancel -t T1 -o a", "sessions", "sessions -t T1 -o a"} {
 		code, _, errout := busCommand(t, map[string]string{"BRIDGE_NATS_URL": s.URL(), "BRIDGE_SUBJECT_PREFIX": "shop"}, strings.Fields(args)...)
 		want := "pos-bridge: no bridge is serving at " + s.URL() + ` with subject prefix "shop"` + "\n" +
-			"  start one with \"pos-bridge serve\", or with \"pos-bridge dev\" to try things out;\n"
+			"  start one with \"" + howCalled() + " serve\", or with \"" + howCalled() + " dev\" to try things out;\n"
 		if code != exitFailure || !strings.HasPrefix(errout, want) {
 			t.Errorf("%s: got exit %d, errors\n%s\nwant exit %d,\n%s", args, code, errout, exitFailure, want)
 		}

@@ -157,7 +157,7 @@ func TestPayHearsSignals(t *testing.T) {
 	errout.Await(t, "cancelling")
 	signal(cmd.Process, os.Interrupt)
 	ends(t, cmd, exitUnknown)
-	if got, want := errout.String(), "pos-bridge watch --terminal T1 --order two --since 1h"; !strings.Contains(got, want) {
+	if got, want := errout.String(), howCalled()+" watch --terminal T1 --order two --since 1h"; !strings.Contains(got, want) {
 		t.Errorf("got remarks\n%s\nwant %q", got, want)
 	}
 

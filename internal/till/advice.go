@@ -44,13 +44,13 @@ func asError[E error](err error) error {
 // Advice says what to do about an error, in lines for a person; none if there
 // is nothing to say. terminal and order are those that were asked for; either
 // may be empty.
-func Advice(err error, terminal, order string) []string {
+func (s *Screen) Advice(err error, terminal, order string) []string {
 	if refused, ok := errors.AsType[*client.Error](err); ok {
-		return refusedAdvice(refused, terminal, order)
+		return s.refusedAdvice(refused, terminal, order)
 	}
 	if _, ok := errors.AsType[*NoBridgeError](err); ok {
 		return []string{
-			"start one with \"pos-bridge serve\", or with \"pos-bridge dev\" to try things out;",
+			fmt.Sprintf("start one with %q, or with %q to try things out;", s.program()+" serve", s.program()+" dev"),
 			"if one is running elsewhere, say where: BRIDGE_NATS_URL or --context, and BRIDGE_SUBJECT_PREFIX",
 		}
 	}
@@ -71,37 +71,37 @@ func Advice(err error, terminal, order string) []string {
 	case errors.Is(err, client.ErrNoStream):
 		return []string{"the bridge makes the stream when it starts; without --since the live events are shown"}
 	case errors.Is(err, client.ErrNoReply) && terminal != "" && order != "":
-		return []string{fmt.Sprintf("see what became of it: pos-bridge sessions --terminal %s --order %s", terminal, order)}
+		return []string{"see what became of it: " + s.command("sessions --terminal %s --order %s", terminal, order)}
 	}
 	return nil
 }
 
 // refusedAdvice is what the provider said, what schema.AdviceOn says of the answer to
 // this command, and the commands of this program that go with it.
-func refusedAdvice(refused *client.Error, terminal, order string) []string {
+func (s *Screen) refusedAdvice(refused *client.Error, terminal, order string) []string {
 	var lines []string
 	if p := refused.Reply.Provider; p != nil {
 		lines = append(lines, fmt.Sprintf("MultiSafepay answered HTTP %d, error %d: %s", p.HTTPStatus, p.ErrorCode, Printable(p.ErrorInfo, maxShown)))
 	}
 	advice, _ := schema.AdviceOn(refused.Command, refused.Reply.Code)
 	lines = append(lines, advice.Means, advice.Do)
-	open := "pos-bridge sessions"
+	open := "sessions"
 	if terminal != "" {
 		open += " --terminal " + terminal
 	}
 	switch code := refused.Reply.Code; {
 	case terminal == "" || order == "":
 		if code == schema.NotFound {
-			lines = append(lines, "what is open now: "+open)
+			lines = append(lines, "what is open now: "+s.command("%s", open))
 		}
 	case advice.Next == schema.Follow:
-		lines = append(lines, fmt.Sprintf("follow it: pos-bridge watch --terminal %s --order %s --since 1h", terminal, order))
+		lines = append(lines, "follow it: "+s.command("watch --terminal %s --order %s --since 1h", terminal, order))
 	case code == schema.TerminalBusy:
-		lines = append(lines, "see it: "+open, "cancel it: pos-bridge cancel --terminal "+terminal+" --order THAT_ORDER")
+		lines = append(lines, "see it: "+s.command("%s", open), "cancel it: "+s.command("cancel --terminal %s --order THAT_ORDER", terminal))
 	case code == schema.OrderConflict:
-		lines = append(lines, "look at it: "+open+" --order "+order)
+		lines = append(lines, "look at it: "+s.command("%s --order %s", open, order))
 	case code == schema.NotFound:
-		lines = append(lines, "what is open now: "+open)
+		lines = append(lines, "what is open now: "+s.command("%s", open))
 	}
 	return lines
 }

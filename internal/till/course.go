@@ -177,7 +177,7 @@ func paidAmount(asked, paid int64, currency string) string {
 func (c *course) cancelAnswered(err error) {
 	if err != nil {
 		err = c.till.named(err)
-		c.screen.Note(strings.Join(append([]string{"not cancelled: " + Describe(err)}, Advice(err, c.request.TerminalID, c.request.OrderID)...), "\n  "))
+		c.screen.Note(strings.Join(append([]string{"not cancelled: " + Describe(err)}, c.screen.Advice(err, c.request.TerminalID, c.request.OrderID)...), "\n  "))
 	}
 }
 
@@ -190,8 +190,8 @@ func (c *course) conclude() Outcome {
 }
 
 func (c *course) unsettled() {
-	c.screen.Note("not waited for what may follow at once, such as a reversal; look again with\n  pos-bridge sessions --terminal " +
-		c.request.TerminalID + " --order " + c.request.OrderID)
+	c.screen.Note("not waited for what may follow at once, such as a reversal; look again with\n  " +
+		c.screen.command("sessions --terminal %s --order %s", c.request.TerminalID, c.request.OrderID))
 }
 
 func (c *course) verdict() Outcome {
@@ -239,8 +239,9 @@ func (c *course) broken(err error) Outcome {
 }
 
 func (c *course) goesOn() string {
-	return fmt.Sprintf("the payment goes on; follow it with\n  pos-bridge watch --terminal %[1]s --order %[2]s --since 1h\nor look with\n  pos-bridge sessions --terminal %[1]s --order %[2]s",
-		c.request.TerminalID, c.request.OrderID)
+	terminal, order := c.request.TerminalID, c.request.OrderID
+	return "the payment goes on; follow it with\n  " + c.screen.command("watch --terminal %s --order %s --since 1h", terminal, order) +
+		"\nor look with\n  " + c.screen.command("sessions --terminal %s --order %s", terminal, order)
 }
 
 // askAgain is the command line that asks for the same payment.

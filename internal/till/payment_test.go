@@ -256,7 +256,7 @@ func TestPaymentRefused(t *testing.T) {
 			if !refusedWith(err, code) || !strings.Contains(till.Describe(err), "no, for a reason ("+string(code)) {
 				t.Errorf("got %s, want %s", till.Describe(err), code)
 			}
-			if got := till.Advice(err, "T1", "a"); len(got) == 0 {
+			if got := new(till.Screen).Advice(err, "T1", "a"); len(got) == 0 {
 				t.Error("got no advice")
 			}
 		})

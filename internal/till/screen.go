@@ -1,6 +1,7 @@
 package till
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -12,11 +13,26 @@ import (
 // output, and on a terminal window one live line below them that is drawn over
 // and over. It is not for several goroutines.
 type Screen struct {
+	// Program is how a person calls this program again; pos-bridge if empty. Flags
+	// are those that every command needs, such as --context.
+	Program, Flags string
+
 	out, err io.Writer
 	live     bool // out can draw a line again
 	colour   bool
 	drawn    bool  // the live line stands there now
 	failed   error // the first write to out that failed
+}
+
+func (s *Screen) program() string { return cmp.Or(s.Program, "pos-bridge") }
+
+// command is a command line of this program that a person can copy.
+func (s *Screen) command(format string, args ...any) string {
+	line := s.program() + " " + fmt.Sprintf(format, args...)
+	if s.Flags != "" {
+		line += " " + s.Flags
+	}
+	return line
 }
 
 // NewScreen looks at what the writers are: colours and the live line are for

@@ -2,6 +2,7 @@ package till_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -189,19 +190,24 @@ func TestAdviceNamesTheNextStep(t *testing.T) {
 		{&client.DeniedError{Subject: "x"}, "connect as another user"},
 		{client.ErrNoReply, "pos-bridge sessions --terminal T1 --order a"},
 	} {
-		if got := strings.Join(till.Advice(test.err, "T1", "a"), "\n"); !strings.Contains(got, test.want) {
+		if got := strings.Join(new(till.Screen).Advice(test.err, "T1", "a"), "\n"); !strings.Contains(got, test.want) {
 			t.Errorf("%v: got advice\n%s\nwant %q", test.err, got, test.want)
 		}
 	}
 	for _, command := range subjects.Commands() {
 		for _, code := range schema.Codes() {
 			want, _ := schema.AdviceOn(command, code)
-			if got := strings.Join(till.Advice(refused(command, code), "T1", "a"), "\n"); !strings.Contains(got, want.Means+"\n"+want.Do) {
+			if got := strings.Join(new(till.Screen).Advice(refused(command, code), "T1", "a"), "\n"); !strings.Contains(got, want.Means+"\n"+want.Do) {
 				t.Errorf("%s %s: got advice\n%s\nwant %+v", command, code, got, want)
 			}
 		}
 	}
-	if got := till.Advice(errors.New("other"), "T1", "a"); got != nil {
+	screen := &till.Screen{Program: "go run -C /src ./cmd/bridge", Flags: "--context shop"}
+	want := "cancel it: go run -C /src ./cmd/bridge cancel --terminal T1 --order THAT_ORDER --context shop"
+	if got := screen.Advice(refused(subjects.Start, schema.TerminalBusy), "T1", "a"); !slices.Contains(got, want) {
+		t.Errorf("got %q, want %q in it", got, want)
+	}
+	if got := new(till.Screen).Advice(errors.New("other"), "T1", "a"); got != nil {
 		t.Errorf("got advice %q on an error that nothing is known of", got)
 	}
 }

@@ -100,7 +100,7 @@ func TestWatchSinceWithoutAStream(t *testing.T) {
 	if got, want := till.Describe(err), "read stream POS_STATUS: the status stream is not there"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	if got := till.Advice(err, "", ""); len(got) == 0 {
+	if got := new(till.Screen).Advice(err, "", ""); len(got) == 0 {
 		t.Error("got no advice")
 	}
 }
