@@ -97,10 +97,13 @@ func (t *turn) streamEvent(o Observation) {
 	}
 	held := p.Question.Held
 	p.Question.Held = nil
-	if held != nil && schema.IsFinal(o.Status) && endsAnew(p.known(), o) && !schema.IsFinal(held.Status) {
-		p.Pending = push(p.Pending, *held) // from before the stream was open: nothing is open after the end
-	} else if held != nil && held.Status != o.Status {
-		t.askNow() // the answer was about something later, or earlier
+	for _, h := range held {
+		switch {
+		case schema.IsFinal(o.Status) && endsAnew(p.known(), o) && !schema.IsFinal(h.Status):
+			p.Pending = push(p.Pending, h) // from before the stream was open: nothing is open after the end
+		case h.Status != o.Status:
+			t.askNow() // the answer was about something later, or earlier
+		}
 	}
 	t.show(o)
 	p.Question.Interval = 0

@@ -109,9 +109,9 @@ type Question struct {
 	Interval time.Duration
 	// Polls counts questions without a stream.
 	Polls int
-	// Held is an answer with news, while the stream may still show how it came
-	// to that; nil when there is none.
-	Held *Observation
+	// Held are answers with news, oldest first, while the stream may still show how
+	// it came to them.
+	Held []Observation
 }
 
 // Moment tells what came before a question and what came after it. It counts: no

@@ -61,7 +61,7 @@ func (t *turn) weigh(e Answered) {
 	if !older || ends && !t.expected().Final {
 		t.judgeRun(o)
 	}
-	if held := p.Question.Held; held != nil && !older && held.seen() != o.seen() && !t.isLast(o) {
+	if !older && len(p.Question.Held) > 0 && !p.holds(o) && !t.isLast(o) {
 		t.release() // it came before this one
 	}
 	expected := t.expected()
@@ -98,9 +98,7 @@ func (t *turn) learnt(o Observation) {
 		t.hold(o)
 		return
 	}
-	if t.p.Question.Held != nil {
-		t.release() // it is older
-	}
+	t.release() // it is older
 	t.p.Pending = push(t.p.Pending, o)
 }
 
@@ -119,7 +117,7 @@ func (t *turn) judgeRun(o Observation) {
 	} else {
 		t.resolveRun()
 	}
-	if t.p.Question.Held == nil {
+	if len(t.p.Question.Held) == 0 {
 		t.stop(TimerHold)
 	}
 }
@@ -136,29 +134,35 @@ func (t *turn) expected() State {
 // hold keeps an answer for a moment while the stream is open: the stream shows
 // every change, the answer only the last one.
 func (t *turn) hold(o Observation) {
-	if h := t.p.Question.Held; h != nil && h.seen() != o.seen() {
-		t.release()
+	if !t.p.holds(o) {
+		t.p.Question.Held = push(t.p.Question.Held, o)
 	}
-	t.p.Question.Held = &o
 	t.wake(TimerHold, streamFirst)
+}
+
+// holds reports whether the last answer that is held says the same.
+func (p *Payment) holds(o Observation) bool {
+	held := p.Question.Held
+	return len(held) > 0 && held[len(held)-1].seen() == o.seen()
 }
 
 // held lets go of what was held long enough.
 func (t *turn) held() {
 	t.resolveRun()
-	if t.p.Question.Held != nil {
-		t.release()
-	}
+	t.release()
 	t.flush()
 }
 
-// release takes a held answer as news. What the stream shows next may be from
-// before it.
+// release takes held answers as news. What the stream shows next may be from before
+// them.
 func (t *turn) release() {
 	p := &t.p
-	held := *p.Question.Held
-	first := len(p.known()) == 0 && held.Status == "initialized" // nothing is older
-	p.Pending = push(p.Pending, held)
+	held := p.Question.Held
+	if len(held) == 0 {
+		return
+	}
+	first := len(p.known()) == 0 && held[len(held)-1].Status == "initialized" // nothing is older
+	p.Pending = push(p.Pending, held...)
 	p.Question.Held = nil
 	if p.Stream.Connected && !first {
 		p.Stream.Connection = Connection{Since: t.at.Add(streamPatience)}

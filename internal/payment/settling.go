@@ -61,7 +61,7 @@ func (t *turn) settled() {
 func (t *turn) busy() bool {
 	p := &t.p
 	return p.Ledger.Writing != nil || len(p.Pending) > 0 || len(p.Invalid) > 0 || p.Stream.Connection.open() ||
-		p.Question.Asking || p.Question.Held != nil || p.Cancel.Sent || p.Visitor != nil
+		p.Question.Asking || len(p.Question.Held) > 0 || p.Cancel.Sent || p.Visitor != nil
 }
 
 // watch waits for the times at which an order that ended unpaid is asked for

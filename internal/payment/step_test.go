@@ -21,18 +21,14 @@ func frozen(p Payment) (unchanged func() bool) {
 		waiters []uint64
 		lookers []uint64
 		sealed  []byte
-		held    Observation
+		held    []Observation
 	}
 	look := func() inside {
-		in := inside{
+		return inside{
 			p.Ledger.Seen.all(0), all(p.Ledger.Ended), all(p.Pending), all(p.Stream.Early), all(p.Stream.Connection.Run),
 			all(p.Cancel.Waiters), all(p.Lookers), all(p.Stream.Sealed),
-			Observation{},
+			all(p.Question.Held),
 		}
-		if p.Question.Held != nil {
-			in.held = *p.Question.Held
-		}
-		return in
 	}
 	before := look()
 	return func() bool { return reflect.DeepEqual(before, look()) }

@@ -39,7 +39,11 @@ func payOnce(ctx context.Context, bus *client.Client, s Start, cancel bool) (r R
 	}
 	defer payment.Close()
 	if cancel {
-		if _, err := payment.Cancel(ctx); err != nil {
+		_, err := payment.Cancel(ctx)
+		for errors.Is(err, client.ErrOutcomeUnknown) && ctx.Err() == nil { // to cancel again is safe
+			_, err = payment.Cancel(ctx)
+		}
+		if err != nil {
 			return r, fmt.Errorf("cancel: %w", err)
 		}
 	}
