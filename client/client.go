@@ -124,10 +124,11 @@ func (c *Client) awaitConnection(ctx context.Context) error {
 }
 
 // connectionError names nats.go's errors of a connection that is not there. It returns
-// others as they are.
-func connectionError(err error) error {
+// others as they are. nats.go calls a connection closed too when it was lost under a
+// flush and is being made anew.
+func (c *Client) connectionError(err error) error {
 	switch {
-	case errors.Is(err, nats.ErrReconnectBufExceeded):
+	case errors.Is(err, nats.ErrReconnectBufExceeded), errors.Is(err, nats.ErrConnectionClosed) && !errors.Is(c.usable(), ErrClosed):
 		return ErrAway
 	case errors.Is(err, nats.ErrConnectionClosed), errors.Is(err, nats.ErrConnectionDraining), errors.Is(err, nats.ErrBadSubscription):
 		return ErrClosed
@@ -171,12 +172,9 @@ func (c *Client) subscribe(ctx context.Context, subject string, handle nats.MsgH
 	before := c.nc.LastError()
 	sub, err := c.nc.Subscribe(subject, handle)
 	if err != nil {
-		return nil, fmt.Errorf("subscribe to %s: %w", subject, connectionError(err))
+		return nil, fmt.Errorf("subscribe to %s: %w", subject, c.connectionError(err))
 	}
-	flush, cancel := context.WithTimeout(ctx, flushLimit)
-	defer cancel()
-	err = c.nc.FlushWithContext(flush)
-	if err == nil {
+	if err = c.settled(ctx); err == nil {
 		last := c.nc.LastError()
 		if last != before && errors.Is(last, nats.ErrPermissionViolation) && names(last, subject) { //nolint:errorlint // as in denial
 			err = &DeniedError{Subject: subject, Subscribe: true}
@@ -184,7 +182,23 @@ func (c *Client) subscribe(ctx context.Context, subject string, handle nats.MsgH
 	}
 	if err != nil {
 		_ = sub.Unsubscribe() // the connection may be gone, and the subscription with it
-		return nil, fmt.Errorf("subscribe to %s: %w", subject, connectionError(err))
+		return nil, fmt.Errorf("subscribe to %s: %w", subject, c.connectionError(err))
 	}
 	return sub, nil
+}
+
+// settled returns when the server has read what was sent. A connection that is lost
+// meanwhile is waited for: nats.go subscribes again on the next one.
+func (c *Client) settled(ctx context.Context) error {
+	for {
+		flush, cancel := context.WithTimeout(ctx, flushLimit)
+		err := c.nc.FlushWithContext(flush)
+		cancel()
+		if !errors.Is(err, nats.ErrConnectionClosed) {
+			return err
+		}
+		if err := c.awaitConnection(ctx); err != nil {
+			return err
+		}
+	}
 }

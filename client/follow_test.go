@@ -332,3 +332,13 @@ func TestFollowWaitsForTheStreamToFillAGap(t *testing.T) {
 	s.bridge.Store(event("a", 1, "initialized"), event("a", 2, "declined"), event("a", 3, "completed"))
 	compare(t, statuses(t, p, 0), "T1/a 1 initialized", "T1/a 2 declined", "T1/a 3 completed")
 }
+
+// A connection that is lost while the subscription is on its way is not closed for good.
+func TestFollowOverALostConnection(t *testing.T) {
+	t.Parallel()
+	s := setup(t, bridgetest.Handlers{}, bridgetest.Options{})
+	for range 3 {
+		s.wire.CutOnce()
+		follow(t, s.client, client.FollowOptions{Filter: client.Filter{Terminal: "T1", Order: "A"}})
+	}
+}

@@ -92,7 +92,7 @@ func (c *Client) direct(ctx context.Context, request map[string]any) (batch []st
 	defer func() { _ = replies.Unsubscribe() }() // fails only when the connection is gone
 	_, many := request["batch"]
 	for {
-		msg, err := nextReply(ctx, replies)
+		msg, err := c.nextReply(ctx, replies)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -141,9 +141,9 @@ func (c *Client) askStream(ctx context.Context, request map[string]any) (*nats.S
 	inbox := c.nc.NewInbox()
 	replies, err := c.nc.SubscribeSync(inbox)
 	if err != nil {
-		return nil, connectionError(err)
+		return nil, c.connectionError(err)
 	}
-	err = connectionError(c.nc.PublishRequest(subject, inbox, body))
+	err = c.connectionError(c.nc.PublishRequest(subject, inbox, body))
 	if err == nil {
 		if denied := c.denial(ctx, before, subject, inbox); denied != nil {
 			err = denied
@@ -157,7 +157,7 @@ func (c *Client) askStream(ctx context.Context, request map[string]any) (*nats.S
 	return replies, nil
 }
 
-func nextReply(ctx context.Context, replies *nats.Subscription) (*nats.Msg, error) {
+func (c *Client) nextReply(ctx context.Context, replies *nats.Subscription) (*nats.Msg, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, historyLimit, ErrNoReply)
 	defer cancel()
 	msg, err := replies.NextMsgWithContext(ctx)
@@ -169,7 +169,7 @@ func nextReply(ctx context.Context, replies *nats.Subscription) (*nats.Msg, erro
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	}
-	return nil, connectionError(err)
+	return nil, c.connectionError(err)
 }
 
 // Stored returns the statuses that the stream has of a filter's orders, from a time on,

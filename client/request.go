@@ -66,7 +66,7 @@ func (c *Client) dial(command subjects.Command, terminal string) (*line, error) 
 	l.before = c.nc.LastError()
 	l.inbox = c.nc.NewInbox()
 	if l.replies, err = c.nc.SubscribeSync(l.inbox); err != nil {
-		return nil, fmt.Errorf("ask %s: %w", l.subject, connectionError(err))
+		return nil, fmt.Errorf("ask %s: %w", l.subject, l.client.connectionError(err))
 	}
 	return l, nil
 }
@@ -111,7 +111,7 @@ func (l *line) exchange(ctx context.Context, data []byte) (*nats.Msg, error) {
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("%w: %w", ErrNoReply, context.Cause(ctx))
 	}
-	return nil, fmt.Errorf("%w: %w", ErrNoReply, connectionError(err))
+	return nil, fmt.Errorf("%w: %w", ErrNoReply, l.client.connectionError(err))
 }
 
 func (l *line) publish(ctx context.Context, data []byte) error {
@@ -120,7 +120,7 @@ func (l *line) publish(ctx context.Context, data []byte) error {
 		return err
 	}
 	if err := nc.PublishRequest(l.subject, l.inbox, data); err != nil {
-		return connectionError(err)
+		return l.client.connectionError(err)
 	}
 	before := l.before
 	l.before = nc.LastError()

@@ -17,6 +17,7 @@ type Wire struct {
 
 	mu    sync.Mutex
 	cut   bool
+	fuse  bool // the next bytes from the client end every connection
 	conns map[net.Conn]struct{}
 }
 
@@ -52,6 +53,31 @@ func (w *Wire) Cut() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.cut = true
+	w.closeAll()
+}
+
+// CutOnce ends every connection with the next bytes that a client sends, which get
+// lost. New connections go through.
+func (w *Wire) CutOnce() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.fuse = true
+}
+
+// blown reports whether bytes that a client sent have ended every connection.
+func (w *Wire) blown() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.fuse {
+		return false
+	}
+	w.fuse = false
+	w.closeAll()
+	return true
+}
+
+// closeAll needs the mutex.
+func (w *Wire) closeAll() {
 	for conn := range w.conns {
 		_ = conn.Close()
 	}
@@ -80,9 +106,24 @@ func (w *Wire) accept(ctx context.Context) {
 			_ = far.Close()
 			continue
 		}
-		w.tasks.Go(func() { w.forward(near, far) })
+		w.tasks.Go(func() { w.forward(client{near, w}, far) })
 		w.tasks.Go(func() { w.forward(far, near) })
 	}
+}
+
+// client is the end of a wire at the client.
+type client struct {
+	net.Conn
+	wire *Wire
+}
+
+// Read implements io.Reader.
+func (c client) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if n > 0 && c.wire.blown() {
+		return 0, net.ErrClosed
+	}
+	return n, err
 }
 
 // keep notes both ends, unless the wire is cut.
@@ -102,5 +143,8 @@ func (w *Wire) forward(from, to net.Conn) {
 	_ = to.Close()
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if c, ok := from.(client); ok {
+		from = c.Conn
+	}
 	delete(w.conns, from)
 }
