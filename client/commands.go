@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/posbridge/bridge/schema"
 	"github.com/posbridge/bridge/subjects"
@@ -64,15 +65,15 @@ func (c *Client) Ask(ctx context.Context, command subjects.Command, terminal str
 	}
 	ctx, cancel := limited(ctx)
 	defer cancel()
-	sent := false
-	for try := 0; ; try++ {
+	sent, began := false, time.Now()
+	for try := 1; ; try++ {
 		body, err := c.send(ctx, command, terminal, request)
 		if err == nil {
 			return body, nil
 		}
 		n := judge(command, err, sent)
 		sent = sent || n == lost || n == again
-		if n == giveUp || ctx.Err() != nil || c.rest(ctx, command, n, try, err) != nil {
+		if n == giveUp || ctx.Err() != nil || c.rest(ctx, n, Retry{Command: command, Err: err, Try: try, Elapsed: time.Since(began)}) != nil {
 			return nil, err
 		}
 	}

@@ -87,14 +87,15 @@ func pauseBefore(n next, try int) time.Duration {
 	return 0
 }
 
-// rest waits before a command is sent again, and until the connection stands. It fails
+// rest tells of a retry, and waits before a command is sent again, and until the connection stands. It fails
 // when ctx ends sooner, or the connection is closed.
-func (c *Client) rest(ctx context.Context, command subjects.Command, n next, try int, err error) error {
-	pause := pauseBefore(n, try)
+func (c *Client) rest(ctx context.Context, n next, r Retry) error {
+	pause := pauseBefore(n, r.Try-1)
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < pause {
 		return context.DeadlineExceeded // the answer is known now
 	}
-	c.notice(Retry{Command: command, Err: err, Pause: pause})
+	r.Pause = pause
+	c.notice(r)
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {

@@ -95,7 +95,8 @@ func (p *Payment) start(ctx context.Context) error {
 	a := asking{payment: p}
 	defer a.close()
 	var doubt error // why an earlier request may have been carried out
-	for try := 0; ; try++ {
+	began := time.Now()
+	for try := 1; ; try++ {
 		reply, body, err := a.once(ctx)
 		if err == nil {
 			p.started(reply, body)
@@ -114,7 +115,9 @@ func (p *Payment) start(ctx context.Context) error {
 		case again: // the replica that is stopping may have begun
 			doubt = err
 		}
-		if ctx.Err() == nil && p.client.rest(ctx, subjects.Start, n, try, err) == nil {
+		if ctx.Err() == nil && p.client.rest(ctx, n, Retry{
+			Command: subjects.Start, Err: err, Try: try, Elapsed: time.Since(began), Listening: a.listen > 0,
+		}) == nil {
 			continue
 		}
 		if doubt == nil {
@@ -167,6 +170,7 @@ func (a *asking) close() {
 		a.line.hangUp()
 		a.line = nil
 	}
+	a.listen = 0 // what comes next is sent
 }
 
 // once sends the request, unless the bridge has it, and waits for the answer for a while.

@@ -3,6 +3,9 @@ package client_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -13,6 +16,7 @@ import (
 	"github.com/posbridge/bridge/internal/bridgetest"
 	"github.com/posbridge/bridge/internal/natsserver/natstest"
 	"github.com/posbridge/bridge/schema"
+	"github.com/posbridge/bridge/subjects"
 )
 
 var request = schema.StartRequest{TerminalID: "T1", OrderID: "a", Amount: 1250, Currency: "EUR"}
@@ -188,6 +192,7 @@ func TestStartThatTakesLong(t *testing.T) {
 	t.Parallel()
 	var starts, gets atomic.Int64
 	late := make(chan struct{})
+	var told retries
 	s := setup(t, bridgetest.Handlers{
 		Start: func(schema.StartRequest) (any, error) {
 			starts.Add(1)
@@ -202,11 +207,12 @@ func TestStartThatTakesLong(t *testing.T) {
 			making.SessionID = ""
 			return making, nil
 		},
-	}, bridgetest.Options{})
+	}, bridgetest.Options{}, told.take)
 	s.client.AnswerWithin(time.Second)
 	if _, err := within(t, s.client, bridgetest.Limit); !errors.Is(err, client.ErrProviderRejected) || starts.Load() != 1 {
 		t.Errorf("got %v after %d requests, want provider_rejected after 1", err, starts.Load())
 	}
+	told.check(t, true)
 }
 
 // A second answer to one request is not taken for the answer to the next.
@@ -238,10 +244,50 @@ func TestStartAnsweredTwice(t *testing.T) {
 	}
 }
 
+// retries are what is told of a start that has no result yet.
+type retries struct {
+	mu  sync.Mutex
+	all []client.Retry
+}
+
+func (r *retries) take(o *client.Options) {
+	o.Notice = func(u client.Update) {
+		if retry, ok := u.(client.Retry); ok && retry.Command == subjects.Start {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.all = append(r.all, retry)
+		}
+	}
+}
+
+// check compares the notices: each has another attempt and a later time, and says whether
+// the request is sent again.
+func (r *retries) check(t *testing.T, listening bool) {
+	t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.all) == 0 {
+		t.Error("nothing was told")
+	}
+	var before time.Duration
+	for i, retry := range r.all {
+		next := "sending the request again"
+		if listening {
+			next = "the bridge has the request, waiting on for its answer"
+		}
+		text := fmt.Sprintf("(attempt %d, after %s); %s", i+1, retry.Elapsed.Round(100*time.Millisecond), next)
+		if retry.Elapsed <= before || !strings.HasSuffix(retry.String(), text) {
+			t.Errorf("got %q after %s, want %q at its end", retry, before, text)
+		}
+		before = retry.Elapsed
+	}
+}
+
 // The request is lost: get does not find the order, and the same request is sent again.
 func TestStartThatIsLost(t *testing.T) {
 	t.Parallel()
 	var starts atomic.Int64
+	var told retries
 	s := setup(t, bridgetest.Handlers{Start: func(r schema.StartRequest) (any, error) {
 		if r != request {
 			t.Errorf("got %v, want the same request", r)
@@ -250,12 +296,13 @@ func TestStartThatIsLost(t *testing.T) {
 			return nil, bridgetest.ErrNoReply
 		}
 		return created(r)
-	}}, bridgetest.Options{})
+	}}, bridgetest.Options{}, told.take)
 	s.client.AnswerWithin(50 * time.Millisecond)
 	p := start(t, s.client)
 	if reply, body := p.Reply(); !reply.Created || len(body) == 0 || p.Doubt() != nil {
 		t.Errorf("got %v, %q, doubt %v", reply, body, p.Doubt())
 	}
+	told.check(t, false)
 }
 
 // The reply is lost with the connection: the same request is sent again.

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/posbridge/bridge/schema"
@@ -42,13 +43,34 @@ type Link struct {
 	Blind bool
 }
 
-// Retry says that a command is sent again.
+// Retry says that a command has no result yet, and what comes next.
 type Retry struct {
 	Command subjects.Command
 	// Err is why.
 	Err error
-	// Pause before it.
-	Pause time.Duration
+	// Try counts the attempts so far, from 1. Elapsed is the time since the first began.
+	Try     int
+	Elapsed time.Duration
+	// Listening: the bridge has the request, and the client waits on for its answer.
+	// Otherwise the request is sent again after Pause.
+	Listening bool
+	Pause     time.Duration
+}
+
+// String says all of it in one line.
+func (r Retry) String() string {
+	return fmt.Sprintf("%s: %v (attempt %d, after %s); %s", r.Command, r.Err, r.Try, r.Elapsed.Round(100*time.Millisecond), r.Next())
+}
+
+// Next says what the client does next.
+func (r Retry) Next() string {
+	switch {
+	case r.Listening:
+		return "the bridge has the request, waiting on for its answer"
+	case r.Pause > 0:
+		return "sending the request again in " + r.Pause.String()
+	}
+	return "sending the request again"
 }
 
 // Trouble says what does not work now and is tried again later.

@@ -30,6 +30,8 @@ type course struct {
 	// again: an earlier, equal request may have reached the bridge.
 	again   bool
 	trouble string // the last that was told, so that it is told once
+	// retryTold is when a retry was told last, in time since the first attempt.
+	retryTold time.Duration
 	// ending is set from the final status on.
 	ending *ending
 }
@@ -117,11 +119,25 @@ func (c *course) note(update client.Update) {
 	case client.Retry:
 		c.again = c.again || errors.Is(u.Err, client.ErrNoReply) || errors.Is(u.Err, client.ErrShuttingDown)
 		if !errors.Is(u.Err, client.ErrAway) { // the link's own update tells
-			c.told(Describe(u.Err) + "; asking again")
+			c.retried(u)
 		}
 	case client.Trouble:
 		c.told(Describe(u.Err))
 	}
+}
+
+// retryEvery is how often the same reason for a retry is told.
+const retryEvery = 8 * time.Second
+
+// retried tells why there is no result yet, for how long, and what comes next: when that
+// changes, and from time to time.
+func (c *course) retried(r client.Retry) {
+	reason := fmt.Sprint(Describe(r.Err), r.Listening)
+	if reason == c.trouble && r.Elapsed-c.retryTold < retryEvery {
+		return
+	}
+	c.trouble, c.retryTold = reason, r.Elapsed
+	c.screen.Note(fmt.Sprintf("%s (attempt %d, %s so far); %s", Describe(r.Err), r.Try, r.Elapsed.Round(time.Second), r.Next()))
 }
 
 // told notes a trouble, unless it was the last one.
