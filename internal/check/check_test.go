@@ -178,6 +178,9 @@ func TestProbesReachNobody(t *testing.T) {
 		t.Error("the watcher saw not even the questions to JetStream")
 	}
 	for _, s := range seen {
+		if strings.HasPrefix(s, "$JS.EVENT.") {
+			continue // what the server tells of the objects that were created before, perhaps late
+		}
 		if strings.Contains(s, "bridge-check") || strings.HasPrefix(s, "pos.") || strings.Contains(s, "CREATE") {
 			t.Errorf("a probe was delivered: %s", s)
 		}
