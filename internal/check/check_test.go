@@ -12,11 +12,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nkeys"
 	"go.uber.org/goleak"
@@ -155,13 +153,8 @@ func TestProbesReachNobody(t *testing.T) {
 	run(t, check.Options{Config: conf, Create: true})
 
 	nc := natstest.Connect(t, server.URL())
-	var mu sync.Mutex
-	var seen []string
-	if _, err := nc.Subscribe(">", func(m *nats.Msg) {
-		mu.Lock()
-		defer mu.Unlock()
-		seen = append(seen, m.Subject+" "+m.Header.Get(jetstream.ExpectedStreamHeader))
-	}); err != nil {
+	watcher, err := nc.SubscribeSync(">")
+	if err != nil {
 		t.Fatal(err)
 	}
 	if err := nc.Flush(); err != nil {
@@ -169,11 +162,17 @@ func TestProbesReachNobody(t *testing.T) {
 	}
 	r := run(t, check.Options{Config: conf})
 	want(t, r, "rights", "user", check.OK, "all")
-	if err := nc.Flush(); err != nil {
+	if err := nc.Flush(); err != nil { // what was delivered has arrived then
 		t.Fatal(err)
 	}
-	mu.Lock()
-	defer mu.Unlock()
+	var seen []string
+	for n, _, _ := watcher.Pending(); n > 0; n-- {
+		m, err := watcher.NextMsgWithContext(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen = append(seen, m.Subject+" "+m.Header.Get(jetstream.ExpectedStreamHeader))
+	}
 	if len(seen) == 0 {
 		t.Error("the watcher saw not even the questions to JetStream")
 	}
