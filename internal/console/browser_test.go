@@ -343,11 +343,18 @@ func TestLoginInBrowser(t *testing.T) {
 	p.Click("#leave button")
 	p.Sees("#token")
 
-	for guessed := ""; guessed != "../?slow"; {
-		guessed = login(t, url, "open rye").Header.Get("Location")
+	// On a slow machine the console may allow tokens again before the browser tries one.
+	for slow := false; !slow; {
+		for guessed := ""; guessed != "../?slow"; {
+			guessed = login(t, url, "open rye").Header.Get("Location")
+		}
+		try("open sesame")
+		p.Until(`document.querySelector("#wrong") || document.body.dataset.link === "live"`)
+		if slow = browsertest.Eval[bool](p, `!!document.querySelector("#wrong")`); !slow {
+			p.Click("#leave button")
+			p.Sees("#token")
+		}
 	}
-	try("open sesame")
-	p.Sees("#wrong")
 	p.Until(`document.querySelector("#wrong")?.textContent.startsWith("Too many wrong tokens.")`)
 	p.Until(`document.activeElement?.id === "token"`)
 }
