@@ -11,7 +11,7 @@ func (t *turn) asked(e Asked) {
 	case e.Epoch > p.Ledger.Epoch && !t.knowsMore():
 		t.do(Respond{Waiter: e.Waiter, Elsewhere: true})
 		t.leave(LeaveOutranked)
-	case e.Epoch != p.Ledger.Epoch, p.Draining && !t.hasToStore():
+	case e.Epoch != p.Ledger.Epoch, p.Draining:
 		t.do(Respond{Waiter: e.Waiter, Elsewhere: true})
 	default:
 		if e.Handle != "" && e.QueueSeq >= p.Place.Seq && !p.Place.Gone {
@@ -20,13 +20,6 @@ func (t *turn) asked(e Asked) {
 		}
 		t.do(Respond{Waiter: e.Waiter})
 	}
-}
-
-// hasToStore reports whether this replica alone has seen something that is not in the log
-// yet. While it stops, nobody may take the session over before that is stored.
-func (t *turn) hasToStore() bool {
-	_, following := t.p.Phase.(Following)
-	return following && (t.p.Ledger.Writing != nil || len(t.p.Pending) > 0)
 }
 
 // outranked leaves when another replica has claimed the session.
