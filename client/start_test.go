@@ -244,7 +244,7 @@ func TestStartAnsweredTwice(t *testing.T) {
 	}
 }
 
-// retries are what is told of a start that has no result yet.
+// retries collects the notices about a start that has no result yet.
 type retries struct {
 	mu  sync.Mutex
 	all []client.Retry
