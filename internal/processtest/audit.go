@@ -120,7 +120,28 @@ func (a *Auditor) WaitStored(ctx context.Context, terminal, order, status string
 	return nil
 }
 
-// read reads the whole status stream.
+// Stored returns the statuses that are stored of an order.
+func (a *Auditor) Stored(tb testing.TB, order string) []string {
+	tb.Helper()
+	return statusesOf(grouped(a.readStream(tb).statuses)[order])
+}
+
+// readStream reads the whole status stream. A server that was just killed may not
+// answer yet.
+func (a *Auditor) readStream(tb testing.TB) (stored contents) {
+	tb.Helper()
+	var err error
+	read := Eventually(natsLimit, func() bool {
+		stored, err = a.read()
+		return err == nil
+	})
+	if !read {
+		tb.Fatalf("read status stream: %v", err)
+	}
+	return stored
+}
+
+// read reads the whole status stream once.
 func (a *Auditor) read() (contents, error) {
 	c := contents{claims: map[string]int{}}
 	ctx, cancel := context.WithTimeout(context.Background(), natsLimit)
@@ -159,15 +180,7 @@ func (a *Auditor) read() (contents, error) {
 // payments must be over.
 func (a *Auditor) Audit(tb testing.TB) Report {
 	tb.Helper()
-	var stored contents
-	var err error
-	read := Eventually(natsLimit, func() bool { // a server that was just killed may not answer yet
-		stored, err = a.read()
-		return err == nil
-	})
-	if !read {
-		tb.Fatalf("read status stream: %v", err)
-	}
+	stored := a.readStream(tb)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	r := Report{Events: len(stored.statuses), Wrong: slices.Clone(a.faults)}

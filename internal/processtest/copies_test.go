@@ -64,7 +64,7 @@ func TestFromOneToThreeCopies(t *testing.T) {
 		if _, err := s.Provider.Act(terminal, simulator.ActApprove); err != nil {
 			t.Error(err)
 		}
-		if _, err := s.Auditor.WaitHeard(ctx, "open-"+terminal, "completed"); err != nil {
+		if err := s.Auditor.WaitStored(ctx, terminal, "open-"+terminal, "completed"); err != nil {
 			t.Error(err)
 		}
 	}

@@ -116,6 +116,12 @@ func (h *hand) end(want ...string) {
 	if got := h.Auditor.Heard(h.order); !slices.Equal(got, want) {
 		h.t.Errorf("heard %v, want %v", got, want)
 	}
+	h.next()
+}
+
+// next sees that the terminal takes another payment, and audits.
+func (h *hand) next() {
+	h.t.Helper()
 	next := processtest.NewStart(h.terminal, h.order+"-next", "")
 	reply, err := processtest.Insist(h.ctx, h.Conn, "pos.payment.start", next)
 	if err != nil || reply.Error != nil || !reply.Created {
