@@ -29,11 +29,11 @@ func (f *Follower) answerReplica(question []byte, reply func([]byte)) {
 func (f *Follower) answerIn(q replicaQuestion, answer func(replicaAnswer)) {
 	a := f.actors[q.Ref]
 	respond := func(r payment.Respond) {
-		answer(replicaAnswer{Elsewhere: r.Elsewhere, Status: r.Status, Failure: r.Failure})
+		answer(replicaAnswer{Elsewhere: r.Elsewhere, Storing: r.Storing, Status: r.Status, Failure: r.Failure})
 	}
 	switch {
 	case q.Op == opPing:
-		answer(replicaAnswer{})
+		answer(replicaAnswer{Stopping: f.draining})
 	case a == nil:
 		answer(replicaAnswer{Elsewhere: true})
 	case q.Op == opFollows:
@@ -76,6 +76,8 @@ func (f *Follower) askOwner(ctx context.Context, ref Ref, e payment.AskOwner) pa
 		said.Word = payment.OwnerSilent
 	case answer.Elsewhere:
 		said.Word = payment.OwnerLeft
+	case answer.Storing:
+		said.Word = payment.OwnerStoring
 	default:
 		said.Word = payment.OwnerFollows
 	}

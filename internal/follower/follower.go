@@ -329,21 +329,23 @@ var errStopped = errors.New("the replica has stopped")
 // Drain hands every payment to the other replicas and waits until that is done
 // or ctx is over; then the error says how many are left.
 func (f *Follower) Drain(ctx context.Context) error {
-	f.post(func() {
-		f.draining = true
-		for _, a := range f.actors {
-			f.step(a, payment.Draining{})
+	alone := f.peers.alone()
+	f.drain(alone)
+	ticker := time.NewTicker(goneAgain)
+	defer ticker.Stop()
+	for ctx.Err() == nil {
+		select {
+		case <-f.drained:
+			return nil
+		case <-f.work.Done():
+			return errStopped
+		case <-ctx.Done():
+		case <-ticker.C:
+			if now := f.peers.alone(); now != alone {
+				alone = now
+				f.drain(alone)
+			}
 		}
-		if len(f.actors) == 0 {
-			f.closeDrained()
-		}
-	})
-	select {
-	case <-f.drained:
-		return nil
-	case <-f.work.Done():
-		return errStopped
-	case <-ctx.Done():
 	}
 	left, ok := inLoop(context.WithoutCancel(ctx), f, func(answer func(int)) { answer(len(f.actors)) })
 	switch {
@@ -353,6 +355,19 @@ func (f *Follower) Drain(ctx context.Context) error {
 		return nil
 	}
 	return fmt.Errorf("the drain took too long: other replicas continue %d sessions after BRIDGE_REPLICA_TTL", left)
+}
+
+// drain tells every payment that this replica stops.
+func (f *Follower) drain(alone bool) {
+	f.post(func() {
+		f.draining = true
+		for _, a := range f.actors {
+			f.step(a, payment.Draining{Alone: alone})
+		}
+		if len(f.actors) == 0 {
+			f.closeDrained()
+		}
+	})
 }
 
 func (f *Follower) closeDrained() {

@@ -80,6 +80,35 @@ func TestDrain(t *testing.T) {
 	s.until("initialized")
 }
 
+// The queue does not hear that a replica that stops gives its session back. The session
+// is given back again, and followed until another replica has claimed it.
+func TestDrainUnheard(t *testing.T) {
+	t.Parallel()
+	s := setup(t, simulator.Options{Manual: true})
+	long := func(r *payment.Rules) { r.ReplicaTTL = 20 * time.Second }
+	first := s.replica(long)
+	if _, failure := s.reply(s.start(first.bus, "SIM00001", "C-2")); failure != nil {
+		t.Fatal(failure)
+	}
+	second := s.replica(long)
+	for first.peers.alone() { // until the second one has asked whether it is there
+		if s.ctx.Err() != nil {
+			t.Fatal("the first replica does not know the second one")
+		}
+	}
+	s.deafTo.Store(1)
+	if err := first.Drain(s.ctx); err != nil {
+		t.Fatal(err)
+	}
+	if log, err := first.bus.ReadLog(s.ctx, "SIM00001", "C-2", true); err != nil || log.Claim.Owner != second.opts.Rules.Self {
+		t.Errorf("the first replica has left before another one has claimed the session: %v", err)
+	}
+	if _, err := s.sim.Act("SIM00001", simulator.ActTap); err != nil {
+		t.Fatal(err)
+	}
+	s.until("initialized")
+}
+
 func TestCancel(t *testing.T) {
 	t.Parallel()
 	s := setup(t, simulator.Options{Manual: true})

@@ -59,7 +59,7 @@ func TestQuestionsKeepTheirForm(t *testing.T) {
 	for name, want := range map[string]any{
 		"question.v1": &replicaQuestion{Op: opFollows, From: "ID", Ref: Ref{Terminal: "T1", Order: "A/1"}, Epoch: 2, Handle: "h", QueueSeq: 42},
 		"answer.v1": &replicaAnswer{
-			Elsewhere: true, Status: "completed", Failure: schema.NewError(schema.OutcomeUnknown, "unknown"), Transaction: "t", Financial: "f",
+			Elsewhere: true, Storing: true, Stopping: true, Status: "completed", Failure: schema.NewError(schema.OutcomeUnknown, "unknown"), Transaction: "t", Financial: "f",
 		},
 	} {
 		now, err := json.Marshal(want)

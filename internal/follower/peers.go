@@ -29,6 +29,9 @@ const (
 	rankStep = 250 * time.Millisecond
 	// forgetAfter is when a process that has gone is forgotten.
 	forgetAfter = 10 * time.Minute
+	// thereFor is for how long a replica that answered a ping counts as one that can
+	// go on with what another one leaves.
+	thereFor = 2 * time.Second
 )
 
 // peers are the other replicas that this one knows of: from their claims, and
@@ -56,6 +59,8 @@ type peer struct {
 	missing time.Time
 	// gone is when it was found gone, zero while it is there.
 	gone time.Time
+	// stopping is set while it stops: it takes nothing over.
+	stopping bool
 	// next is when it is pinged again.
 	next time.Time
 }
@@ -134,7 +139,7 @@ func (p *peers) toPing(now time.Time) []string {
 func (p *peers) ping(ctx context.Context, id string) {
 	limited, cancel := context.WithTimeout(ctx, pingLimit)
 	defer cancel()
-	_, err := p.asker.ask(limited, id, replicaQuestion{Op: opPing})
+	answer, err := p.asker.ask(limited, id, replicaQuestion{Op: opPing})
 	now := time.Now()
 	p.mu.Lock()
 	known := p.known[id]
@@ -144,7 +149,7 @@ func (p *peers) ping(ctx context.Context, id string) {
 	}
 	known.next = now.Add(pingEvery)
 	if err == nil {
-		known.answered = now
+		known.answered, known.stopping = now, answer.Stopping
 	}
 	if !errors.Is(err, bus.ErrNoResponders) || p.calm() < goneAfter {
 		known.missing = time.Time{}
@@ -197,7 +202,7 @@ func (p *peers) rank(ref Ref) int {
 	defer p.mu.Unlock()
 	own, before := weight(ref, p.asker.self), 0
 	for id, known := range p.known {
-		if known.gone.IsZero() && known.missing.IsZero() && weight(ref, id) < own {
+		if known.isThere() && !known.stopping && weight(ref, id) < own {
 			before++
 		}
 	}
@@ -219,5 +224,20 @@ func (p *peers) isThere(id string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	known := p.known[id]
-	return known != nil && known.gone.IsZero() && known.missing.IsZero()
+	return known != nil && known.isThere()
+}
+
+func (p *peer) isThere() bool { return p.gone.IsZero() && p.missing.IsZero() }
+
+// alone reports whether no other replica is known that can go on with what this one
+// leaves.
+func (p *peers) alone() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, known := range p.known {
+		if known.isThere() && !known.stopping && time.Since(known.answered) < thereFor {
+			return false
+		}
+	}
+	return true
 }

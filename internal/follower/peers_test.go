@@ -147,6 +147,33 @@ func TestPeerThatMayBeThere(t *testing.T) {
 	})
 }
 
+// A replica that stops, is silent or has gone goes on with nothing.
+func TestAlone(t *testing.T) {
+	for name, test := range map[string]struct {
+		answer string
+		err    error
+		want   bool
+	}{
+		"there":    {answer: "{}"},
+		"stopping": {answer: `{"stopping":true}`, want: true},
+		"silent":   {err: context.DeadlineExceeded, want: true},
+		"gone":     {err: bus.ErrNoResponders, want: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := &fakeBus{ask: func(string) (string, error) { return test.answer, test.err }}
+			among(t, b, map[string][]Ref{"other": nil}, time.Hour, func(n *neighbourhood) {
+				if !n.alone() {
+					t.Error("a replica that nobody has heard of counts")
+				}
+				n.after(5 * time.Second)
+				if got := n.alone(); got != test.want {
+					t.Errorf("got %v, want %v", got, test.want)
+				}
+			})
+		})
+	}
+}
+
 // The candidates for an order wait for each other: each order has a first one, and
 // the next ones leave what was taken over meanwhile.
 func TestCandidatesWaitForEachOther(t *testing.T) {

@@ -32,7 +32,11 @@ type replicaQuestion struct {
 // replicaAnswer is the answer of another replica.
 type replicaAnswer struct {
 	// Elsewhere is set when the replica does not follow the payment.
-	Elsewhere   bool          `json:"elsewhere,omitempty"`
+	Elsewhere bool `json:"elsewhere,omitempty"`
+	// Storing is set when the replica stops, and has something to store first.
+	Storing bool `json:"storing,omitempty"`
+	// Stopping is set in the answer to a ping when the replica stops.
+	Stopping    bool          `json:"stopping,omitempty"`
 	Status      string        `json:"status,omitempty"`
 	Failure     *schema.Error `json:"failure,omitempty"`
 	Transaction string        `json:"transaction_id,omitempty"`

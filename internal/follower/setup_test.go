@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -44,6 +45,8 @@ type scene struct {
 	count int
 	// note is called with every note of every replica.
 	note func(order string, note payment.Note)
+	// deafTo is how many times the queue does not hear that a session is given back.
+	deafTo atomic.Int64
 	// log is that of the replicas.
 	log *zap.Logger
 }
@@ -134,13 +137,19 @@ func (s *scene) replica(change ...func(*payment.Rules)) *replica {
 	orders := &orders{note: s.note, changed: make(chan struct{})}
 	r := &replica{bus: b, orders: orders, done: make(chan struct{})}
 	r.Follower = New(Options{
-		Rules: rules, StartDeadline: 5 * time.Second, ProviderRate: 20, Bus: b, Provider: client,
+		Rules: rules, StartDeadline: 5 * time.Second, ProviderRate: 20, Bus: deafBus{b, &s.deafTo}, Provider: client,
 		Groups: oneGroup{s.key}, Orders: orders, Observer: orders, Space: subjects.Default(),
 		Metrics: telemetry.NewMetrics("", "", ""), Log: s.log,
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	var work sync.WaitGroup
-	work.Go(func() { _ = b.Watch(ctx, time.Time{}, orders.saw, func(uint64) {}) })
+	saw := func(e bus.Entry) {
+		orders.saw(e)
+		if e.Claim != nil {
+			r.Claimed(Ref{Terminal: e.Terminal, Order: e.Order}, e.Claim)
+		}
+	}
+	work.Go(func() { _ = b.Watch(ctx, time.Time{}, saw, func(uint64) {}) })
 	work.Go(func() { _ = b.Deliveries(ctx, r.Deliver, func(error) {}) })
 	work.Go(func() { r.Sweep(ctx, nil) })
 	work.Go(func() {
@@ -160,6 +169,19 @@ func (s *scene) replica(change ...func(*payment.Rules)) *replica {
 	}
 	s.Cleanup(r.end)
 	return r
+}
+
+// deafBus loses some of the negative acks, as a queue without a leader does.
+type deafBus struct {
+	*bus.Bus
+	deafTo *atomic.Int64
+}
+
+func (b deafBus) Nak(handle string) error {
+	if b.deafTo.Add(-1) >= 0 {
+		return nil
+	}
+	return b.Bus.Nak(handle)
 }
 
 func testLog() *zap.Logger {

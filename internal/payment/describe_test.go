@@ -35,7 +35,7 @@ func describeEffect(e Effect) string {
 		}
 		return words("answer start"+to+": session "+e.SessionID, when(e.Status != "", "status "+e.Status), when(e.Created, "created"))
 	case Respond:
-		answer := when(e.Elsewhere, "elsewhere")
+		answer := words(when(e.Elsewhere, "elsewhere"), when(e.Storing, "storing"))
 		if e.Failure != nil {
 			answer = string(e.Failure.Code)
 		}
@@ -107,7 +107,7 @@ var outcomeNames = []string{
 	"none", "done", "not sent", "too late", "limited", "rejected", "key refused", "nonsense", "used", "doubtful",
 }
 
-var wordNames = []string{"none", "follows", "left", "gone", "silent"}
+var wordNames = []string{"none", "follows", "left", "storing", "gone", "silent"}
 
 // words joins what is not empty.
 func words(parts ...string) string {

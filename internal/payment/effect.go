@@ -80,6 +80,9 @@ type (
 		// Elsewhere is set when this replica does not follow the payment (any
 		// more): another one may.
 		Elsewhere bool
+		// Storing is set when this replica stops, and has something to store before
+		// another one may go on: ask again.
+		Storing bool
 	}
 	// AskOwner asks the owner of the session whether it follows it, after a
 	// pause. → OwnerSaid.

@@ -240,16 +240,23 @@ func (t *turn) respondCancels(status string, failure *schema.Error) {
 // handOver gives the session back while this replica stops, once nothing of it
 // is on its way to the log.
 func (t *turn) handOver() {
-	p := &t.p
-	if _, following := p.Phase.(Following); !following || !p.Draining || p.Ledger.Writing != nil || len(p.Pending) > 0 {
-		return
-	}
-	t.become(HandingOver{})
-	t.wake(TimerPhase, handOverLimit)
-	if p.Place.Handle != "" && !p.Place.Gone {
-		t.do(GiveBack{Handle: p.Place.Handle})
+	if _, following := t.p.Phase.(Following); following && t.p.Drain != DrainNot && !t.hasToStore() {
+		t.become(HandingOver{})
+		t.offer()
 	}
 }
+
+// offer gives the session back without leaving it.
+func (t *turn) offer() {
+	t.wake(TimerPhase, handOverLimit)
+	if place := t.p.Place; place.Handle != "" && !place.Gone {
+		t.do(GiveBack{Handle: place.Handle})
+	}
+}
+
+// hasToStore reports whether this replica alone may have seen something that is not
+// in the log yet.
+func (t *turn) hasToStore() bool { return t.p.Ledger.Writing != nil || len(t.p.Pending) > 0 }
 
 // giveUp begins to end a session without a final status: it asks once more.
 func (t *turn) giveUp(why string) {

@@ -119,8 +119,11 @@ type (
 	// Requeued: a sweep found the session without a message and queued it again.
 	// Its handle comes with a delivery, here or by way of Asked.
 	Requeued struct{ Seq uint64 }
-	// Draining: this replica stops.
-	Draining struct{}
+	// Draining: this replica stops. It comes again when Alone changes.
+	Draining struct {
+		// Alone is set when no other replica is known to be there.
+		Alone bool
+	}
 )
 
 // Word is what the owner of a session answered.
@@ -132,6 +135,8 @@ const (
 	OwnerFollows Word = iota + 1
 	// OwnerLeft: it does not, or stops.
 	OwnerLeft
+	// OwnerStoring: it stops, and has something to store first.
+	OwnerStoring
 	// OwnerGone: nobody listens under its name, or it has answered nothing for
 	// BRIDGE_REPLICA_TTL.
 	OwnerGone

@@ -11,7 +11,9 @@ func (t *turn) asked(e Asked) {
 	case e.Epoch > p.Ledger.Epoch && !t.knowsMore():
 		t.do(Respond{Waiter: e.Waiter, Elsewhere: true})
 		t.leave(LeaveOutranked)
-	case e.Epoch != p.Ledger.Epoch, p.Draining:
+	case e.Epoch == p.Ledger.Epoch && p.Drain != DrainNot && (t.hasToStore() || t.knowsMore()):
+		t.do(Respond{Waiter: e.Waiter, Storing: true})
+	case e.Epoch != p.Ledger.Epoch, p.Drain != DrainNot:
 		t.do(Respond{Waiter: e.Waiter, Elsewhere: true})
 	default:
 		if e.Handle != "" && e.QueueSeq >= p.Place.Seq && !p.Place.Gone {

@@ -34,8 +34,8 @@ type Payment struct {
 	// Condemned is set when the payment has made the program fail again and again:
 	// it is taken up only to be given up.
 	Condemned bool
-	// Draining is set while this replica stops.
-	Draining bool
+	// Drain is set while this replica stops.
+	Drain Drain
 	// Invalid are events that were not understood and wait to be stored;
 	// Invalids counts all of them.
 	Invalid  []schema.InvalidEvent
@@ -89,6 +89,19 @@ type Stream struct {
 	// LastID is the id of the last event.
 	LastID string
 }
+
+// Drain is how far this replica has to stop.
+type Drain int
+
+// Whether this replica stops.
+const (
+	// DrainNot: it does not stop.
+	DrainNot Drain = iota
+	// DrainToOthers: it stops, and another replica is there to go on.
+	DrainToOthers
+	// DrainAlone: it stops, and no other replica is known to be there.
+	DrainAlone
+)
 
 // early is what the stream brought before the claim: an event, something that
 // was not understood, or else an opening.
@@ -204,7 +217,8 @@ const (
 	// streamPatience is how long a new stream may take to open before the order
 	// is asked for, and how long events that may be repeats are held.
 	streamPatience = 2 * time.Second
-	// handOverLimit is how long a replica that stops follows on for its successor.
+	// handOverLimit is how long a replica that stops waits for its successor before it
+	// gives the session back again, or leaves it when no other replica is there.
 	handOverLimit = 2 * time.Second
 	// routineFactor is how much rarer routine questions become.
 	routineFactor = 8

@@ -50,7 +50,7 @@ func (t *turn) settled() {
 		t.closeStream()
 	}
 	t.stop(TimerPhase)
-	if endsUnpaid(p.State.Status) && len(p.Rules.Aftercare) > 0 && !p.Draining {
+	if endsUnpaid(p.State.Status) && len(p.Rules.Aftercare) > 0 && p.Drain == DrainNot {
 		t.watch(!t.at.Before(p.State.EndedAt.Add(p.Rules.Aftercare[0]))) // the settle window took long
 		return
 	}

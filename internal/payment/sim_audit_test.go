@@ -154,6 +154,20 @@ func (a *auditor) claimStored(order int, c *Claim) {
 	}
 }
 
+// givenAway checks that an owner that stops lets another replica go on only once it has
+// nothing left to store.
+func (a *auditor) givenAway(order int, owner *simReplica, epoch uint64) {
+	o, y := a.orders[order], owner.find(order)
+	if y == nil || o.owner != y || o.claim.Epoch != epoch {
+		return
+	}
+	for _, d := range o.due {
+		if d.y == y && d.stream && !d.excused && !d.overtaken && o.ever&(1<<d.tag) == 0 && (len(y.p.Pending) > 0 || y.p.Ledger.Writing != nil) {
+			a.wrong("%s lets another replica have order %s, and has not stored %s (%d)", owner.self, orderIDs[order], d.shown.status, d.tag)
+		}
+	}
+}
+
 // shown notes that the stream showed a payment a status.
 func (a *auditor) shown(y *simPay, s shown) {
 	if o := a.orders[y.order.index]; o.owner == y {

@@ -195,9 +195,13 @@ func (r *simReplica) drain() {
 	}
 	w.logf("=== %s drains", r.self)
 	r.draining = true
-	for _, y := range slices.Clone(r.pays) {
-		r.step(y, Draining{})
+	alone := r.alone()
+	tell := func() {
+		for _, y := range slices.Clone(r.pays) {
+			r.step(y, Draining{Alone: alone})
+		}
 	}
+	tell()
 	gen := r.gen
 	var exit func()
 	limit := w.now + 20*time.Second
@@ -206,6 +210,10 @@ func (r *simReplica) drain() {
 			return
 		}
 		if len(r.pays) > 0 && w.now < limit {
+			if now := r.alone(); now != alone && !r.paused {
+				alone = now
+				tell()
+			}
 			w.after(200*time.Millisecond, exit)
 			return
 		}
@@ -219,6 +227,13 @@ func (r *simReplica) drain() {
 		})
 	}
 	exit()
+}
+
+// alone reports whether nobody is there to go on with what this replica has.
+func (r *simReplica) alone() bool {
+	return !slices.ContainsFunc(r.w.replicas, func(o *simReplica) bool {
+		return o != r && o.alive && !o.paused && !o.draining && !o.isCut()
+	})
 }
 
 // missed lets the other replicas notice that nobody listens under a name.
@@ -597,6 +612,9 @@ func (r *simReplica) askOwner(y *simPay, e AskOwner) {
 			owner.question(y.order.index, func(waiter uint64) Event {
 				return Asked{Waiter: waiter, Epoch: e.Epoch, Handle: e.Handle, QueueSeq: e.QueueSeq}
 			}, func(a Respond) {
+				if a.Elsewhere {
+					w.audit.givenAway(y.order.index, owner, e.Epoch)
+				}
 				if owner.isCut() || w.fault(w.weather.lost) {
 					return
 				}
@@ -605,11 +623,14 @@ func (r *simReplica) askOwner(y *simPay, e AskOwner) {
 						return
 					}
 					answered = true
-					if a.Elsewhere {
+					switch {
+					case a.Elsewhere:
 						said(OwnerLeft, 0)
-						return
+					case a.Storing:
+						said(OwnerStoring, 0)
+					default:
+						said(OwnerFollows, 0)
 					}
-					said(OwnerFollows, 0)
 				})
 			})
 		})

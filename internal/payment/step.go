@@ -60,7 +60,10 @@ func (t *turn) take(event Event) {
 	case Requeued:
 		t.p.Place.Seq, t.p.Place.Handle, t.p.Place.Delivered = e.Seq, "", 0
 	case Draining:
-		t.p.Draining = true
+		t.p.Drain = DrainToOthers
+		if e.Alone {
+			t.p.Drain = DrainAlone
+		}
 	default:
 		t.takeRequest(event)
 	}
@@ -281,11 +284,11 @@ func (t *turn) phaseOver() {
 	case Connecting:
 		t.connected()
 	case HandingOver:
-		if t.p.Ledger.Writing != nil || len(t.p.Pending) > 0 { // nobody else may know of it
-			t.wake(TimerPhase, handOverLimit)
+		if t.p.Drain == DrainAlone && !t.hasToStore() {
+			t.leave(LeaveHandedOver)
 			return
 		}
-		t.leave(LeaveHandedOver)
+		t.offer() // the queue may not have heard it
 	case GivingUp:
 		phase.Impatient = true
 		t.become(phase)
@@ -315,10 +318,10 @@ func (t *turn) rest() {
 	}
 	t.giveUpNext()
 	t.settled()
-	if _, watching := p.Phase.(Watching); watching && !t.busy() && (p.Timers[TimerPhase].IsZero() || p.Draining) {
+	if _, watching := p.Phase.(Watching); watching && !t.busy() && (p.Timers[TimerPhase].IsZero() || p.Drain != DrainNot) {
 		t.leave(LeaveDone)
 	}
-	if p.Draining {
+	if p.Drain != DrainNot {
 		t.drain()
 	}
 }

@@ -22,6 +22,10 @@ func (t *turn) ownerSaid(phase Inquiring, said OwnerSaid) {
 	case said.Word == OwnerFollows:
 		t.join(phase.Log)
 		t.leave(LeaveFollowed)
+	case said.Word == OwnerStoring:
+		phase.Since = t.at
+		t.become(phase)
+		t.askOwner(phase.Log.Claim, 1)
 	case said.Word == OwnerLeft:
 		t.p.Handed = true
 		t.takeOver(phase.Log)

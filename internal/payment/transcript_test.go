@@ -223,7 +223,7 @@ func (s *script) otherEvent(d *datadriven.TestData, a args) Event {
 	case "requeued":
 		return Requeued{Seq: a.number("seq")}
 	case "draining":
-		return Draining{}
+		return Draining{Alone: a.has("alone")}
 	}
 	d.Fatalf(s.t, "unknown command %s", d.Cmd)
 	return nil
