@@ -122,7 +122,7 @@ func (o Options) withDefaults() (Options, error) {
 func (o Options) check() []error {
 	var errs []error
 	if !(o.Pace > 0 && o.Pace <= maxPace) {
-		errs = append(errs, fmt.Errorf("pace: want more than 0, at most %d", maxPace))
+		errs = append(errs, fmt.Errorf("pace must be more than 0 and at most %d", maxPace))
 	}
 	for _, d := range []struct {
 		name  string
@@ -134,11 +134,11 @@ func (o Options) check() []error {
 		{"webhook retry", o.WebhookRetry},
 	} {
 		if d.value < 0 {
-			errs = append(errs, fmt.Errorf("%s: want a positive duration", d.name))
+			errs = append(errs, fmt.Errorf("%s must be a positive duration", d.name))
 		}
 	}
 	if o.History < 0 || o.LogSize < 0 {
-		errs = append(errs, errors.New("history and log size: want positive numbers"))
+		errs = append(errs, errors.New("history and log size must be positive"))
 	}
 	return append(errs, checkGroups(o.Groups)...)
 }
@@ -150,15 +150,15 @@ func checkGroups(groups []orders.GroupOptions) []error {
 		name := "group " + strconv.Itoa(i+1)
 		switch {
 		case g.ID == "":
-			errs = append(errs, fmt.Errorf("%s: no id", name))
+			errs = append(errs, fmt.Errorf("%s has no id", name))
 		case ids[g.ID]:
-			errs = append(errs, fmt.Errorf("%s: id %q is taken by another group", name, g.ID))
+			errs = append(errs, fmt.Errorf("%s: another group has the id %q", name, g.ID))
 		}
 		switch {
 		case g.APIKey == "":
-			errs = append(errs, fmt.Errorf("%s: no API key", name))
+			errs = append(errs, fmt.Errorf("%s has no API key", name))
 		case keys[g.APIKey]:
-			errs = append(errs, fmt.Errorf("%s: its API key is that of another group", name))
+			errs = append(errs, fmt.Errorf("%s has the API key of another group", name))
 		}
 		ids[g.ID], keys[g.APIKey] = true, true
 		for _, t := range g.Terminals {
@@ -173,10 +173,10 @@ func checkGroups(groups []orders.GroupOptions) []error {
 		}
 	}
 	if len(terminals) == 0 {
-		errs = append(errs, errors.New("groups: no terminal at all"))
+		errs = append(errs, errors.New("groups have no terminal"))
 	}
 	if len(terminals) > orders.MaxTerminals {
-		errs = append(errs, fmt.Errorf("groups: %d terminals, want at most %d", len(terminals), orders.MaxTerminals))
+		errs = append(errs, fmt.Errorf("groups have %d terminals; there must be at most %d", len(terminals), orders.MaxTerminals))
 	}
 	return errs
 }

@@ -86,30 +86,30 @@ func NewMetrics(version, commit, goVersion string) *Metrics {
 	m.sessionsActive = m.gauge("sessions_active", "Sessions that this replica follows now.")
 	m.sessionsStarted = m.counter("sessions_started_total", "Sessions whose order this replica created at the provider.")
 	m.sessionsEnded = m.counterVec("sessions_ended_total", "Sessions that this replica ended, by their final status.", "status")
-	m.sessionsUnresolved = m.counter("sessions_unresolved_total", "Sessions that were given up: the payment must be looked up at the provider.")
-	m.failovers = m.counter("failovers_total", "Sessions taken over from another replica that fell silent; hand-overs are not counted.")
-	m.handovers = m.counter("handovers_total", "Sessions handed to the other replicas while draining.")
-	m.fencesLost = m.counter("fences_lost_total", "Sessions left because another replica has taken them over.")
-	m.sessionsPanicked = m.counter("sessions_panicked_total", "Sessions that failed in the program's own code and were left to another replica.")
+	m.sessionsUnresolved = m.counter("sessions_unresolved_total", "Sessions that ended as unresolved: look the payment up at the provider.")
+	m.failovers = m.counter("failovers_total", "Sessions taken over from a replica that died or did not answer, without those that a drain handed over.")
+	m.handovers = m.counter("handovers_total", "Sessions that this replica handed over while it drained.")
+	m.fencesLost = m.counter("fences_lost_total", "Sessions that this replica left because another one has claimed them.")
+	m.sessionsPanicked = m.counter("sessions_panicked_total", "Sessions that a fault in the bridge's code ended on this replica; another replica continues them.")
 	m.sessionsSilent = m.gauge("sessions_without_status", "Sessions of this replica that have had no status for 90 seconds after their start.")
-	m.sweepRepairs = m.counterVec("sweep_repairs_total", "What a sweep of queue and logs found twice and repaired.", "finding")
+	m.sweepRepairs = m.counterVec("sweep_repairs_total", "Repairs by the sweep, which compares the queue with the logs, by what it found.", "finding")
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Namespace: namespace, Name: "oldest_session_age_seconds",
 		Help: "Age of the oldest session that this replica follows; 0 without one.",
 	}, m.oldestSessionAge))
 
 	m.streamsConnected = m.gauge("streams_connected", "Event streams that are open at the provider.")
-	m.streamReconnects = m.counterVec("stream_reconnects_total", "Event streams that were opened again, by why the one before ended.", "reason")
-	m.reconciles = m.counterVec("reconciles_total", "Orders that were asked for after a gap or a silence, by what that brought.", "result")
-	m.invalidEvents = m.counter("invalid_events_total", "Events of the provider that could not be understood.")
+	m.streamReconnects = m.counterVec("stream_reconnects_total", "Event streams that were opened again, by the reason why the previous one ended.", "reason")
+	m.reconciles = m.counterVec("reconciles_total", "Questions to the provider about an order after a gap or a silence, by result.", "result")
+	m.invalidEvents = m.counter("invalid_events_total", "Events of the provider that could not be read.")
 	m.otherEvents = m.counterVec("other_events_total", "Events of the provider that are not about orders, by type.", "type")
 	m.foreignEvents = m.counter("foreign_events_total", "Events of another order than the stream's.")
 
-	m.statusPublished = m.counterVec("status_published_total", "Status events that were published, by status and by how it was learnt.", "status", "source")
+	m.statusPublished = m.counterVec("status_published_total", "Status events that were published, by status and source.", "status", "source")
 	m.deliveryLatency = m.histogram("delivery_latency_seconds", "Time from reading a provider's event to JetStream's acknowledgement.", deliveryBuckets)
 	m.pendingPublishes = m.gauge("pending_publishes", "Messages for the logs of orders that JetStream has not acknowledged yet.")
 
-	m.notifications = m.counterVec("webhook_notifications_total", "Notifications of the provider that arrived, by what became of them.", "result")
+	m.notifications = m.counterVec("webhook_notifications_total", "Notifications of the provider, by result.", "result")
 
 	m.commands = m.counterVec("commands_total", "Commands that were answered, by the reply's code.", "command", "code")
 	m.commandDuration = m.histogramVec("command_duration_seconds", "Time from a command to its reply.", commandBuckets, "command")
@@ -118,15 +118,15 @@ func NewMetrics(version, commit, goVersion string) *Metrics {
 	m.providerDuration = m.histogramVec("provider_request_duration_seconds", "Time of a request to the provider; of a stream, until its headers.", providerBuckets, "operation")
 
 	m.natsConnected = m.gauge("nats_connected", "1 while connected to NATS, else 0.")
-	m.natsReconnects = m.counter("nats_reconnects_total", "Connections to NATS that were made again.")
-	m.ready = m.gauge("ready", "1 while commands are served (as /readyz says), else 0.")
+	m.natsReconnects = m.counter("nats_reconnects_total", "Reconnects to NATS.")
+	m.ready = m.gauge("ready", "1 while the replica is ready (/readyz), else 0.")
 	m.draining = m.gauge("draining", "1 while this replica drains, else 0.")
 	m.groupReloads = m.counterVec("terminal_groups_reloads_total", "Reloads of the terminal groups' file after a change.", "result")
-	m.groupsCurrent = m.gauge("terminal_groups_current", "1 while the terminal groups' file is in force as it stands, 0 when it could not be read and the last good one is used.")
+	m.groupsCurrent = m.gauge("terminal_groups_current", "1 while the terminal groups' file is used, 0 while it cannot be read and the last good version is used.")
 	m.groupsCurrent.Set(1)
 
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Namespace: namespace, Name: "build_info", Help: "1, with the build that runs.",
+		Namespace: namespace, Name: "build_info", Help: "Always 1; the labels name the build.",
 	}, []string{"version", "commit", "goversion"})
 	build.WithLabelValues(version, commit, goVersion).Set(1)
 	m.registry.MustRegister(build)

@@ -55,7 +55,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		"bus": measureBus, "bridge": measureBridge, "fill": measureFill, "saturday": simulateSaturday,
 	}[args[0]]
 	if !known || flags.NArg() > 0 {
-		fmt.Fprintln(stderr, "capacity: want one of bus, bridge, fill, saturday")
+		fmt.Fprintln(stderr, "capacity: name one of bus, bridge, fill, saturday")
 		return 2
 	}
 	if err := measure(ctx, s, stdout); err != nil {

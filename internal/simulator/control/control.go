@@ -154,10 +154,10 @@ func (c control) outage(r *http.Request) (any, error) {
 	}
 	d, err := time.ParseDuration(body.For)
 	if err != nil || d < 0 || d > fault.MaxDelay {
-		return nil, fmt.Errorf(`for: want a duration like "5s", at most %s`, fault.MaxDelay)
+		return nil, fmt.Errorf(`for must be a duration like "5s", at most %s`, fault.MaxDelay)
 	}
 	if body.Status != 0 && (body.Status < 400 || body.Status > 599) {
-		return nil, errors.New("status: want one from 400 to 599")
+		return nil, errors.New("status must be from 400 to 599")
 	}
 	return map[string]int{"dropped": c.op.Outage(d, body.Status)}, nil
 }
@@ -173,7 +173,7 @@ func (c control) startLoad(r *http.Request) (any, error) {
 	}
 	d, err := time.ParseDuration(body.For)
 	if err != nil {
-		return nil, errors.New(`for: want a duration like "10s"`)
+		return nil, errors.New(`for must be a duration like "10s"`)
 	}
 	return c.loader.StartLoad(body.Rate, d, body.Orders...)
 }
@@ -213,13 +213,13 @@ func (c control) wait(r *http.Request) (any, error) {
 	query := r.URL.Query()
 	order, status := query.Get("order"), query.Get("status")
 	if order == "" {
-		return nil, errors.New("order: want an order id")
+		return nil, errors.New("order is missing; it must be an order id")
 	}
 	timeout := defaultWait
 	if text := query.Get("timeout"); text != "" {
 		d, err := time.ParseDuration(text)
 		if err != nil || d <= 0 || d > maxWait {
-			return nil, fmt.Errorf("timeout: want a duration of at most %s", maxWait)
+			return nil, fmt.Errorf("timeout must be a duration of at most %s", maxWait)
 		}
 		timeout = d
 	}

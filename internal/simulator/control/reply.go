@@ -106,7 +106,7 @@ func parseSeq(text string) (uint64, error) {
 	}
 	n, err := strconv.ParseUint(text, 10, 64)
 	if err != nil {
-		return 0, errors.New("since: want the seq of an entry")
+		return 0, errors.New("since must be the seq of an entry")
 	}
 	return n, nil
 }

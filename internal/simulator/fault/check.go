@@ -34,7 +34,7 @@ func (f Fault) Check() error {
 	}
 	for _, limit := range f.limits(info) {
 		if limit.broken {
-			return fmt.Errorf("fault %s: %s: want %s", f.Name, limit.field, limit.want)
+			return fmt.Errorf("fault %s: %s must be %s", f.Name, limit.field, limit.accepted)
 		}
 	}
 	return nil
@@ -43,7 +43,7 @@ func (f Fault) Check() error {
 // limit is a bound of a field, and whether a fault breaks it.
 type limit struct {
 	broken      bool
-	field, want string
+	field, accepted string
 }
 
 func (f Fault) limits(info Kind) []limit {
@@ -52,16 +52,16 @@ func (f Fault) limits(info Kind) []limit {
 		{f.Count < Always || f.Count > maxFaultCount, "count", fmt.Sprintf("1 to %d, or -1 for always", maxFaultCount)},
 		{f.After < 0 || f.After > maxFaultCount, "after", fmt.Sprintf("0 to %d", maxFaultCount)},
 		{f.Status != 0 && (f.Status < 200 || f.Status > 599), "status", "an HTTP status from 200 to 599"},
-		{f.Name == Redirect && f.Status != 0 && f.Status/100 != 3, "status", "one from 300 to 399"},
+		{f.Name == Redirect && f.Status != 0 && f.Status/100 != 3, "status", "an HTTP status from 300 to 399"},
 		{f.Delay > MaxDelay || f.Delay < -MaxDelay || (f.Delay < 0 && f.Name != ExpiredToken), "delay", "a duration of at most " + MaxDelay.String()},
 		{f.Size < 0 || f.Size > MaxBodySize || (f.Name == HugeEvent && f.Size > maxEventSize), "size", "a number of bytes within the documented limit"},
 		{f.Operation != "" && !slices.Contains(calls.Operations(), f.Operation), "operation", "one of create, get, cancel, patch, terminals, receipt, stream"},
-		{f.Operation == calls.OpStream && f.Name != Redirect, "operation", "one of the API's; streams have faults of their own"},
-		{f.Mode != "" && !slices.Contains(info.Modes, f.Mode), "mode", strings.Join(info.Modes, ", ")},
+		{f.Operation == calls.OpStream && f.Name != Redirect, "operation", "an API operation: event streams have their own faults"},
+		{f.Mode != "" && !slices.Contains(info.Modes, f.Mode), "mode", "one of " + strings.Join(info.Modes, ", ")},
 		{f.Mode == LoseByStatus && f.Status == 0, "status", "the HTTP status to lose the answer by"},
 		{f.Name == LaterStatus && (f.When == "" || len(f.When) > 64), "when", "a status"},
 		{f.Name == LaterStatus && (f.Becomes == "" || len(f.Becomes) > 64), "becomes", "a status"},
-		{(f.Name == OddAnswer || f.Name == OddEvent) && f.Mode == "", "mode", strings.Join(info.Modes, ", ")},
+		{(f.Name == OddAnswer || f.Name == OddEvent) && f.Mode == "", "mode", "one of " + strings.Join(info.Modes, ", ")},
 		{f.Mode == OddPatch && !isObject(f.Data), "data", "a JSON object"},
 		{strings.ContainsAny(f.RetryAfter+f.URL, "\r\n"), "retry_after and url", "one line"},
 	}

@@ -161,7 +161,7 @@ func (f *Fault) UnmarshalJSON(b []byte) error {
 	if j.Delay != "" {
 		d, err := time.ParseDuration(j.Delay)
 		if err != nil {
-			return errors.New(`read fault: delay: want a duration like "250ms"`)
+			return errors.New(`read fault: delay must be a duration like "250ms"`)
 		}
 		f.Delay = d
 	}

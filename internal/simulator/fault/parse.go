@@ -22,7 +22,7 @@ func Parse(custom2 string) ([]Fault, error) {
 	for _, text := range strings.Fields(custom2) {
 		rest, ok := strings.CutPrefix(text, prefix)
 		if !ok {
-			return nil, fmt.Errorf("want fault:<name>[:<field>=<value>,…], separated by blanks, got %.64q", text)
+			return nil, fmt.Errorf("a fault must be fault:<name>[:<field>=<value>,…], several with spaces between; got %.64q", text)
 		}
 		name, fields, _ := strings.Cut(rest, ":")
 		f := Fault{Name: Name(name)}
@@ -39,7 +39,7 @@ func Parse(custom2 string) ([]Fault, error) {
 			return nil, err
 		}
 		if list = append(list, f); len(list) > maxAskedFaults {
-			return nil, fmt.Errorf("want at most %d faults for one order", maxAskedFaults)
+			return nil, fmt.Errorf("there must be at most %d faults for one order", maxAskedFaults)
 		}
 	}
 	return list, nil

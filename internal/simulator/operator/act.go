@@ -51,10 +51,10 @@ func (op *Operator) SetStatus(orderID, status, financial string) (view.Order, er
 // SetStatusPaid is SetStatus with an amount that was paid; 0 leaves it.
 func (op *Operator) SetStatusPaid(orderID, status, financial string, charged int64) (view.Order, error) {
 	if charged < 0 || charged > 2*orders.MaxAmount {
-		return view.Order{}, errors.New("amount: want a positive amount")
+		return view.Order{}, errors.New("amount must be positive")
 	}
 	if status == "" || len(status) > 64 || len(financial) > 64 {
-		return view.Order{}, errors.New("status: want 1 to 64 characters")
+		return view.Order{}, errors.New("status must have 1 to 64 characters")
 	}
 	financial = cmp.Or(financial, status)
 	op.s.Lock()

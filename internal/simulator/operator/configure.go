@@ -48,7 +48,7 @@ func (op *Operator) ConfigureAll(mode orders.Mode, plan scenario.Scenario) error
 
 func checkSettings(mode orders.Mode, plan scenario.Scenario) error {
 	if mode != "" && mode != orders.Auto && mode != orders.Manual {
-		return fmt.Errorf("unknown mode %.64q: want %s or %s", mode, orders.Auto, orders.Manual)
+		return fmt.Errorf("mode must be %s or %s; got %.64q", orders.Auto, orders.Manual, mode)
 	}
 	if plan == "" {
 		return nil

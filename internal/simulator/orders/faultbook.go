@@ -72,7 +72,7 @@ func (b *FaultBook) Ask(id string, faults []fault.Fault) {
 // returns it with its ID and Count filled in.
 func (b *FaultBook) Set(f fault.Fault) (fault.Fault, error) {
 	if len(b.set) >= maxFaults {
-		return fault.Fault{}, fmt.Errorf("%d faults are set, want at most that", maxFaults)
+		return fault.Fault{}, fmt.Errorf("%d faults are set, and more are not possible", maxFaults)
 	}
 	f = b.add(&b.set, f)
 	b.changed()

@@ -186,7 +186,7 @@ func parseStatuses(list string) (Info, error) {
 	sc := Info{Name: ownStatuses}
 	for status := range strings.SplitSeq(list, ",") {
 		if status = strings.TrimSpace(status); status == "" || len(status) > 64 || len(sc.Steps) == maxOwnStatuses {
-			return Info{}, fmt.Errorf("%s%.64q: want 1 to %d statuses with commas between", statusesPrefix, list, maxOwnStatuses)
+			return Info{}, fmt.Errorf("%s%.64q: there must be 1 to %d statuses with commas between", statusesPrefix, list, maxOwnStatuses)
 		}
 		sc.Steps = append(sc.Steps, statusAction(status))
 	}
@@ -207,7 +207,7 @@ func ByName(name Scenario) (Info, error) {
 	for i, sc := range scenarios {
 		names[i] = string(sc.Name)
 	}
-	return Info{}, fmt.Errorf("unknown scenario %.64q: want %s", name, strings.Join(names, ", "))
+	return Info{}, fmt.Errorf("unknown scenario %.64q: it must be %s", name, strings.Join(names, ", "))
 }
 
 // Choose follows what the order asks for: custom_1, then the amount,

@@ -57,7 +57,7 @@ var loadStatuses = [2]string{scenario.StatusInitialized, scenario.StatusDeclined
 // customers leave, and nothing is cancelled for inactivity meanwhile.
 func (lr *Loader) StartLoad(rate int, d time.Duration, ids ...string) (LoadState, error) {
 	if rate < 1 || rate > maxLoadRate || d <= 0 || d > maxLoadTime {
-		return LoadState{}, fmt.Errorf("load: want a rate of 1 to %d a second, for at most %s", maxLoadRate, maxLoadTime)
+		return LoadState{}, fmt.Errorf("load must have a rate of 1 to %d per second, and last at most %s", maxLoadRate, maxLoadTime)
 	}
 	lr.s.Lock()
 	defer lr.s.Unlock()

@@ -164,7 +164,7 @@ func (h *Sender) post(w webhook) (status int, err error) {
 		return resp.StatusCode, fmt.Errorf("read webhook answer: %w", err)
 	}
 	if resp.StatusCode != http.StatusOK || !bytes.Contains(head, []byte("OK")) {
-		return resp.StatusCode, errors.New("want 200 with OK in the first 100 characters")
+		return resp.StatusCode, errors.New("the answer must be 200, with OK in the first 100 characters")
 	}
 	return resp.StatusCode, nil
 }
