@@ -67,7 +67,11 @@ func (t *turn) posted(phase Creating, e Posted) {
 		t.postAgain(phase, e)
 		return
 	}
-	t.note(NoteFailed, e.Reason)
+	if e.Outcome == Used {
+		t.note(NoteTrouble, "the provider has an order with this id; the bridge asks for it")
+	} else {
+		t.note(NoteFailed, e.Reason)
+	}
 	t.become(phase)
 	if e.RetryAfter > 0 || e.Outcome == NotSent || e.Outcome == Limited {
 		t.askAfter(max(e.RetryAfter, t.pause(phase.Tries)))
