@@ -64,7 +64,7 @@ func (a *actor) become(p payment.Payment) {
 // release lets the reader of the stream go on for every event that was stored,
 // or was no news.
 func (a *actor) release() {
-	for held := len(a.payment.Pending) + len(a.payment.Stream.Connection.Run) + len(a.payment.Stream.Early); a.taken > held; a.taken-- {
+	for held := a.payment.Pending.Len() + len(a.payment.Stream.Connection.Run) + len(a.payment.Stream.Early); a.taken > held; a.taken-- {
 		<-a.room
 	}
 }

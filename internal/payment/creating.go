@@ -191,7 +191,7 @@ func (t *turn) conclude(status, reason string) {
 	t.stop(TimerLife)
 	t.stop(TimerPhase)
 	t.stop(TimerQuestion)
-	t.p.Pending = push(t.p.Pending, Observation{Source: schema.SourceBridge, Status: status, Reason: reason, At: t.at})
+	t.p.Pending = t.p.Pending.with(Observation{Source: schema.SourceBridge, Status: status, Reason: reason, At: t.at})
 	t.flush()
 }
 

@@ -100,7 +100,7 @@ func (t *turn) streamEvent(o Observation) {
 	for _, h := range held {
 		switch {
 		case schema.IsFinal(o.Status) && endsAnew(p.known(), o) && !schema.IsFinal(h.Status):
-			p.Pending = push(p.Pending, h) // from before the stream was open: nothing is open after the end
+			p.Pending = p.Pending.with(h) // from before the stream was open: nothing is open after the end
 		case h.Status != o.Status:
 			t.askNow() // the answer was about something later, or earlier
 		}
@@ -121,12 +121,12 @@ func (t *turn) show(o Observation) {
 		p.Stream.Connection.Live = true
 	}
 	if p.Stream.Connection.Live {
-		p.Pending = push(p.Pending, o)
+		p.Pending = p.Pending.with(o)
 		return
 	}
 	var news []Observation
 	p.Stream.Connection, news = p.Stream.Connection.show(p.known(), o)
-	p.Pending = push(p.Pending, news...)
+	p.Pending = p.Pending.with(news...)
 	if len(news) == 0 && !p.Stream.Connection.Live && len(p.Stream.Connection.Run) > 0 {
 		t.askNow()
 		t.holdRun(o)
@@ -256,7 +256,7 @@ func (t *turn) offer() {
 
 // hasToStore reports whether this replica alone may have seen something that is not
 // in the log yet.
-func (t *turn) hasToStore() bool { return t.p.Ledger.Writing != nil || len(t.p.Pending) > 0 }
+func (t *turn) hasToStore() bool { return t.p.Ledger.Writing != nil || t.p.Pending.Len() > 0 }
 
 // giveUp begins to end a session without a final status: it asks once more.
 func (t *turn) giveUp(why string) {
@@ -281,7 +281,7 @@ func (t *turn) giveUpNext() {
 	phase, still := p.Phase.(GivingUp)
 	switch {
 	case !still:
-	case p.Ledger.Writing != nil, len(p.Pending) > 0: // it may be the end
+	case p.Ledger.Writing != nil, p.Pending.Len() > 0: // it may be the end
 		if p.Timers[TimerPhase].IsZero() {
 			t.wake(TimerPhase, p.Rules.RequestTimeout)
 		}

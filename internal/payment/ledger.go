@@ -102,8 +102,8 @@ func withEntry(seen *Trail, e Entry) *Trail {
 
 // known are all statuses that are stored or will be, oldest first.
 func (p *Payment) known() []Seen {
-	known, s := p.Ledger.Seen.all(len(p.Pending)), p.State
-	for _, o := range p.Pending {
+	known, s := p.Ledger.Seen.all(p.Pending.Len()), p.State
+	for _, o := range p.Pending.all() {
 		next, change := Fold(s, p.Session.Request.Amount, o)
 		if change != nil {
 			known = append(known, o.seen())
@@ -117,11 +117,11 @@ func (p *Payment) known() []Seen {
 // order is in flight at a time.
 func (t *turn) flush() {
 	p := &t.p
-	for p.Ledger.Writing == nil && t.writes() && len(p.Pending) > 0 {
-		o := p.Pending[0]
+	for p.Ledger.Writing == nil && t.writes() && p.Pending.Len() > 0 {
+		o := p.Pending.first()
 		next, change := Fold(p.State, p.Session.Request.Amount, o)
 		if change == nil {
-			p.State, p.Pending = next, p.Pending[1:]
+			p.State, p.Pending = next, p.Pending.rest()
 			p.Ledger.Seen = p.Ledger.Seen.shown(o)
 			continue
 		}

@@ -18,7 +18,7 @@ type Payment struct {
 	State State
 	Phase Phase
 	// Pending are observations that wait to be stored, oldest first.
-	Pending  []Observation
+	Pending  Pending
 	Stream   Stream
 	Question Question
 	Cancel   CancelRequest

@@ -80,7 +80,7 @@ func (t *turn) weigh(e Answered) {
 			p.Question.Interval = 0 // it did not tell how things are
 		}
 	case change == nil:
-		p.Pending = push(p.Pending, o) // the newest ids
+		p.Pending = p.Pending.with(o) // the newest ids
 	default:
 		t.learnt(o)
 	}
@@ -99,7 +99,7 @@ func (t *turn) learnt(o Observation) {
 		return
 	}
 	t.release() // it is older
-	t.p.Pending = push(t.p.Pending, o)
+	t.p.Pending = t.p.Pending.with(o)
 }
 
 // judgeRun decides about events that may be history by an answer that is newer:
@@ -110,7 +110,7 @@ func (t *turn) judgeRun(o Observation) {
 		return
 	}
 	if known := t.p.known(); c.isHistory(known, o.seen()) {
-		if len(t.p.Pending) == 0 && t.p.Ledger.Writing == nil {
+		if t.p.Pending.Len() == 0 && t.p.Ledger.Writing == nil {
 			t.p.Ledger.Seen = t.p.Ledger.Seen.shown(c.Run[len(c.Run)-1])
 		}
 		*c = c.history()
@@ -125,7 +125,7 @@ func (t *turn) judgeRun(o Observation) {
 // expected is the state once everything that is pending is stored.
 func (t *turn) expected() State {
 	s := t.p.State
-	for _, o := range t.p.Pending {
+	for _, o := range t.p.Pending.all() {
 		s, _ = Fold(s, t.p.Session.Request.Amount, o)
 	}
 	return s
@@ -162,7 +162,7 @@ func (t *turn) release() {
 		return
 	}
 	first := len(p.known()) == 0 && held[len(held)-1].Status == "initialized" // nothing is older
-	p.Pending = push(p.Pending, held...)
+	p.Pending = p.Pending.with(held...)
 	p.Question.Held = nil
 	if p.Stream.Connected && !first {
 		p.Stream.Connection = Connection{Since: t.at.Add(streamPatience)}
@@ -174,7 +174,7 @@ func (t *turn) resolveRun() {
 	p := &t.p
 	var news []Observation
 	p.Stream.Connection, news = p.Stream.Connection.settle(p.known())
-	p.Pending = push(p.Pending, news...)
+	p.Pending = p.Pending.with(news...)
 }
 
 // scheduleQuestion sets the time of the next question: rarer and rarer while a

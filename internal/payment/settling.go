@@ -60,7 +60,7 @@ func (t *turn) settled() {
 // busy reports whether something of the payment is on its way.
 func (t *turn) busy() bool {
 	p := &t.p
-	return p.Ledger.Writing != nil || len(p.Pending) > 0 || len(p.Invalid) > 0 || p.Stream.Connection.open() ||
+	return p.Ledger.Writing != nil || p.Pending.Len() > 0 || len(p.Invalid) > 0 || p.Stream.Connection.open() ||
 		p.Question.Asking || len(p.Question.Held) > 0 || p.Cancel.Sent || p.Visitor != nil
 }
 

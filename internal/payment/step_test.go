@@ -25,7 +25,7 @@ func frozen(p Payment) (unchanged func() bool) {
 	}
 	look := func() inside {
 		return inside{
-			p.Ledger.Seen.all(0), all(p.Ledger.Ended), all(p.Pending), all(p.Stream.Early), all(p.Stream.Connection.Run),
+			p.Ledger.Seen.all(0), all(p.Ledger.Ended), all(p.Pending.all()), all(p.Stream.Early), all(p.Stream.Connection.Run),
 			all(p.Cancel.Waiters), all(p.Lookers), all(p.Stream.Sealed),
 			all(p.Question.Held),
 		}
