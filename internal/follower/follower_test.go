@@ -160,8 +160,8 @@ func TestSweepOfWatchedOrders(t *testing.T) {
 	}
 	first.end()
 	s.eventually("the first replica has gone", func() bool { return !second.peers.isThere(owner) })
-	for range 2 {
-		if _, err := sweep.sweep(s.ctx); err != nil {
+	for _, now := range twoSweeps() {
+		if _, err := sweep.sweep(s.ctx, now); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -15,8 +15,8 @@ import (
 const (
 	// SweepInterval is how often queue and logs are compared.
 	SweepInterval = 30 * time.Second
-	// sweepRepeat is the time between the two sweeps that must see the same, at
-	// start and after objects were recreated.
+	// sweepRepeat is the least time between the two sweeps that must see the same: a
+	// session that was only just stored is not delivered or claimed at once.
 	sweepRepeat = 2 * time.Second
 	// maxWatches is how many orders that are over one sweep takes: the many that a
 	// busy replica leaves must not delay the payments that are open.
@@ -27,17 +27,17 @@ const (
 // no replica will repair. It acts only on what it sees in two sweeps.
 type sweeper struct {
 	f *Follower
-	// seen is what the last sweep saw, by finding.
-	seen map[finding]bool
+	// seen is since when the sweeps up to the last one have seen each finding.
+	seen map[finding]time.Time
 }
 
 // Sweep compares queue and logs until ctx is over: at once, after every note on
 // again, and every SweepInterval.
 func (f *Follower) Sweep(ctx context.Context, again <-chan struct{}) {
-	s := &sweeper{f: f, seen: map[finding]bool{}}
+	s := &sweeper{f: f, seen: map[finding]time.Time{}}
 	for ctx.Err() == nil {
 		pause := SweepInterval
-		if found, err := s.sweep(ctx); err != nil {
+		if found, err := s.sweep(ctx, time.Now()); err != nil {
 			f.report.Log.Debug("Could not compare the queue with the logs", zap.Error(err))
 			pause = sweepRepeat
 		} else if found {
@@ -54,12 +54,12 @@ func (f *Follower) Sweep(ctx context.Context, again <-chan struct{}) {
 }
 
 // sweep looks once. found is set when something is to be looked at again.
-func (s *sweeper) sweep(ctx context.Context) (found bool, err error) {
+func (s *sweeper) sweep(ctx context.Context, now time.Time) (found bool, err error) {
 	findings, err := s.look(ctx)
 	if err != nil {
 		return false, err
 	}
-	repairs, pending := choose(findings, s.seen)
+	repairs, pending := choose(findings, s.seen, now)
 	faults := 0
 	for _, at := range repairs {
 		s.repair(ctx, at)
@@ -72,14 +72,18 @@ func (s *sweeper) sweep(ctx context.Context) (found bool, err error) {
 	return len(pending)+faults > 0, nil // after a fault it looks whether the repair helped
 }
 
-// choose picks what the sweep before has seen too, and at most maxWatches orders
-// that are over. The rest waits for the next sweep.
-func choose(findings []finding, seen map[finding]bool) (repairs []finding, pending map[finding]bool) {
-	pending = map[finding]bool{}
+// choose picks what an earlier sweep has seen too, and at most maxWatches orders that are
+// over. The rest waits for the next sweep.
+func choose(findings []finding, seen map[finding]time.Time, now time.Time) (repairs []finding, pending map[finding]time.Time) {
+	pending = map[finding]time.Time{}
 	watches := 0
 	for _, at := range findings {
-		if !seen[at] || at.what == unwatched && watches == maxWatches {
-			pending[at] = true
+		since, again := seen[at]
+		if !again {
+			since = now
+		}
+		if now.Sub(since) < sweepRepeat || at.what == unwatched && watches == maxWatches {
+			pending[at] = since
 			continue
 		}
 		if at.what == unwatched {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/payment"
@@ -128,13 +129,17 @@ func TestSweepRepairsWhatItSeesTwice(t *testing.T) {
 	f.opts.Swept = func(faults string) { said = append(said, faults) }
 	following(f, ref)
 	s := &sweeper{f: f}
+	now := time.Now()
 	sweep := func(wantFound bool, wantQueued int) {
 		t.Helper()
-		if found, err := s.sweep(t.Context()); err != nil || found != wantFound || len(queued) != wantQueued {
+		now = now.Add(sweepRepeat)
+		if found, err := s.sweep(t.Context(), now); err != nil || found != wantFound || len(queued) != wantQueued {
 			t.Fatalf("got %v, %v, %d sessions queued; want %v, %d", found, err, len(queued), wantFound, wantQueued)
 		}
 	}
 	sweep(true, 0)
+	now = now.Add(-1)
+	sweep(true, 0) // too soon: it may have been stored only just now
 	sweep(true, 1) // it looks again, whether that helped
 	if q := queued[0]; q.Nonce != "nonce" || q.Reply != "inbox" || q.Hash != "hash" || q.Request.OrderID != "A" || q.V != bus.Version {
 		t.Errorf("got %+v", q)
@@ -148,9 +153,15 @@ func TestSweepRepairsWhatItSeesTwice(t *testing.T) {
 	sweep(false, 1)
 	b.locked = func() []string { return nil }
 	sweep(true, 1) // what was well in between counts anew
-	if want := []string{"", "1 the queue did not have some open payments", "", "", ""}; !slices.Equal(said, want) {
+	if want := []string{"", "", "1 the queue did not have some open payments", "", "", ""}; !slices.Equal(said, want) {
 		t.Errorf("said %q, want %q", said, want)
 	}
+}
+
+// twoSweeps are the times of two sweeps of which the second one acts.
+func twoSweeps() []time.Time {
+	now := time.Now()
+	return []time.Time{now, now.Add(sweepRepeat)}
 }
 
 // An order that nobody follows is taken up, and found again by the next sweep if
@@ -161,8 +172,8 @@ func TestSweepTakesUpWhatWasLeft(t *testing.T) {
 	f.opts.Bus.(*fakeBus).log = nil // its log is being read
 	f.opts.Orders = claimed(map[Ref]string{ref: "stranger"})
 	s := &sweeper{f: f}
-	for range 2 {
-		if _, err := s.sweep(t.Context()); err != nil {
+	for _, now := range twoSweeps() {
+		if _, err := s.sweep(t.Context(), now); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -209,8 +220,8 @@ func TestSweepTakesUpALostEnd(t *testing.T) {
 	}
 	before := followedBy(func(a *actor) { a.payment.State.Final = true })
 	s := &sweeper{f: f}
-	for range 2 {
-		if _, err := s.sweep(t.Context()); err != nil {
+	for _, now := range twoSweeps() {
+		if _, err := s.sweep(t.Context(), now); err != nil {
 			t.Fatal(err)
 		}
 	}

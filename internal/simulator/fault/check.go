@@ -42,7 +42,7 @@ func (f Fault) Check() error {
 
 // limit is a bound of a field, and whether a fault breaks it.
 type limit struct {
-	broken      bool
+	broken          bool
 	field, accepted string
 }
 
