@@ -45,7 +45,8 @@ type puller struct {
 // delivers it. take must return at once: while it runs, other sessions wait.
 // report gets everything that goes wrong on the way. A session that the bridge
 // cannot have written is deleted. One of a later release is left to a replica that
-// knows it. Deliveries returns early only if the consumer does not exist.
+// knows it. Deliveries returns early only if the consumer does not exist, or cannot be
+// looked at in the beginning.
 func (b *Bus) Deliveries(ctx context.Context, take func(Delivery), report func(error)) error {
 	if err := b.lookAtConsumer(ctx); err != nil {
 		return err

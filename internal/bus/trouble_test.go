@@ -176,6 +176,8 @@ func TestALostLeader(t *testing.T) {
 	cluster := natstest.RunCluster(t, 3)
 	b := ready(t, cluster.URL(), func(o *bus.Options) { o.Replicas = 3 })
 	got, _ := deliveries(t, b.Bus)
+	must(b.Enqueue(t.Context(), session("T2", "B")))(t)
+	receive(t, got) // from here on sessions are delivered
 	last := appendAnyway(t, b, status("A", "initialized", 1), 0)
 	leader := must(b.js.Stream(t.Context(), "POS_STATUS"))(t).CachedInfo().Cluster.Leader
 	for _, server := range cluster {
