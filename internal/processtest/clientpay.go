@@ -15,8 +15,9 @@ import (
 func PayWithClient(ctx context.Context, bus *client.Client, s Start, cancel bool) (Result, error) {
 	for {
 		r, err := payOnce(ctx, bus, s, cancel)
-		// Another payment is about to leave the terminal, or a lost start never arrived.
-		if !errors.Is(err, client.ErrTerminalBusy) && !errors.Is(err, client.ErrNotFound) {
+		// Another payment is about to leave the terminal, a lost start never arrived, or no
+		// replica is connected just now: the same request may be sent again.
+		if !errors.Is(err, client.ErrTerminalBusy) && !errors.Is(err, client.ErrNotFound) && !errors.Is(err, client.ErrNoBridge) {
 			return r, err
 		}
 		timer := time.NewTimer(againAfter)
