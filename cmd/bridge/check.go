@@ -26,7 +26,7 @@ It changes nothing and disturbs no payment: rights are tried with messages that
 the server drops, each of which leaves a line ("Publish Violation") in its log.
 With --create it makes the JetStream objects that are missing.
 
-Exit codes: 0 no failure; 1 a failure, or with --strict a warning; 2 the
+Exit codes: 0 no failure; 1 a failure, or with --strict a warning; 78 the
 configuration cannot be used.`,
 		Example: `  pos-bridge check
   pos-bridge check --strict --json`,

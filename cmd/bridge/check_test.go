@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -34,6 +35,7 @@ func TestCheck(t *testing.T) {
 		{"a bad variable", map[string]string{"BRIDGE_REPLICA_TTL": "soon"}, nil, exitBadConfig, "BRIDGE_REPLICA_TTL must be", "pos-bridge: bad configuration: BRIDGE_REPLICA_TTL must be"},
 		{"no key", map[string]string{"BRIDGE_API_KEY": ""}, []string{"--json"}, exitBadConfig, "BRIDGE_API_KEY is missing", "BRIDGE_API_KEY is missing"},
 		{"hosts that are none", map[string]string{"BRIDGE_EVENTS_ALLOWED_HOSTS": "a b"}, nil, exitBadConfig, "BRIDGE_EVENTS_ALLOWED_HOSTS", "BRIDGE_EVENTS_ALLOWED_HOSTS"},
+		{"the help names the code of a bad configuration", nil, []string{"--help"}, exitOK, fmt.Sprintf("; %d the\n", exitBadConfig), ""},
 		{"a wrong flag", nil, []string{"--jsno"}, exitBadConfig, "", "unknown flag"},
 	}
 	for _, tt := range tests {

@@ -215,7 +215,7 @@ func safeError(err error) error {
 		}
 		what = fmt.Sprintf("unknown name%s in %s; allowed: %s", name, in, names)
 	} else if errorTwice.MatchString(said) {
-		what = "a name stands twice"
+		what = "a name occurs twice"
 	}
 	if m := errorLine.FindStringSubmatch(said); m != nil {
 		return fmt.Errorf("line %s: %s", m[1], what)

@@ -68,7 +68,7 @@ func TestParseRefuses(t *testing.T) {
 		"unknown name":             {group("id: a, api_kee: b"), `line 2: unknown name "api_kee" in a group; allowed: id, api_key, api_key_file, terminals`},
 		"capitals":                 {group("ID: a, api_key: b"), "line 2: unknown name in a group"},
 		"a key as a name":          {group("id: a, " + secret + ": b"), "line 2: unknown name in a group"},
-		"name twice":               {group("id: a, api_key: b, api_key: " + secret), "line 2: a name stands twice"},
+		"name twice":               {group("id: a, api_key: b, api_key: " + secret), "line 2: a name occurs twice"},
 		"no id":                    {group("api_key: " + secret), "line 2: the id of a group must be 1 to 32 characters"},
 		"empty id":                 {group("id: '', api_key: b"), "line 2: id is empty"},
 		"key as id":                {group("id: " + secret + ", api_key: b"), "line 2: the id of a group must be 1 to 32 characters"},
