@@ -3,10 +3,13 @@ package board
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
 
@@ -147,6 +150,44 @@ func TestSilentPayments(t *testing.T) {
 	if got := s.Silent(start.Add(Silence)); len(got) != 1 || got[0].Order != "A" {
 		t.Errorf("got %v, want A", got)
 	}
+}
+
+// running is a feed whose clock runs.
+type running struct {
+	Feed
+	since time.Time
+}
+
+func (r running) Now() time.Time { return start.Add(time.Since(r.since)) }
+
+// The gauge that an alert reads counts this replica's silent payments, and forgets them
+// when a status comes.
+func TestSilentPaymentsAreCounted(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage()
+		s.Feed = running{since: time.Now()}
+		for order, owner := range map[string]string{"A": "me", "B": "me", "C": "another"} {
+			s.claims("T"+order, order, owner, 1, bus.PhaseOpen)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		go s.tidy(ctx)
+		counts := func(after time.Duration, want string) {
+			t.Helper()
+			time.Sleep(after)
+			synctest.Wait()
+			const name = "pos_bridge_sessions_without_status"
+			const header = "# HELP " + name + " Sessions of this replica that have had no status for 90 seconds after their start.\n# TYPE " + name + " gauge\n"
+			if err := testutil.GatherAndCompare(s.Metrics.Registry(), strings.NewReader(header+name+" "+want+"\n"), name); err != nil {
+				t.Error(err)
+			}
+		}
+		counts(Silence-tidyEvery, "0")
+		counts(tidyEvery, "2")
+		s.publishes("TA", "A", "initialized", 1)
+		counts(tidyEvery, "1")
+	})
 }
 
 func TestBoundedMemory(t *testing.T) {
