@@ -107,8 +107,9 @@ func TestSelectorKeysAreRefused(t *testing.T) {
 	} {
 		for _, key := range []string{"app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/component"} {
 			_, err := render(t, set(path, map[string]any{key: "mine"}))
-			if err == nil || !strings.Contains(err.Error(), key) {
-				t.Errorf("%s: %s was taken: %v", path, key, err)
+			where := "'/" + strings.ReplaceAll(path, ".", "/") + "/" + strings.ReplaceAll(key, "/", "~1") + "'"
+			if err == nil || !strings.Contains(err.Error(), where) {
+				t.Errorf("%s: %s was taken, or the refusal does not say %s: %v", path, key, where, err)
 			}
 		}
 	}
