@@ -240,6 +240,26 @@ func TestNotesOfUninstall(t *testing.T) {
 	}
 }
 
+// The notes name every command that the bridge takes.
+func TestNotesOfCommands(t *testing.T) {
+	t.Parallel()
+	r, err := render(t, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, notes, _ := strings.Cut(r.Notes, "Commands are taken on pos.payment")
+	notes, _, _ = strings.Cut(notes, ";")
+	commands := regexp.MustCompile("(?m)^\\| (\\w+) \\| `pos\\.payment\\.").FindAllStringSubmatch(readFile(t, repository+"/docs/messages.md"), -1)
+	if len(commands) < 5 {
+		t.Fatalf("docs/messages.md lists %d commands", len(commands))
+	}
+	for _, command := range commands {
+		if !strings.Contains(notes, "."+command[1]) {
+			t.Errorf("the notes do not name %s:\n%s", command[1], r.Notes)
+		}
+	}
+}
+
 // The ways to write braces that README.md shows.
 func TestEscapedManifests(t *testing.T) {
 	t.Parallel()
