@@ -43,8 +43,7 @@ func (r *streamReader) run(ctx context.Context, sealed []byte) {
 		stream, err = unseal(key, sealedFor(r.session), sealed)
 	}
 	if err != nil {
-		r.lane.report.failed("Could not decrypt the address of the event stream; polling the order instead", refOf(r.session), err)
-		r.tell(payment.StreamEnded{Lost: true, Reason: "the stored address of the event stream cannot be decrypted"})
+		r.tell(payment.StreamEnded{Lost: true, Reason: "the stored address of the event stream cannot be decrypted, so the bridge polls the provider: " + err.Error()})
 		return
 	}
 	budget := r.lane.budgets.of(r.session.Group)
