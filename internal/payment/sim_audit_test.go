@@ -445,6 +445,7 @@ func (a *auditor) settle(so *simOrder, o *auditOrder, d obligation) {
 	case before.final && (s.status == "initialized" || s.status == "declined"):
 	case unpaid(before.status) && unpaid(s.status):
 	case !a.w.weather.transactions && (!ends(s.status) || o.last().final): // one decline looks like the other
+	case o.lost && o.closed: // without its log, an order from before looks like somebody else's
 	case d.excused && (!ends(s.status) || after.final), d.y.died && before.final, d.excused && (o.lost || before.final) && o.widowed:
 		a.excused++
 	case d.overtaken, d.y.p.Invalids > 0 && (!ends(s.status) || before.final): // or its place among events that were not understood is not clear
