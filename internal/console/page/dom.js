@@ -61,7 +61,9 @@ export function showStatus(e, status) {
 }
 
 const kinds = {
-  completed: 'good', declined: 'warn', initialized: 'busy', created: 'quiet',
-  cancelled: 'over', expired: 'over', void: 'over', unresolved: 'bad', refused: 'bad',
-  reversed: 'back', refunded: 'back', partial_refunded: 'back', chargedback: 'back',
+  created: 'quiet', initialized: 'busy', declined: 'warn', reserved: 'busy', uncleared: 'busy',
+  completed: 'good', shipped: 'good',
+  cancelled: 'over', expired: 'over', void: 'over', not_created: 'over',
+  reversed: 'back', refunded: 'back', partial_refunded: 'back', chargeback: 'back', chargedback: 'back',
+  unresolved: 'bad', refused: 'bad',
 }
