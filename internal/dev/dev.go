@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -47,9 +46,6 @@ type Options struct {
 	Out io.Writer
 }
 
-// apiKey is the simulated terminal group's.
-const apiKey = "demo-key"
-
 // readyLimit is how long everything may take to be ready.
 const readyLimit = 30 * time.Second
 
@@ -83,11 +79,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		return fmt.Errorf("listen for the simulator: %w", err)
 	}
 	later(func() { _ = listener.Close() }) // the simulator closes it as well
-	groups, err := writeGroups(dir)
-	if err != nil {
-		return err
-	}
-	daemon, err := o.newReplica(server.URL(), listener.Addr().String(), groups)
+	daemon, err := o.newReplica(server.URL(), listener.Addr().String(), dir)
 	if err != nil {
 		return err
 	}
@@ -127,44 +119,27 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 }
 
-func terminals() []string {
-	var ids []string
-	for _, g := range simulator.DefaultGroups() {
-		ids = append(ids, g.Terminals...)
-	}
-	return ids
-}
-
-// writeGroups writes down which terminals there are, so that the console shows
-// those as well that were never used. The key in it opens a simulator, nothing else.
-func writeGroups(dir string) (file string, err error) {
-	file = filepath.Join(dir, "terminal-groups.yaml")
-	content := fmt.Sprintf("groups:\n- {id: demo, api_key: %s, terminals: [%s]}\n", apiKey, strings.Join(terminals(), ", "))
-	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
-		return "", fmt.Errorf("write the terminal groups: %w", err)
-	}
-	return file, nil
-}
-
 // newReplica makes a replica, which listens from then on.
-func (o Options) newReplica(natsURL, simulated, groups string) (*bridge.Daemon, error) {
+func (o Options) newReplica(natsURL, simulated, dir string) (*bridge.Daemon, error) {
 	config, err := bridge.Defaults(apiKey)
 	if err != nil {
 		return nil, err
 	}
-	config.Provider.GroupsFile = groups
+	if config.Provider.GroupsFile, err = writeGroups(dir); err != nil {
+		return nil, err
+	}
 	config = config.WithNATS(natsURL)
 	config.Provider.URL = "http://" + simulated + "/v1/json"
 	config.HTTP.TerminalsURL = "http://" + simulated + "/"
 	config.HTTP.Addr = "127.0.0.1:" + strconv.Itoa(o.HTTPPort)
-	config.Webhook.Addr = "127.0.0.1:0"
+	config.Webhook.Addr = keptWebhook(dir)
 	config.Timing.DrainTimeout = 5 * time.Second
 	daemon, err := bridge.New(config, o.Build, o.Log)
 	if err != nil {
 		return nil, err
 	}
 	daemon.UseWebhookURL("http://" + daemon.WebhookAddr().String() + "/")
-	return daemon, nil
+	return daemon, keepWebhook(dir, daemon.WebhookAddr().String())
 }
 
 func (o Options) startSimulator(ctx context.Context, listener net.Listener, guide Guide, till simulator.Till, later func(func())) error {

@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -231,11 +233,7 @@ func TestKeptFolder(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	for range 2 {
-		err := dev.Run(t.Context(), dev.Options{
-			Pace: 100, Once: true, Dir: dir, Command: "pos-bridge", Cut: context.Background(),
-			Build: bridge.Build{Version: "v1.2.3"}, Log: zap.NewNop(), Out: io.Discard,
-		})
-		if err != nil {
+		if err := once(t, dir); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -248,4 +246,55 @@ func TestKeptFolder(t *testing.T) {
 	if len(orders) != 2 || orders[0].Status != "completed" || orders[1].Status != "completed" {
 		t.Errorf("got %+v, want both sample payments", orders)
 	}
+}
+
+// The orders of an earlier run notify the replica of a later one.
+func TestKeptWebhook(t *testing.T) {
+	t.Parallel()
+	listen := func() net.Listener {
+		l, err := net.Listen("tcp", "127.77.0.1:0") // an address of its own: no other test takes the port
+		if err != nil {
+			t.Skip("there is only one loopback address: ", err)
+		}
+		t.Cleanup(func() { _ = l.Close() })
+		return l
+	}
+	taken, free := listen().Addr().String(), listen()
+	kept := free.Addr().String()
+	_ = free.Close()
+	const other = "127.0.0.1:"
+	for name, test := range map[string]struct{ before, want string }{
+		"a new folder": {"", other}, "kept": {kept, kept}, "taken": {taken, other}, "no address": {"no address", other}, "not loopback": {"192.0.2.1:80", other},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			file := filepath.Join(dir, "webhook-address")
+			if test.before != "" {
+				if err := os.WriteFile(file, []byte(test.before), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := once(t, dir); err != nil {
+				t.Fatal(err)
+			}
+			now, err := os.ReadFile(file)
+			if err != nil || !strings.HasPrefix(string(now), test.want) {
+				t.Errorf("got %s, %v, want %s", now, err, test.want)
+			}
+			orders, err := os.ReadFile(filepath.Join(dir, "simulator.jsonl"))
+			if err != nil || !strings.Contains(string(orders), `"notification_url":"http://`+string(now)+`/"`) {
+				t.Errorf("the orders do not name %s: %v\n%s", now, err, orders)
+			}
+		})
+	}
+}
+
+// once runs everything for one payment with a folder that is kept.
+func once(t *testing.T, dir string) error {
+	t.Helper()
+	return dev.Run(t.Context(), dev.Options{
+		Pace: 100, Once: true, Dir: dir, Command: "pos-bridge", Cut: context.Background(),
+		Build: bridge.Build{Version: "v1.2.3"}, Log: zap.NewNop(), Out: io.Discard,
+	})
 }
