@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -168,6 +169,49 @@ func TestGapIsReconciled(t *testing.T) {
 	r.waitMetric(`pos_bridge_stream_reconnects_total{reason="ended"}`, "1")
 	r.waitMetric(`pos_bridge_streams_connected`, "1")
 	r.waitMetric(`pos_bridge_reconciles_total{result="news"}`, "1")
+}
+
+// Every connection says which event was the last one, also the first connection of a
+// successor, so that the provider can send what happened in between.
+func TestEveryConnectionNamesTheLastEvent(t *testing.T) {
+	t.Parallel()
+	p := &provider{get: func(w http.ResponseWriter, _ *http.Request, _ string) { // only the stream tells
+		refuse(w, http.StatusServiceUnavailable, 0, "away")
+	}}
+	var (
+		mu  sync.Mutex
+		ids []string
+	)
+	named := func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(ids)
+	}
+	p.stream = func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		ids = append(ids, r.Header.Get("Last-Event-ID"))
+		connection := len(ids)
+		mu.Unlock()
+		openStream(w)
+		switch connection {
+		case 1:
+			send(w, "id: 41\n"+event("a", "initialized"))
+			return
+		case 2:
+			send(w, "id: 41\n"+event("a", "initialized")+"id: 42\n"+event("a", "declined"))
+		}
+		<-r.Context().Done()
+	}
+	b := setup(t, options{provider: p})
+	first := b.run()
+	b.start(order("a", terminal1))
+	b.await("a", "initialized", "declined")
+	first.kill()
+	b.run()
+	eventually(t, "the successor connects", func() bool { return len(named()) > 2 })
+	if got := named()[:3]; !slices.Equal(got, []string{"", "41", "42"}) {
+		t.Errorf("the connections named %q", got)
+	}
 }
 
 // An answer that is older than what the stream has told since is no news.

@@ -53,14 +53,20 @@ func (t *turn) know(log Log) {
 	p := &t.p
 	p.Ledger.Last, p.Ledger.Seen = log.Last, seenOf(log)
 	p.State = stateOf(log)
+	t.knowEvent(log)
+}
+
+// knowEvent takes over which event of the stream was the last one that is stored.
+func (t *turn) knowEvent(log Log) {
 	if n := log.Newest(); n != nil {
-		p.Stream.LastID = orElse(p.Stream.LastID, n.EventID)
+		t.p.Stream.LastID = orElse(t.p.Stream.LastID, n.EventID)
 	}
 }
 
 // adopt takes over from a claim what this replica does not know by itself.
 func (t *turn) adopt(log Log) {
 	p := &t.p
+	t.knowEvent(log)
 	if c := log.Claim; c != nil {
 		// The claim's session was put to the provider, not another one that joined
 		// it; and one that was queued again looks younger than it is.
