@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -12,6 +13,15 @@ import (
 	"github.com/posbridge/bridge/internal/bridgetest"
 	"github.com/posbridge/bridge/schema"
 )
+
+// Scripts go by these numbers; docs/answers.md lists them.
+func TestExitCodes(t *testing.T) {
+	t.Parallel()
+	got := []int{exitOK, exitFailure, exitNotPaid, exitUnknown, exitRefused, exitTooLate, exitBadConfig}
+	if want := []int{0, 1, 3, 4, 5, 6, 78}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
 
 func TestPayExitsByOutcome(t *testing.T) {
 	t.Parallel()
