@@ -1,6 +1,8 @@
 package payment
 
 import (
+	"slices"
+
 	"github.com/posbridge/bridge/schema"
 )
 
@@ -58,8 +60,11 @@ func (t *turn) know(log Log) {
 
 // knowEvent takes over which event of the stream was the last one that is stored.
 func (t *turn) knowEvent(log Log) {
-	if n := log.Newest(); n != nil {
-		t.p.Stream.LastID = orElse(t.p.Stream.LastID, n.EventID)
+	for _, e := range slices.Backward(log.Entries) {
+		if e.EventID != "" { // what answers told has none
+			t.p.Stream.LastID = orElse(t.p.Stream.LastID, e.EventID)
+			return
+		}
 	}
 }
 

@@ -158,7 +158,7 @@ func (a *auditor) claimStored(order int, c *Claim) {
 // nothing left to store.
 func (a *auditor) givenAway(order int, owner *simReplica, epoch uint64) {
 	o, y := a.orders[order], owner.find(order)
-	if y == nil || o.owner != y || o.claim.Epoch != epoch {
+	if !owner.draining || y == nil || o.owner != y || o.claim.Epoch != epoch {
 		return
 	}
 	for _, d := range o.due {
