@@ -1,7 +1,7 @@
 package payment
 
-// another takes the delivery of another session of the order. It reports whether
-// nothing more is to be done with its place in the queue.
+// another takes the delivery of another session of the order, or of any once the order is
+// over. It reports whether nothing more is to be done with its place in the queue.
 func (t *turn) another(e Delivered) bool {
 	p := &t.p
 	answer := t.answerFor(e.Session)
@@ -12,18 +12,33 @@ func (t *turn) another(e Delivered) bool {
 			t.unlock()
 			return true
 		}
-	case Unlocking, Withdrawing:
-		if e.Place.Handle != "" { // it begins afresh when this one has ended
-			t.do(GiveBack{Handle: e.Place.Handle})
-		}
+		p.Next = &e
 		return true
-	case Arriving, Inquiring, Connecting, Claiming, Closing:
-		return true // it is delivered again
+	case Arriving, Inquiring, Connecting, Claiming, Closing, Unlocking, Withdrawing:
+		p.Next = &e
+		return true
 	}
 	if answer.Reply != "" { // the lock was lost with the queue
 		t.do(answer)
 	}
 	return false
+}
+
+// isOver reports whether the order is over and its session has left the queue.
+func (t *turn) isOver() bool {
+	switch t.p.Phase.(type) {
+	case Settling, Watching:
+		return t.p.Place.Gone
+	}
+	return false
+}
+
+// next takes a session that has waited, as soon as the phase allows.
+func (t *turn) next() {
+	if next := t.p.Next; next != nil {
+		t.p.Next = nil
+		t.delivered(*next)
+	}
 }
 
 // answerFor is the answer to another start of the order.

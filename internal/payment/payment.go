@@ -29,6 +29,9 @@ type Payment struct {
 	// Visitor is the answer to another start of the order after its end, until
 	// that session has left the queue; nil when there is none.
 	Visitor *AnswerStart
+	// Next is another session of the order that was delivered and waits for what this
+	// replica is about to know; nil when there is none.
+	Next *Delivered
 	// Handed is set when the owner before handed the session over.
 	Handed bool
 	// Condemned is set when the payment has made the program fail again and again:
@@ -264,6 +267,10 @@ func (t *turn) leave(why LeaveReason) {
 	}
 	t.p.Cancel.Waiters, t.p.Lookers = nil, nil
 	t.seeOff()
+	if next := t.p.Next; next != nil && next.Place.Handle != "" { // it begins afresh
+		t.do(GiveBack{Handle: next.Place.Handle})
+	}
+	t.p.Next = nil
 	t.p.Timers = [timerCount]time.Time{}
 	t.become(Left{})
 	t.do(Leave{Why: why})

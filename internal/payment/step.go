@@ -119,7 +119,7 @@ func (t *turn) delivered(e Delivered) {
 		t.arrive(place)
 		return
 	}
-	if e.Session.Nonce != "" && e.Session.Nonce != t.p.Session.Nonce && t.another(e) {
+	if e.Session.Nonce != "" && (e.Session.Nonce != t.p.Session.Nonce || t.isOver()) && t.another(e) {
 		return
 	}
 	if place.Handle == "" && place.Seq == t.p.Place.Seq {
@@ -304,6 +304,7 @@ func (t *turn) phaseOver() {
 // rest does what becomes possible when nothing is on its way any more.
 func (t *turn) rest() {
 	p := &t.p
+	t.next()
 	if p.State.Final && p.Ledger.Writing == nil {
 		t.respondCancels(p.State.Status, nil)
 	}

@@ -109,6 +109,10 @@ func (t *turn) owns(goal Goal) {
 			t.closeStream()
 		}
 		p.Stream.Early = nil
+		if p.Place.Delivered == 0 { // its session has left the queue
+			p.Place.Gone = true
+		}
+		t.unlock()
 		t.watch(true)
 	case GoalFollow:
 		t.follow()
