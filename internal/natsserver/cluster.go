@@ -46,20 +46,20 @@ func StartCluster(n int, o Options) (Cluster, error) {
 }
 
 func startCluster(n int, o Options) (Cluster, error) {
-	ports, err := freePorts(n)
+	ports, err := fixedPorts(2 * n)
 	if err != nil {
 		return nil, err
 	}
 	var routes []string
-	for _, port := range ports {
+	for _, port := range ports[:n] {
 		routes = append(routes, "nats://"+net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	}
 	var c Cluster
-	for i, port := range ports {
+	for i, port := range ports[:n] {
 		node := o
 		node.Name = fmt.Sprintf("%s-%d", clusterName, i+1)
 		node.Dir = filepath.Join(o.Dir, node.Name)
-		node.Port = FreePort
+		node.Port = ports[n+i]
 		node.JetStream = true
 		node.Configure = func(opts *server.Options) {
 			opts.Cluster.Name = clusterName
@@ -84,17 +84,16 @@ func startCluster(n int, o Options) (Cluster, error) {
 	return c, nil
 }
 
-// freePorts finds n ports that nobody listens on right now. The members of a
-// cluster must know each other's before any of them runs.
-func freePorts(n int) ([]int, error) {
+// fixedPorts finds n ports. The members of a cluster must know each other's before any of
+// them runs.
+func fixedPorts(n int) ([]int, error) {
 	var ports []int
 	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		port, err := FixedPort()
 		if err != nil {
-			return nil, fmt.Errorf("find a free port: %w", err)
+			return nil, err
 		}
-		defer l.Close() // only at the end, so that no port is found twice
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+		ports = append(ports, port)
 	}
 	return ports, nil
 }

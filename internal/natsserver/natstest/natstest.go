@@ -44,12 +44,27 @@ func WithServerOptions(f func(*server.Options)) Option { return func(o *options)
 // when Run returns, and gone when the test ends.
 func Run(t testing.TB, opts ...Option) *natsserver.Server {
 	t.Helper()
-	s, err := natsserver.Start(build(t, opts))
+	o := build(t, opts)
+	if o.Port == 0 && o.Config == "" {
+		o.Port = Port(t)
+	}
+	s, err := natsserver.Start(o)
 	if err != nil {
 		t.Fatalf("run nats-server: %v", err)
 	}
 	t.Cleanup(s.Shutdown)
 	return s
+}
+
+// Port finds a port of loopback that nobody listens on now, and that nobody takes while
+// its server is down.
+func Port(t testing.TB) int {
+	t.Helper()
+	port, err := natsserver.FixedPort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
 }
 
 // RunCluster starts a cluster of n servers with replicated JetStream in this
