@@ -142,15 +142,19 @@ func TestGuardHoldsARequestBack(t *testing.T) {
 func TestCreatesDoNotWaitForQuestions(t *testing.T) {
 	t.Parallel()
 	const connections = 3
-	arrived := make(chan struct{}, 3*3*connections)
+	var arrived sync.Map // at each server
+	at := func(host string) chan struct{} {
+		c, _ := arrived.LoadOrStore(host, make(chan struct{}, 3*connections))
+		return c.(chan struct{}) //nolint:forcetypeassert // nothing else is stored
+	}
 	overBoth(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodGet {
-			arrived <- struct{}{}
+			at(r.Host) <- struct{}{}
 			<-r.Context().Done()
 			return
 		}
 		reply(200, `{"success":true,"data":{"order_id":"A1","status":"cancelled"}}`)(w, r)
-	}, func(t *testing.T, client *Client, _ *httptest.Server) {
+	}, func(t *testing.T, client *Client, server *httptest.Server) {
 		client.calls.questions.MaxConnsPerHost = connections
 		ctx, cancel := context.WithCancel(t.Context())
 		var questions sync.WaitGroup
@@ -158,7 +162,7 @@ func TestCreatesDoNotWaitForQuestions(t *testing.T) {
 			questions.Go(func() { _ = calls[OpGet](ctx, client) })
 		}
 		for range connections {
-			<-arrived
+			<-at(server.Listener.Addr().String())
 		}
 		for _, op := range []string{OpCreate, OpCancel} {
 			if err := calls[op](t.Context(), client); err != nil {
