@@ -214,6 +214,10 @@ const (
 	connectLimit = 2 * time.Second
 	// askOwnerPause is the time between two questions to a silent owner.
 	askOwnerPause = 250 * time.Millisecond
+	// storingPause is the first pause before an owner that has something to store is
+	// asked again: a publish takes milliseconds. It doubles at most maxStoring times.
+	storingPause = 5 * time.Millisecond
+	maxStoring   = 6
 	// streamFirst is how long an answer waits while the stream is open: the
 	// answer says where things went, the stream shows how.
 	streamFirst = 150 * time.Millisecond

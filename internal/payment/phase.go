@@ -19,6 +19,8 @@ type (
 	Inquiring struct {
 		Log   Log
 		Since time.Time
+		// Storing counts the answers that the owner has something to store first.
+		Storing int
 	}
 	// Connecting opens the event stream of an open order before it is claimed.
 	Connecting struct{ Log Log }

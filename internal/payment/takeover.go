@@ -1,17 +1,15 @@
 package payment
 
+import "time"
+
 // inquire asks the owner before its session is taken over.
 func (t *turn) inquire(log Log) {
 	t.become(Inquiring{Log: log, Since: t.at})
 	t.askOwner(log.Claim, 0)
 }
 
-func (t *turn) askOwner(claim *Claim, n int) {
-	ask := AskOwner{Owner: claim.Owner, Epoch: claim.Epoch, Handle: t.p.Place.Handle, QueueSeq: t.p.Place.Seq}
-	if n > 0 {
-		ask.After = askOwnerPause
-	}
-	t.do(ask)
+func (t *turn) askOwner(claim *Claim, after time.Duration) {
+	t.do(AskOwner{Owner: claim.Owner, Epoch: claim.Epoch, Handle: t.p.Place.Handle, QueueSeq: t.p.Place.Seq, After: after})
 }
 
 // ownerSaid takes the owner's answer. Silence, and a missing owner while NATS
@@ -23,16 +21,17 @@ func (t *turn) ownerSaid(phase Inquiring, said OwnerSaid) {
 		t.join(phase.Log)
 		t.leave(LeaveFollowed)
 	case said.Word == OwnerStoring:
-		phase.Since = t.at
+		pause := min(storingPause<<phase.Storing, askOwnerPause)
+		phase.Since, phase.Storing = t.at, min(phase.Storing+1, maxStoring)
 		t.become(phase)
-		t.askOwner(phase.Log.Claim, 1)
+		t.askOwner(phase.Log.Claim, pause)
 	case said.Word == OwnerLeft:
 		t.p.Handed = true
 		t.takeOver(phase.Log)
 	case said.Word == OwnerGone && said.Calm, waited:
 		t.takeOver(phase.Log)
 	default:
-		t.askOwner(phase.Log.Claim, 1)
+		t.askOwner(phase.Log.Claim, askOwnerPause)
 	}
 }
 
