@@ -42,7 +42,7 @@ type request struct {
 // cancel or a receipt until the provider has answered.
 func (s *Service) commands() []*command {
 	return []*command{
-		{subjects.Start, "start-request", "start-reply", newLimits(8192, 16), s.onStart},
+		{subjects.Start, "start-request", "start-reply", newLimits(8192, 64), s.onStart},
 		{subjects.Cancel, "cancel-request", "cancel-reply", newLimits(1024, 8), s.onOrder(schema.DecodeOrder, s.orders.cancel)},
 		{subjects.Get, "get-request", "session", newLimits(4096, 256), s.onOrder(schema.DecodeOrder, s.orders.get)},
 		{subjects.List, "list-request", "list-reply", newLimits(64, 0), s.onList},

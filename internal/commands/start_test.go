@@ -320,11 +320,11 @@ func TestStartsOfOneTerminalAreBounded(t *testing.T) {
 	s.start("T1", "A")
 	s.queued("T1", "A")
 	var waiting []reply
-	for range 40 {
+	for range 100 {
 		waiting = append(waiting, s.start("T1", "A"))
 	}
 	refused := 0
-	for refused < 40-16 {
+	for refused < 100-64 {
 		for _, r := range waiting {
 			if n, _, _ := r.sub.Pending(); n > 0 {
 				r.failed(schema.OutcomeUnknown)

@@ -315,7 +315,7 @@ func TestThirtyIdenticalStarts(t *testing.T) {
 		subject := []string{"pos.payment.start", "pos." + h.terminal + ".payment.start"}[i%2]
 		group.Go(func() {
 			var err error
-			// A replica takes 16 starts of one terminal at a time: the others send theirs again.
+			// One whose answer was lost sends its start again.
 			if replies[i], err = processtest.Insist(h.ctx, h.Conn, subject, processtest.NewStart(h.terminal, h.order, "")); err != nil {
 				t.Errorf("start %d: %v", i, err)
 			}
