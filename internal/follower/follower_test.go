@@ -109,6 +109,41 @@ func TestDrainUnheard(t *testing.T) {
 	s.until("initialized")
 }
 
+// The queue loses the session of a replica that stops: it is queued again, and another
+// replica goes on.
+func TestDrainWithoutTheSession(t *testing.T) {
+	t.Parallel()
+	s := setup(t, simulator.Options{Manual: true})
+	long := func(r *payment.Rules) { r.ReplicaTTL = 20 * time.Second }
+	first := s.replica(long)
+	if _, failure := s.reply(s.start(first.bus, "SIM00001", "C-3")); failure != nil {
+		t.Fatal(failure)
+	}
+	second := s.replica(long)
+	s.eventually("the first replica knows the second one", func() bool { return !first.peers.alone() })
+	queued, err := first.bus.Queued(s.ctx, "SIM00001")
+	if err == nil {
+		err = first.bus.DeleteSession(s.ctx, queued.Seq)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	drained := make(chan error, 1)
+	go func() { drained <- first.Drain(s.ctx) }()
+	sweep, now := &sweeper{f: first.Follower}, time.Now()
+	ref := Ref{Terminal: "SIM00001", Order: "C-3"}
+	s.eventually("the second replica has the session", func() bool {
+		now = now.Add(sweepRepeat)
+		if _, err := sweep.sweep(s.ctx, now); err != nil {
+			t.Fatal(err)
+		}
+		return second.opts.Orders.Open()[ref] == second.opts.Rules.Self
+	})
+	if err := <-drained; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestCancel(t *testing.T) {
 	t.Parallel()
 	s := setup(t, simulator.Options{Manual: true})

@@ -256,7 +256,7 @@ func (s *sweeper) requeue(ctx context.Context, ref Ref) {
 		case a.payment.State.Final:
 			s.f.forget(a)
 			s.f.find(ref)
-		case a.payment.Active():
+		case a.payment.Locks():
 			session = a.payment.Session
 		}
 		answer(session)

@@ -256,7 +256,10 @@ func (t *turn) offer() {
 
 // hasToStore reports whether this replica alone may have seen something that is not
 // in the log yet.
-func (t *turn) hasToStore() bool { return t.p.Ledger.Writing != nil || t.p.Pending.Len() > 0 }
+func (t *turn) hasToStore() bool {
+	p := &t.p
+	return p.Ledger.Writing != nil || p.Pending.Len() > 0 || len(p.Invalid) > 0 || len(p.Question.Held) > 0 || p.Stream.Connection.open()
+}
 
 // giveUp begins to end a session without a final status: it asks once more.
 func (t *turn) giveUp(why string) {

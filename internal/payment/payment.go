@@ -197,6 +197,13 @@ func (p Payment) Active() bool {
 	return false
 }
 
+// Locks reports whether the payment's session has to be in the queue: it locks the
+// terminal. That of a payment that is handed over is not kept alive, and has to be there.
+func (p Payment) Locks() bool {
+	_, handing := p.Phase.(HandingOver)
+	return handing || p.Active()
+}
+
 // Times that are no settings.
 const (
 	// answerGrace is how long after the start deadline a definite answer may

@@ -60,8 +60,7 @@ func (t *turn) settled() {
 // busy reports whether something of the payment is on its way.
 func (t *turn) busy() bool {
 	p := &t.p
-	return p.Ledger.Writing != nil || p.Pending.Len() > 0 || len(p.Invalid) > 0 || p.Stream.Connection.open() ||
-		p.Question.Asking || len(p.Question.Held) > 0 || p.Cancel.Sent || p.Visitor != nil
+	return t.hasToStore() || p.Question.Asking || p.Cancel.Sent || p.Visitor != nil
 }
 
 // watch waits for the times at which an order that ended unpaid is asked for

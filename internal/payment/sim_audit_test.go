@@ -162,7 +162,7 @@ func (a *auditor) givenAway(order int, owner *simReplica, epoch uint64) {
 		return
 	}
 	for _, d := range o.due {
-		if d.y == y && d.stream && !d.excused && !d.overtaken && o.ever&(1<<d.tag) == 0 && (y.p.Pending.Len() > 0 || y.p.Ledger.Writing != nil) {
+		if d.y == y && d.stream && !d.excused && !d.overtaken && o.ever&(1<<d.tag) == 0 && (y.p.Pending.Len() > 0 || y.p.Ledger.Writing != nil || len(y.p.Question.Held) > 0 || y.p.Stream.Connection.open()) {
 			a.wrong("%s lets another replica have order %s, and has not stored %s (%d)", owner.self, orderIDs[order], d.shown.status, d.tag)
 		}
 	}
