@@ -87,8 +87,8 @@ func pauseBefore(n next, try int) time.Duration {
 	return 0
 }
 
-// rest tells of a retry, and waits before a command is sent again, and until the connection stands. It fails
-// when ctx ends sooner, or the connection is closed.
+// rest tells of a retry. It waits before a command is sent again, and until the connection
+// stands. It fails when ctx ends sooner, or the connection is closed.
 func (c *Client) rest(ctx context.Context, n next, r Retry) error {
 	pause := pauseBefore(n, r.Try-1)
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < pause {

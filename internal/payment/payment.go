@@ -93,10 +93,10 @@ type Stream struct {
 	LastID string
 }
 
-// Drain is how far this replica has to stop.
+// Drain says whether this replica stops, and whether another one can go on.
 type Drain int
 
-// Whether this replica stops.
+// What a drain can be.
 const (
 	// DrainNot: it does not stop.
 	DrainNot Drain = iota
@@ -197,8 +197,8 @@ func (p Payment) Active() bool {
 	return false
 }
 
-// Locks reports whether the payment's session has to be in the queue: it locks the
-// terminal. That of a payment that is handed over is not kept alive, and has to be there.
+// Locks reports whether the payment's session must be in the queue, where it locks the
+// terminal. A payment that is handed over locks it too, although it sends no heartbeats.
 func (p Payment) Locks() bool {
 	_, handing := p.Phase.(HandingOver)
 	return handing || p.Active()
