@@ -146,7 +146,16 @@ func flood(ctx context.Context, r *rig, s sizes) ([]float64, error) {
 func idle(ctx context.Context, r *rig, s sizes) ([]float64, error) {
 	empty := r.subject.resident()
 	opened, err := r.open(ctx, s.idleSessions, s.idleRequesters)
-	if err := errors.Join(err, pause(ctx, s.idle)); err != nil {
+	if err != nil {
+		return nil, err
+	}
+	for i, order := range r.provider.all() { // so that questions find nothing new
+		r.provider.emit(order, 1, "")
+		if i%100 == 99 {
+			err = errors.Join(err, pause(ctx, 100*time.Millisecond))
+		}
+	}
+	if err := errors.Join(err, r.settled(ctx, 10*time.Second), pause(ctx, s.idle)); err != nil {
 		return nil, err
 	}
 	begun, before, asked := time.Now(), r.subject.cpu(), r.provider.attempts.Load()

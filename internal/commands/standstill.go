@@ -8,7 +8,7 @@ import (
 
 const (
 	// beatEvery is how often a replica notes that it is awake.
-	beatEvery = 100 * time.Millisecond
+	beatEvery = 500 * time.Millisecond
 	// stoodStill is how late a beat must be to be a standstill.
 	stoodStill = time.Second
 	// aftermath is how long after a standstill requests may still arrive that were

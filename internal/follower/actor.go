@@ -37,8 +37,9 @@ type actor struct {
 	// index is the place in the schedule, -1 when the payment waits for nothing.
 	index int
 	due   time.Time
-	// bucket is the actor's place among the heartbeats.
+	// bucket is the actor's place among the heartbeats, handle the one that they use.
 	bucket int
+	handle string
 }
 
 func newActor(work context.Context, ref Ref, p payment.Payment) *actor {
@@ -67,6 +68,22 @@ func (a *actor) release() {
 	for held := a.payment.Pending.Len() + len(a.payment.Stream.Connection.Run) + len(a.payment.Stream.Early); a.taken > held; a.taken-- {
 		<-a.room
 	}
+}
+
+// Ticks that are at least farAway are put off to a multiple of grid, so that payments
+// that wait for long are woken together: to wake an idle process costs more than the
+// tick.
+const (
+	farAway = 5 * time.Second
+	grid    = 200 * time.Millisecond
+)
+
+// coarse is the time of a tick that is due then.
+func coarse(due, now time.Time) time.Time {
+	if due.Sub(now) < farAway {
+		return due
+	}
+	return due.Truncate(grid).Add(grid)
 }
 
 // schedule orders actors by the time of their next tick.

@@ -2,20 +2,23 @@ package follower
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 )
 
 // beatBuckets is over how many moments the heartbeats of all sessions are spread.
-const beatBuckets = 32
+const beatBuckets = 8
 
 // beats keep the sessions of this replica in the queue: each is reported as in
 // progress once per period.
 type beats struct {
 	queue    Queue
 	interval time.Duration
-	buckets  [beatBuckets]map[*actor]struct{}
-	now      int
-	added    int
+	// buckets have the handles of the sessions that are kept alive.
+	buckets [beatBuckets]map[*actor]string
+	now     int
+	added   int
 	// handles go to the goroutine that sends: the loop never waits for a socket.
 	handles chan []string
 }
@@ -23,18 +26,29 @@ type beats struct {
 func newBeats(queue Queue, period time.Duration) *beats {
 	b := &beats{queue: queue, interval: period / beatBuckets, handles: make(chan []string, 1)}
 	for i := range b.buckets {
-		b.buckets[i] = map[*actor]struct{}{}
+		b.buckets[i] = map[*actor]string{}
 	}
 	return b
 }
 
+// add finds a place for a payment.
 func (b *beats) add(a *actor) {
 	a.bucket = b.added % beatBuckets
 	b.added++
-	b.buckets[a.bucket][a] = struct{}{}
 }
 
-func (b *beats) remove(a *actor) { delete(b.buckets[a.bucket], a) }
+// set says by which handle a payment's session is kept alive, "" for none.
+func (b *beats) set(a *actor, handle string) {
+	switch {
+	case a.handle == handle:
+		return
+	case handle == "":
+		delete(b.buckets[a.bucket], a)
+	default:
+		b.buckets[a.bucket][a] = handle
+	}
+	a.handle = handle
+}
 
 // run sends until ctx is over. A heartbeat that is lost is followed by the next
 // one before the session is delivered again.
@@ -57,12 +71,7 @@ func (f *Follower) beat() {
 	if b.now = (b.now + 1) % beatBuckets; b.now == 0 {
 		f.noteOldest()
 	}
-	var handles []string
-	for a := range b.buckets[b.now] {
-		if h := a.payment.Place.Handle; h != "" && a.payment.Active() {
-			handles = append(handles, h)
-		}
-	}
+	handles := slices.Collect(maps.Values(b.buckets[b.now]))
 	if len(handles) == 0 {
 		return
 	}

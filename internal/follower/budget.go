@@ -183,17 +183,22 @@ func (b *budget) next() (pause time.Duration, more bool) {
 		}
 		b.queue = nil
 	}
-	// Short pauses are imprecise: several turns are given at once instead.
-	turns := max(1, int(b.now(now)*minPause.Seconds()))
-	for range turns {
+	// Several turns are given at once instead of short pauses.
+	least := minPause
+	if b.isFree() {
+		least = minPauseRoutine
+	}
+	given := 0
+	for given < max(1, int(b.now(now)*least.Seconds())) {
 		t := b.pop()
 		if t == nil {
-			b.granting = false
-			return 0, false
+			break
 		}
 		t.give()
+		given++
 	}
-	return time.Duration(float64(turns) / b.now(now) * float64(time.Second)), true
+	b.granting = given > 0
+	return time.Duration(float64(given) / b.now(now) * float64(time.Second)), b.granting
 }
 
 // pop takes the ticket whose turn it is, nil if nobody waits. When only one kind of
@@ -218,8 +223,13 @@ func (b *budget) pop() *ticket {
 	return nil
 }
 
-// minPause is the shortest pause between turns.
-const minPause = 5 * time.Millisecond
+// The shortest pauses between turns: shorter ones are imprecise, and between routine
+// questions a process that is idle otherwise would pay more for waking up than for
+// the questions.
+const (
+	minPause        = 5 * time.Millisecond
+	minPauseRoutine = 200 * time.Millisecond
+)
 
 // now is the rate at a time.
 func (b *budget) now(at time.Time) float64 {

@@ -97,13 +97,13 @@ func (f *Follower) Run(ctx context.Context) error {
 func (f *Follower) loop(ctx context.Context) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
-	var armed time.Time // when the timer fires, zero for never
+	var armed time.Time // when the timer fires, zero for in an hour
 	beat := time.NewTicker(f.beats.interval)
 	defer beat.Stop()
 	for {
-		// To set a timer costs the runtime a look at all timers, those of every
-		// stream included.
-		if next := f.due.next(); !next.Equal(armed) {
+		// To change a timer that runs costs the runtime a look at all timers, those of
+		// every stream included: one that fires too early costs less.
+		if next := f.due.next(); !next.IsZero() && (armed.IsZero() || next.Before(armed)) {
 			armed = next
 			timer.Reset(f.untilDue(next))
 		}
@@ -126,11 +126,8 @@ func (f *Follower) loop(ctx context.Context) {
 	}
 }
 
-// untilDue is how long the loop may wait for what is due then, zero for never.
+// untilDue is how long the loop may wait for what is due then.
 func (f *Follower) untilDue(due time.Time) time.Duration {
-	if due.IsZero() {
-		return time.Hour
-	}
 	return max(0, due.Sub(f.opts.Bus.Now()))
 }
 
@@ -230,7 +227,6 @@ func (f *Follower) forget(a *actor) {
 	}
 	f.count(a, false)
 	f.due.remove(a)
-	f.beats.remove(a)
 	if f.actors[a.ref] == a {
 		delete(f.actors, a.ref)
 	}
@@ -254,7 +250,7 @@ func (f *Follower) step(a *actor, event payment.Event) {
 		f.execute(a, e, at)
 	}
 	if !a.over {
-		f.due.set(a, next.Due())
+		f.due.set(a, coarse(next.Due(), at))
 		a.release()
 		f.count(a, next.Active())
 	}
@@ -270,8 +266,13 @@ func (f *Follower) failed(a *actor, cause any, stack []byte) {
 	f.forget(a)
 }
 
-// count keeps the number of sessions that this replica keeps alive.
+// count keeps the sessions that this replica keeps alive, and their number.
 func (f *Follower) count(a *actor, active bool) {
+	handle := ""
+	if active {
+		handle = a.payment.Place.Handle
+	}
+	f.beats.set(a, handle)
 	if a.active == active {
 		return
 	}

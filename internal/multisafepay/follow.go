@@ -173,17 +173,23 @@ func (c *Client) read(ctx context.Context, r *streamReader, token redact.Secret,
 }
 
 // serverEvents hands every event, of whatever type, to take until take fails or
-// the stream ends: then the error is io.EOF for an orderly end.
+// the stream ends: then the error is io.EOF for an orderly end. A parser has a buffer
+// of 4 KiB, so none is kept while the stream is silent.
 func serverEvents(r *streamReader, take func(sse.Event) error) error {
-	for event, err := range sse.Read(r, &sse.ReadConfig{MaxEventSize: MaxEventSize}) {
-		if err == nil {
-			err = take(event)
-		}
-		if err != nil {
-			return err
+	lastID := ""
+	for r.more(lastID) {
+		limit := MaxEventSize + len(idLine(lastID))
+		for event, err := range sse.Read(r, &sse.ReadConfig{MaxEventSize: limit}) {
+			if err == nil {
+				lastID = event.LastEventID
+				err = take(event)
+			}
+			if err != nil {
+				return err
+			}
 		}
 	}
-	return io.EOF
+	return r.err
 }
 
 // streamError says why reading a stream ended. ctx is the connection's: its

@@ -117,10 +117,11 @@ func (f *lineFilter) keep(c byte) bool {
 		return after == keptCR
 	}
 	if c == '\n' || c == '\r' {
+		wasLine := f.inLine
 		kept := f.endLine()
 		if c == '\r' {
 			f.after = droppedCR
-			if kept {
+			if kept && wasLine { // behind an event's end a line feed is one byte too many
 				f.after = keptCR
 			}
 		}
@@ -172,6 +173,9 @@ func (f *lineFilter) endLine() bool {
 	f.endEvent()
 	return ends
 }
+
+// between tells whether all that stayed so far are whole events.
+func (f *lineFilter) between() bool { return !f.pending && !f.inLine && f.held == 0 }
 
 // endEvent forgets the event that a blank line ended.
 func (f *lineFilter) endEvent() {

@@ -23,7 +23,8 @@ const chunkSize = 512
 //   - it puts the blank line in that the provider's page leaves out between one
 //     event and the next;
 //   - it notices a data line that no blank line follows;
-//   - it reads the server's advice when to come back ("retry:").
+//   - it reads the server's advice when to come back ("retry:");
+//   - it ends the parser's input when an event has ended and nothing more is there.
 //
 // It also serialises the calls of the handler.
 type streamReader struct {
@@ -65,24 +66,55 @@ func newStreamReader(body io.Reader, idle time.Duration, onIdle func(), told str
 	}
 }
 
-// Read implements io.Reader. It never returns 0 bytes without an error.
+// more waits until there is something for a new parser, and reports false when the
+// stream is over. The parser is told the last event's id, which an event without one
+// goes on with.
+func (r *streamReader) more(lastID string) bool {
+	for len(r.out) == 0 && r.err == nil {
+		r.fill()
+	}
+	if len(r.out) == 0 {
+		return false
+	}
+	r.out = append([]byte(idLine(lastID)), r.out...)
+	return true
+}
+
+// idLine is the field that makes an id the last one, "" for none.
+func idLine(id string) string {
+	if id == "" {
+		return ""
+	}
+	return "id: " + id + "\n"
+}
+
+// Read implements io.Reader for one parser, see more. It never returns 0 bytes
+// without an error.
 func (r *streamReader) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
 	for len(r.out) == 0 {
-		if r.err != nil {
+		switch {
+		case r.err != nil:
 			return 0, r.err
+		case r.lines.between():
+			return 0, io.EOF
 		}
-		r.silence.begin()
-		n, err := r.body.Read(r.chunk)
-		r.silence.end()
-		r.err = err
-		r.filter(r.chunk[:n])
+		r.fill()
 	}
 	n := copy(p, r.out)
 	r.out = r.out[n:]
 	return n, nil
+}
+
+// fill reads what comes next of the body.
+func (r *streamReader) fill() {
+	r.silence.begin()
+	n, err := r.body.Read(r.chunk)
+	r.silence.end()
+	r.err = err
+	r.filter(r.chunk[:n])
 }
 
 // filter keeps in out what the parser must see of p, and keeps the settle timer.
