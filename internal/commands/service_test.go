@@ -4,7 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -169,4 +172,23 @@ func TestTrace(t *testing.T) {
 		t.Errorf("got %v", d.Session.Trace)
 	}
 	s.claim(d, "open")
+}
+
+// The documents name the limits that hold.
+func TestLimitsAreDocumented(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range (&Service{}).commands() {
+		each := "–"
+		if c.limits.each > 0 {
+			each = strconv.Itoa(c.limits.each)
+		}
+		row := fmt.Sprintf("\\| `%s`[^|]* \\| %d \\| %s \\|", c.name, c.limits.total, each)
+		if !regexp.MustCompile(row).Match(page) {
+			t.Errorf("docs/operations.md has no row %s", row)
+		}
+	}
 }

@@ -121,6 +121,9 @@ type walk struct {
 
 // text reads the JSON documents in a text, one after the other.
 func (w *walk) text(typ, data string) {
+	if doc := []byte(strings.TrimSpace(data)); w.object(typ, doc, nesting{}) {
+		return // as a rule there is one
+	}
 	d := json.NewDecoder(strings.NewReader(data))
 	for from := int64(0); !w.full; {
 		var doc json.RawMessage
@@ -161,25 +164,33 @@ func (w *walk) document(typ string, doc json.RawMessage, within nesting) {
 		}
 		return
 	}
-	if w.documents++; w.documents > maxDocuments {
+	switch {
+	case w.documents >= maxDocuments:
 		w.full = true
 		w.notUnderstood(typ, errManyDocuments, string(doc))
-		return
+	case !w.object(typ, doc, within):
+		w.documents++
+		w.notUnderstood(typ, errNotObject, string(doc))
 	}
+}
+
+// object reads a JSON object, and reports whether doc is one.
+func (w *walk) object(typ string, doc []byte, within nesting) bool {
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(doc, &fields) != nil || fields == nil {
-		w.notUnderstood(typ, errNotObject, string(doc))
-		return
+		return false
 	}
+	w.documents++
 	if inner := envelopeContent(fields); inner != nil && within.envelopes == 0 {
 		within.envelopes++
 		if own := plainString(fields["type"]); own != "" && typ != orderEventType {
 			typ = own
 		}
 		w.document(typ, inner, within)
-		return
+		return true
 	}
 	w.order(typ, doc, fields)
+	return true
 }
 
 // envelopeContent returns what an envelope is around, nil when it is none.
