@@ -80,17 +80,12 @@ var oddities = map[string]func(body, data fields){
 
 // odd is a written in the way that f asks for.
 func odd(a wire.Answer, f fault.Fault) wire.Answer {
-	decoder := json.NewDecoder(bytes.NewReader(a.Marshal()))
-	decoder.UseNumber()
-	var body fields
-	if decoder.Decode(&body) != nil {
+	body := object(a.Marshal())
+	if body == nil {
 		return a
 	}
 	if f.Mode == fault.OddPatch {
-		var patch fields
-		if json.Unmarshal([]byte(f.Data), &patch) == nil { // checked when it was set
-			merge(body, patch)
-		}
+		merge(body, object([]byte(f.Data)))
 	} else if data, ok := body["data"].(fields); ok && a.Status < 400 {
 		oddities[f.Mode](body, data)
 	} else if a.Status < 400 {
@@ -98,6 +93,16 @@ func odd(a wire.Answer, f fault.Fault) wire.Answer {
 	}
 	a.Body = body
 	return a
+}
+
+// object reads a JSON object without rounding its numbers, nil if there is none.
+func object(data []byte) (o fields) {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber()
+	if decoder.Decode(&o) != nil {
+		return nil
+	}
+	return o
 }
 
 // merge puts patch over body, as RFC 7386 says.
