@@ -178,15 +178,16 @@ func (c *Client) read(ctx context.Context, r *streamReader, token redact.Secret,
 func serverEvents(r *streamReader, take func(sse.Event) error) error {
 	lastID := ""
 	for r.more(lastID) {
-		limit := MaxEventSize + len(idLine(lastID))
-		for event, err := range sse.Read(r, &sse.ReadConfig{MaxEventSize: limit}) {
-			if err == nil {
+		own := lastID == "" // the first event is the one that tells the parser the id
+		for event, err := range sse.Read(r, &sse.ReadConfig{MaxEventSize: MaxEventSize}) {
+			if err == nil && own {
 				lastID = event.LastEventID
 				err = take(event)
 			}
 			if err != nil {
 				return err
 			}
+			own = true
 		}
 	}
 	return r.err

@@ -67,8 +67,8 @@ func newStreamReader(body io.Reader, idle time.Duration, onIdle func(), told str
 }
 
 // more waits until there is something for a new parser, and reports false when the
-// stream is over. The parser is told the last event's id, which an event without one
-// goes on with.
+// stream is over. An event without an id goes on with the last one, so the parser reads
+// that first, as an event of its own.
 func (r *streamReader) more(lastID string) bool {
 	for len(r.out) == 0 && r.err == nil {
 		r.fill()
@@ -76,16 +76,19 @@ func (r *streamReader) more(lastID string) bool {
 	if len(r.out) == 0 {
 		return false
 	}
-	r.out = append([]byte(idLine(lastID)), r.out...)
+	if lastID != "" {
+		r.out = append([]byte(idEvent(lastID)), r.out...)
+	}
 	return true
 }
 
-// idLine is the field that makes an id the last one, "" for none.
-func idLine(id string) string {
-	if id == "" {
-		return ""
+// idEvent is an event that makes an id the last one. It is not longer than the event
+// that had the id.
+func idEvent(id string) string {
+	if id[0] == ' ' {
+		id = " " + id // a parser takes one blank off
 	}
-	return "id: " + id + "\n"
+	return "id:" + id + "\n\n"
 }
 
 // Read implements io.Reader for one parser, see more. It never returns 0 bytes

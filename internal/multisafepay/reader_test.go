@@ -1,6 +1,7 @@
 package multisafepay
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -10,6 +11,8 @@ import (
 	"testing/iotest"
 	"testing/synctest"
 	"time"
+
+	"github.com/tmaxmax/go-sse"
 
 	"github.com/posbridge/bridge/internal/redact"
 )
@@ -276,6 +279,29 @@ func readParts(r *streamReader) (all []byte, err error) {
 		}
 	}
 	return all, r.err
+}
+
+// TestEventLimitAfterALongID: a long id does not make room for longer events behind it.
+func TestEventLimitAfterALongID(t *testing.T) {
+	t.Parallel()
+	const around = "data: " + "\n\n"
+	long := strings.Repeat("7", MaxEventSize-10)
+	for size, want := range map[int]error{MaxEventSize: io.EOF, MaxEventSize + 1: bufio.ErrTooLong} {
+		r := newStreamReader(io.MultiReader(
+			strings.NewReader("id: "+long+"\n\n"),
+			strings.NewReader("data: a\n\ndata: "+strings.Repeat("x", size-len(around))+"\n\n"),
+		), time.Hour, func() {}, streamHints{})
+		err := serverEvents(r, func(e sse.Event) error {
+			if e.LastEventID != long {
+				t.Errorf("an event has the id %.20q", e.LastEventID)
+			}
+			return nil
+		})
+		r.stop()
+		if !errors.Is(err, want) {
+			t.Errorf("after an event of %d bytes: %v, want %v", size, err, want)
+		}
+	}
 }
 
 func TestStreamReaderKeepsErrors(t *testing.T) {
