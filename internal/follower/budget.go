@@ -183,13 +183,16 @@ func (b *budget) next() (pause time.Duration, more bool) {
 		}
 		b.queue = nil
 	}
-	// Several turns are given at once instead of short pauses.
+	// Several turns are given at once instead of short pauses. If fewer were wanted the
+	// pause is as long: otherwise a second could begin with single turns and end with
+	// several.
 	least := minPause
 	if b.isFree() {
 		least = minPauseRoutine
 	}
-	given := 0
-	for given < max(1, int(b.now(now)*least.Seconds())) {
+	rate := b.now(now)
+	turns, given := max(1, int(rate*least.Seconds())), 0
+	for given < turns {
 		t := b.pop()
 		if t == nil {
 			break
@@ -198,7 +201,7 @@ func (b *budget) next() (pause time.Duration, more bool) {
 		given++
 	}
 	b.granting = given > 0
-	return time.Duration(float64(given) / b.now(now) * float64(time.Second)), b.granting
+	return time.Duration(float64(turns) / rate * float64(time.Second)), b.granting
 }
 
 // pop takes the ticket whose turn it is, nil if nobody waits. When only one kind of
