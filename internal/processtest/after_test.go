@@ -323,3 +323,21 @@ func TestAmountChargedOfAReplacedReplica(t *testing.T) {
 	}
 	h.Close(t)
 }
+
+// The terminal is free before the amount that was charged is known: an audit waits for it.
+func TestAuditWaitsForTheAmountCharged(t *testing.T) {
+	t.Parallel()
+	h := &hand{t: t, ctx: processtest.Context(t), order: "tip"}
+	h.Scene = processtest.NewScene(t, processtest.SceneOptions{Provider: simulator.Options{Pace: 20}})
+	h.terminal = h.Terminals[0]
+	h.Serve(t, "a")
+	if _, err := h.Provider.SetFault(simulator.Fault{Name: simulator.FaultSlowAPI, Operation: simulator.OpGet, Delay: time.Second, Count: simulator.Always}); err != nil {
+		t.Fatal(err)
+	}
+	reply, err := processtest.Insist(h.ctx, h.Conn, "pos.payment.start", processtest.NewStart(h.terminal, h.order, string(simulator.ApproveWithTip)))
+	if err != nil || reply.Error != nil {
+		t.Fatalf("start: %+v, %v", reply, err)
+	}
+	h.hear("completed")
+	h.Close(t)
+}

@@ -31,6 +31,9 @@ type Report struct {
 	// Amounts counts amounts charged that were not published because a replica was
 	// disturbed when the payment ended.
 	Amounts int
+	// Owed counts amounts charged that must be published and are not. They may still come:
+	// the terminal is free before.
+	Owed int
 	// NotCreated counts orders that the bridge ended with not_created, rightly.
 	NotCreated int
 	// Missed are stored events that the auditor's plain subscription did not hear.
@@ -242,6 +245,7 @@ func (r *Report) judgeAmount(o simulator.Order, published []message, last Change
 	case disturbed || len(last.Witnesses) == 0:
 		r.Amounts++
 	default:
+		r.Owed++
 		r.Wrong = append(r.Wrong, fmt.Sprintf("order %s: the amount charged, %d, was never published", o.ID, o.AmountCharged))
 	}
 }

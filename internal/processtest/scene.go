@@ -223,11 +223,15 @@ func (s *Scene) sinceTrouble(at time.Time) time.Time {
 }
 
 // Close ends every scene in which payments were made: no terminal is locked, and
-// the audit finds nothing.
+// the audit finds nothing. It waits for amounts charged that are still to be published.
 func (s *Scene) Close(tb testing.TB) Report {
 	tb.Helper()
 	s.Auditor.WaitRest(tb, replicaLimit)
-	r := s.Auditor.Audit(tb)
+	var r Report
+	Eventually(patience, func() bool {
+		r = s.Auditor.Audit(tb)
+		return r.Owed == 0
+	})
 	s.mu.Lock()
 	r.ServerKilled = len(s.troubles) > 0
 	s.mu.Unlock()
