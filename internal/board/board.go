@@ -182,12 +182,7 @@ func (b *Board) take(ref Ref, e bus.Entry) bool {
 	}
 	b.disown(entry)
 	entry.Seq = e.Seq
-	if e.Claim != nil {
-		entry.Claim = claimOf(e.Claim)
-	}
-	if s := e.Status; s != nil {
-		entry.Last, entry.Replica, entry.StartedAt, entry.StatusSeq = s.Event, s.Replica, s.StartedAt, e.Seq
-	}
+	entry.know(e.Claim, e.Status)
 	// A claim on an order that was forgotten, or never seen, is about its aftercare.
 	open := entry.Open() && e.At.Sub(entry.Started()) <= b.Horizon
 	if open || entry.Last.Sequence > 0 {

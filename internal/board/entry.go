@@ -43,10 +43,23 @@ type Claim struct {
 	StartedAt, UpdatedAt time.Time
 }
 
-func claimOf(c *bus.Claim) Claim {
-	return Claim{
-		Owner: c.Owner, Replica: c.Replica, Epoch: c.Epoch, Phase: c.Phase, QueueSeq: c.QueueSeq,
-		SessionID: c.SessionID, Amount: c.Amount, Currency: c.Currency, StartedAt: c.StartedAt, UpdatedAt: c.UpdatedAt,
+// EntryOf is what a log says of an order.
+func EntryOf(ref Ref, log bus.Log) Entry {
+	e := Entry{Ref: ref}
+	e.know(log.Claim, log.Newest())
+	return e
+}
+
+// know takes over what a claim and a status say; either may be nil.
+func (e *Entry) know(c *bus.Claim, s *bus.Status) {
+	if c != nil {
+		e.Claim = Claim{
+			Owner: c.Owner, Replica: c.Replica, Epoch: c.Epoch, Phase: c.Phase, QueueSeq: c.QueueSeq,
+			SessionID: c.SessionID, Amount: c.Amount, Currency: c.Currency, StartedAt: c.StartedAt, UpdatedAt: c.UpdatedAt,
+		}
+	}
+	if s != nil {
+		e.Last, e.Replica, e.StartedAt, e.StatusSeq = s.Event, s.Replica, s.StartedAt, s.Seq
 	}
 }
 
@@ -71,16 +84,12 @@ func (e Entry) Changed() time.Time {
 	return e.Last.ObservedAt
 }
 
-// Session is the entry as get and list show it.
+// Session is the entry as get and list show it: what the claim says, and what the
+// last status says, which wins. Both may be missing.
 func (e Entry) Session() schema.Session {
-	return SessionOf(e.Ref, e.Claim, e.Last, e.Replica, e.StartedAt)
-}
-
-// SessionOf is what get and list show of an order: what its claim says, and what
-// its last status says, which wins. Both may be missing.
-func SessionOf(ref Ref, c Claim, last schema.StatusEvent, replica string, startedAt time.Time) schema.Session {
+	c, last := e.Claim, e.Last
 	s := schema.Session{
-		OrderID: ref.Order, TerminalID: ref.Terminal, SessionID: c.SessionID, Status: schema.StatusCreated, Active: !last.Final,
+		OrderID: e.Order, TerminalID: e.Terminal, SessionID: c.SessionID, Status: schema.StatusCreated, Active: !last.Final,
 		Amount: c.Amount, Currency: c.Currency, Replica: c.Replica, StartedAt: c.StartedAt, UpdatedAt: c.UpdatedAt,
 	}
 	if last.Sequence == 0 {
@@ -90,20 +99,12 @@ func SessionOf(ref Ref, c Claim, last schema.StatusEvent, replica string, starte
 		s.SessionID = last.SessionID
 	}
 	if s.Replica == "" {
-		s.Replica = replica
+		s.Replica = e.Replica
 	}
 	s.Status, s.FinancialStatus, s.TransactionID = last.Status, last.FinancialStatus, last.TransactionID
 	s.Final, s.Sequence, s.Amount, s.AmountCharged, s.Currency = last.Final, last.Sequence, last.Amount, last.AmountCharged, last.Currency
-	s.StartedAt, s.UpdatedAt = startedAt, last.ObservedAt
+	s.StartedAt, s.UpdatedAt = e.StartedAt, last.ObservedAt
 	return s
-}
-
-// ClaimOf is the part of a claim that the board keeps, zero of nil.
-func ClaimOf(c *bus.Claim) Claim {
-	if c == nil {
-		return Claim{}
-	}
-	return claimOf(c)
 }
 
 // unpaid are the final statuses after which an order may still be paid.

@@ -30,6 +30,14 @@ type Log struct {
 	Created time.Time
 }
 
+// Newest is the last status, nil if there is none.
+func (l Log) Newest() *Status {
+	if len(l.Statuses) == 0 {
+		return nil
+	}
+	return &l.Statuses[len(l.Statuses)-1]
+}
+
 // CreatedAfter reports whether a stream was created after t, judged by the sequence
 // of one of its messages alone: the sequences of a stream begin with the
 // microsecond of its creation, and no stream gets a message per microsecond. After

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -43,9 +44,9 @@ func (o *orders) find(ctx context.Context, ref board.Ref, read reader) (*known, 
 		if err != nil {
 			return nil, err
 		}
-		last := newest(log)
+		last := log.Newest()
 		if last != nil || log.Claim != nil && log.Claim.Phase != bus.PhaseClosed {
-			k := &known{log: log, session: sessionOf(ref, log)}
+			k := &known{log: log, session: board.EntryOf(ref, log).Session()}
 			if last != nil {
 				k.group = last.Group
 			}
@@ -130,7 +131,7 @@ func (o *orders) get(ctx context.Context, ref board.Ref) (any, *schema.Error) {
 	defer cancel()
 	k, failure := o.find(ctx, ref, o.readNewest)
 	if k != nil && failure == nil {
-		if last := newest(k.log); last != nil && board.Unpaid(last.Event) && o.gets.mayAsk(ref, time.Now()) && o.ask(ctx, ref) {
+		if last := k.log.Newest(); last != nil && board.Unpaid(last.Event) && o.gets.mayAsk(ref, time.Now()) && o.ask(ctx, ref) {
 			k, failure = o.find(ctx, ref, o.readNewest)
 		}
 	}
@@ -205,10 +206,7 @@ func (o *orders) cancel(ctx context.Context, ref board.Ref) (any, *schema.Error)
 			return nil, failure
 		}
 	}
-	if status == "" {
-		status = schema.StatusCreated
-	}
-	return schema.CancelReply{OrderID: ref.Order, TerminalID: ref.Terminal, Status: status}, nil
+	return schema.CancelReply{OrderID: ref.Order, TerminalID: ref.Terminal, Status: cmp.Or(status, schema.StatusCreated)}, nil
 }
 
 // receipt returns what the provider has for a printed receipt. Nothing of it is

@@ -1,10 +1,6 @@
 package commands
 
-import (
-	"github.com/posbridge/bridge/internal/board"
-	"github.com/posbridge/bridge/internal/bus"
-	"github.com/posbridge/bridge/schema"
-)
+import "github.com/posbridge/bridge/internal/bus"
 
 // standing is what an order's log, and its session in the queue, say to a start
 // with the order's id.
@@ -27,7 +23,7 @@ const (
 // the session of the order that was in the queue before the log was read; its Seq
 // is 0 if there was none.
 func standingOf(log bus.Log, queued bus.Delivery, hash string) standing {
-	claim, last := log.Claim, newest(log)
+	claim, last := log.Claim, log.Newest()
 	closed := claim == nil || claim.Phase == bus.PhaseClosed
 	switch {
 	case !closed && claim.Hash != hash, closed && last != nil && last.Hash != hash:
@@ -49,26 +45,9 @@ func standingOf(log bus.Log, queued bus.Delivery, hash string) standing {
 // holds reports whether a queued session still holds its terminal, by the log of
 // its order: otherwise it is about to leave the queue.
 func holds(log bus.Log, queued bus.Delivery) bool {
-	if last := newest(log); last != nil && last.Event.Final {
+	if last := log.Newest(); last != nil && last.Event.Final {
 		return false
 	}
 	claim := log.Claim
 	return claim == nil || claim.Phase != bus.PhaseClosed || claim.QueueSeq < queued.Seq
-}
-
-// newest is the last status of a log, nil if there is none.
-func newest(log bus.Log) *bus.Status {
-	if len(log.Statuses) == 0 {
-		return nil
-	}
-	return &log.Statuses[len(log.Statuses)-1]
-}
-
-// sessionOf is what get shows of an order, by its log.
-func sessionOf(ref board.Ref, log bus.Log) schema.Session {
-	var last bus.Status
-	if n := newest(log); n != nil {
-		last = *n
-	}
-	return board.SessionOf(ref, board.ClaimOf(log.Claim), last.Event, last.Replica, last.StartedAt)
 }

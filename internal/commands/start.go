@@ -221,7 +221,7 @@ func (s *starts) startReply(ref board.Ref, log bus.Log) schema.StartReply {
 	if err != nil {
 		subject = "" // the ids were checked
 	}
-	known := sessionOf(ref, log)
+	known := board.EntryOf(ref, log).Session()
 	return schema.StartReply{OrderID: ref.Order, TerminalID: ref.Terminal, SessionID: known.SessionID, Status: known.Status, StatusSubject: subject}
 }
 

@@ -66,17 +66,13 @@ func terminalOf(ctx context.Context, b Board, past Past, order string) (string, 
 }
 
 func (p *Page) course(ref board.Ref, log bus.Log, notes []Noted) console.Course {
-	var last bus.Status
-	if n := len(log.Statuses); n > 0 {
-		last = log.Statuses[n-1]
-	}
-	s := board.SessionOf(ref, board.ClaimOf(log.Claim), last.Event, last.Replica, last.StartedAt)
+	s := board.EntryOf(ref, log).Session()
 	c := console.Course{
 		Terminal: ref.Terminal, Order: ref.Order, SessionID: s.SessionID, TransactionID: s.TransactionID,
 		Status: s.Status, Financial: s.FinancialStatus, Final: s.Final,
 		Amount: cmp.Or(s.AmountCharged, s.Amount), Currency: s.Currency, Started: s.StartedAt,
 	}
-	refused := last.Seq == 0 && (log.Claim == nil || log.Claim.Phase == bus.PhaseClosed)
+	refused := len(log.Statuses) == 0 && (log.Claim == nil || log.Claim.Phase == bus.PhaseClosed)
 	switch {
 	case refused:
 		c.Status = "refused"
