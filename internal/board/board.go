@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
+	lru "github.com/hashicorp/golang-lru/v2"
 	"go.uber.org/zap"
 
 	"github.com/posbridge/bridge/internal/bus"
@@ -51,13 +52,13 @@ type Options struct {
 	Metrics *telemetry.Metrics
 	Log     *zap.Logger
 	// Changed is called after every change of a terminal's orders, and with "" when
-	// the board is complete. It must return at once. nil is fine.
+	// the board is complete. It must return at once.
 	Changed func(terminal string)
 	// Claimed is called with every claim that is stored after the board is
-	// complete. It must return at once. nil is fine.
+	// complete. It must return at once.
 	Claimed func(Ref, *bus.Claim)
 	// Lost is called with true when the stream has lost messages that the board had
-	// shown, and with false when the board shows what is left. nil is fine.
+	// shown, and with false when the board shows what is left.
 	Lost func(lost bool)
 }
 
@@ -76,7 +77,7 @@ type Board struct {
 	open  map[string][]*Entry
 	owned map[string]map[Ref]struct{}
 	// latest is the order that something last happened to, of each terminal.
-	latest map[string]*Entry
+	latest *lru.Cache[string, *Entry]
 	// over are the orders that are over, in the order of their last status or claim.
 	over []passed
 }
@@ -90,18 +91,10 @@ type passed struct {
 
 // New returns an empty board.
 func New(o Options) *Board {
-	if o.Changed == nil {
-		o.Changed = func(string) {}
-	}
-	if o.Claimed == nil {
-		o.Claimed = func(Ref, *bus.Claim) {}
-	}
-	if o.Lost == nil {
-		o.Lost = func(bool) {}
-	}
+	latest, _ := lru.New[string, *Entry](maxTerminals) // fails only for a size that is not positive
 	return &Board{
 		Options: o, waits: newWaits(), entries: map[Ref]*Entry{},
-		open: map[string][]*Entry{}, owned: map[string]map[Ref]struct{}{}, latest: map[string]*Entry{},
+		open: map[string][]*Entry{}, owned: map[string]map[Ref]struct{}{}, latest: latest,
 	}
 }
 
@@ -151,7 +144,7 @@ func (b *Board) lost() {
 	clear(b.entries)
 	clear(b.open)
 	clear(b.owned)
-	clear(b.latest)
+	b.latest.Purge()
 	b.over = nil
 }
 
@@ -186,7 +179,7 @@ func (b *Board) take(ref Ref, e bus.Entry) bool {
 	// A claim on an order that was forgotten, or never seen, is about its aftercare.
 	open := entry.Open() && e.At.Sub(entry.Started()) <= b.Horizon
 	if open || entry.Last.Sequence > 0 {
-		b.remember(entry)
+		b.latest.Add(ref.Terminal, entry)
 	}
 	if !open {
 		b.over = append(b.over, passed{ref, e.Seq, e.At})
@@ -200,17 +193,6 @@ func (b *Board) take(ref Ref, e bus.Entry) bool {
 		b.owned[owner][ref] = struct{}{}
 	}
 	return true
-}
-
-// remember notes what last happened at a terminal. b.mu is held.
-func (b *Board) remember(e *Entry) {
-	if b.latest[e.Terminal] == nil && len(b.latest) == maxTerminals {
-		for any := range b.latest {
-			delete(b.latest, any)
-			break
-		}
-	}
-	b.latest[e.Terminal] = e
 }
 
 // disown takes an order out of the indexes of open ones. b.mu is held.
@@ -302,7 +284,7 @@ func (b *Board) At(terminal string) (e Entry, ok bool) {
 			e, ok = *open, true
 		}
 	}
-	if latest := b.latest[terminal]; !ok && latest != nil {
+	if latest, known := b.latest.Peek(terminal); !ok && known {
 		return *latest, true
 	}
 	return e, ok
@@ -312,7 +294,7 @@ func (b *Board) At(terminal string) (e Entry, ok bool) {
 func (b *Board) Terminals() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return slices.Concat(slices.Collect(maps.Keys(b.latest)), slices.Collect(maps.Keys(b.open)))
+	return slices.Concat(b.latest.Keys(), slices.Collect(maps.Keys(b.open)))
 }
 
 // Silent returns the open orders that have had no status for longer than Silence.

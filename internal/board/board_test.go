@@ -39,7 +39,7 @@ type stage struct {
 
 func newStage() *stage {
 	f := &feed{now: start}
-	return &stage{Board: New(Options{Feed: f, Horizon: 2 * time.Hour, Self: "me", Metrics: telemetry.NewMetrics("", "", ""), Log: zap.NewNop()}), feed: f}
+	return &stage{Board: New(Options{Feed: f, Horizon: 2 * time.Hour, Self: "me", Metrics: telemetry.NewMetrics("", "", ""), Log: zap.NewNop(), Changed: func(string) {}, Claimed: func(Ref, *bus.Claim) {}}), feed: f}
 }
 
 // claims shows a claim of an order that was started now.
@@ -288,7 +288,7 @@ func TestRun(t *testing.T) {
 		return seq
 	}
 	claim("before", 1, 0)
-	s := New(Options{Feed: b, Horizon: time.Hour, Metrics: telemetry.NewMetrics("", "", ""), Log: zap.NewNop()})
+	s := New(Options{Feed: b, Horizon: time.Hour, Metrics: telemetry.NewMetrics("", "", ""), Log: zap.NewNop(), Changed: func(string) {}, Claimed: func(Ref, *bus.Claim) {}})
 	ctx, stop := context.WithCancel(t.Context())
 	ready := make(chan struct{})
 	var running sync.WaitGroup

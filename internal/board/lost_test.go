@@ -40,7 +40,7 @@ func TestLostMessages(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	var said []bool
 	b := New(Options{
-		Feed: &lossy{}, Horizon: time.Hour, Metrics: telemetry.NewMetrics("", "", ""), Log: zap.NewNop(),
+		Feed: &lossy{}, Horizon: time.Hour, Metrics: telemetry.NewMetrics("", "", ""), Log: zap.NewNop(), Changed: func(string) {},
 		Lost: func(lost bool) {
 			if said = append(said, lost); !lost {
 				stop()

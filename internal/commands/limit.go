@@ -1,36 +1,23 @@
 package commands
 
-import "sync"
+import (
+	"sync"
+
+	"golang.org/x/sync/semaphore"
+)
 
 // limits bound the requests of one command.
 type limits struct {
 	// total is how many may be at work, each how many of one terminal.
 	total, each int
+	room        *semaphore.Weighted
 
 	mu       sync.Mutex
-	busy     int
 	terminal map[string]int
 }
 
 func newLimits(total, each int) *limits {
-	return &limits{total: total, each: each, terminal: map[string]int{}}
-}
-
-// enter admits a request. It never waits.
-func (l *limits) enter() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.busy == l.total {
-		return false
-	}
-	l.busy++
-	return true
-}
-
-func (l *limits) leave() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.busy--
+	return &limits{total: total, each: each, room: semaphore.NewWeighted(int64(total)), terminal: map[string]int{}}
 }
 
 // enterTerminal admits a request of a terminal. It never waits. leave may be

@@ -94,10 +94,7 @@ type shown struct {
 }
 
 func newGets() gets {
-	orders, err := lru.New[board.Ref, shown](maxGets)
-	if err != nil {
-		panic(err) // only for a size that is not positive
-	}
+	orders, _ := lru.New[board.Ref, shown](maxGets) // fails only for a size that is not positive
 	return gets{orders}
 }
 

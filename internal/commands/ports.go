@@ -33,15 +33,6 @@ type Bus interface {
 	Now() time.Time
 }
 
-// Board shows the orders of all replicas. It may lag.
-type Board interface {
-	Get(ref board.Ref) (board.Entry, bool)
-	Active() []board.Entry
-	Changes(ref board.Ref) (changed <-chan struct{}, stop func())
-	Await(ctx context.Context, ref board.Ref, holds func(board.Entry) bool) error
-	Synced(ctx context.Context, seq uint64) error
-}
-
 // Owner reaches whoever follows a payment, wherever it is.
 type Owner interface {
 	// Cancel has the order cancelled. The status is the one that the payment has
@@ -69,7 +60,7 @@ type Provider interface {
 // Options are what the commands work with.
 type Options struct {
 	Bus      Bus
-	Board    Board
+	Board    *board.Board
 	Owner    Owner
 	Groups   Groups
 	Provider Provider

@@ -66,11 +66,11 @@ func (s *Service) accept(c *command, r micro.Request) {
 		s.opts.Log.Warn("Ignored a request whose reply subject is not an inbox", zap.String(telemetry.KeyCommand, string(c.name)))
 	case s.refusing.Err() != nil:
 		s.answer(q, nil, stopping.answer())
-	case !c.limits.enter():
+	case !c.limits.room.TryAcquire(1):
 		s.answer(q, nil, tooMany.answer())
 	default:
 		s.work.Go(func() {
-			defer c.limits.leave()
+			defer c.limits.room.Release(1)
 			reply, failure := s.carryOut(q)
 			if reply != nil || failure != nil {
 				s.answer(q, reply, failure)

@@ -24,10 +24,8 @@ func retry[T any](ctx context.Context, do func() (T, error)) (T, error) {
 
 // sleep waits, at most until ctx is over.
 func sleep(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
 	select {
-	case <-timer.C:
+	case <-time.After(d):
 	case <-ctx.Done():
 	}
 }

@@ -49,7 +49,9 @@ func setup(t *testing.T, change ...func(*Options)) *scene {
 		t.Fatal(err)
 	}
 	metrics := telemetry.NewMetrics("", "", "")
-	s.board = board.New(board.Options{Feed: s.bus, Horizon: 2 * time.Hour, Metrics: metrics, Log: zap.NewNop()})
+	s.board = board.New(board.Options{
+		Feed: s.bus, Horizon: 2 * time.Hour, Metrics: metrics, Log: zap.NewNop(), Changed: func(string) {}, Claimed: func(board.Ref, *bus.Claim) {},
+	})
 	s.opts = Options{
 		Bus: s.bus, Board: s.board, Owner: &owner{}, Groups: groups{}, Provider: receipts{}, Space: subjects.Default(),
 		Replica: "replica", Version: "v1.2.3", StartDeadline: patience, RequestTimeout: patience / 3, Metrics: metrics, Log: zap.NewNop(),

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/posbridge/bridge/internal/board"
 	"github.com/posbridge/bridge/internal/bus"
@@ -22,7 +23,8 @@ import (
 // starts answers starts.
 type starts struct {
 	Options
-	joins joins
+	// joins has the repeated starts of one order wait together.
+	joins singleflight.Group
 	// stopping ends when the service stops.
 	stopping context.Context
 }

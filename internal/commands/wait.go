@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"golang.org/x/sync/singleflight"
-
 	"github.com/posbridge/bridge/internal/board"
 	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/schema"
@@ -24,9 +22,6 @@ const (
 	// session may still answer.
 	ownerGrace = 500 * time.Millisecond
 )
-
-// joins has the repeated starts of one order wait together.
-type joins struct{ singleflight.Group }
 
 // join waits a while for what comes of the session of an earlier request.
 func (s *starts) join(st starting, queued bus.Delivery) verdict {

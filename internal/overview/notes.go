@@ -36,10 +36,7 @@ type Notes struct {
 
 // NewNotes returns an empty Notes.
 func NewNotes() *Notes {
-	orders, err := lru.New[board.Ref, []Noted](maxNotedOrders)
-	if err != nil {
-		panic(err) // only for a size that is not positive
-	}
+	orders, _ := lru.New[board.Ref, []Noted](maxNotedOrders) // fails only for a size that is not positive
 	return &Notes{orders: orders}
 }
 

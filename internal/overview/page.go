@@ -176,16 +176,12 @@ func (p *Page) session(e board.Entry) *console.Session {
 
 // known lists every terminal that is known from anywhere.
 func known(b Board, groups map[string]string) []string {
-	ids := map[string]struct{}{}
-	for id := range groups {
-		ids[id] = struct{}{}
-	}
+	ids := slices.Collect(maps.Keys(groups))
 	if b != nil {
-		for _, id := range b.Terminals() {
-			ids[id] = struct{}{}
-		}
+		ids = append(ids, b.Terminals()...)
 	}
-	return slices.Sorted(maps.Keys(ids))
+	slices.Sort(ids)
+	return slices.Compact(ids)
 }
 
 // groupsOfTerminals says which group each terminal belongs to, as far as it is
