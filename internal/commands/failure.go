@@ -91,8 +91,8 @@ func receiptFailure(err error) *schema.Error {
 
 // withProvider adds what the provider answered, if it did.
 func withProvider(failure *schema.Error, err error) *schema.Error {
-	if e, ok := errors.AsType[*multisafepay.Error](err); ok && e.Status != 0 {
-		failure.Provider = &schema.ProviderAnswer{HTTPStatus: e.Status, ErrorCode: e.Code, ErrorInfo: e.Info}
+	if e, ok := errors.AsType[*multisafepay.Error](err); ok {
+		failure.Provider = e.Answer()
 	}
 	return failure
 }

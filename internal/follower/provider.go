@@ -54,7 +54,7 @@ func (l *providerLane) create(ctx context.Context, s payment.Session, e payment.
 	created, err := l.Create(ctx, key, orderOf(s.Request, l.notificationURL), l.local(e.NotAfter))
 	if err != nil {
 		l.obey(s.Group, err)
-		return payment.Posted{Outcome: outcomeOf(err), RetryAfter: retryAfter(err), Reason: err.Error(), Provider: answerOf(err)}
+		return payment.Posted{Outcome: outcomeOf(err), RetryAfter: failureOf(err).RetryAfter, Reason: err.Error(), Provider: failureOf(err).Answer()}
 	}
 	posted := payment.Posted{Outcome: payment.Done, SessionID: created.SessionID}
 	if posted.Sealed, err = seal(key, sealedFor(s), created.Stream); err != nil {
@@ -66,7 +66,7 @@ func (l *providerLane) create(ctx context.Context, s payment.Session, e payment.
 // obey pauses the questions of a group if the provider wants not to be called for a
 // while. Creates and cancels go on.
 func (l *providerLane) obey(group string, err error) {
-	if wait := retryAfter(err); wait > 0 {
+	if wait := failureOf(err).RetryAfter; wait > 0 {
 		l.budgets.of(group).failed(questions, wait)
 	}
 }
@@ -74,7 +74,7 @@ func (l *providerLane) obey(group string, err error) {
 // local is a time of the NATS server's clock by this machine's.
 func (l *providerLane) local(t time.Time) time.Time { return time.Now().Add(t.Sub(l.clock.Now())) }
 
-// cancelOrder asks the provider to cancel the order, once.
+// cancel asks the provider to cancel the order, once.
 func (l *providerLane) cancel(ctx context.Context, s payment.Session) payment.Event {
 	key, err := l.key(ctx, s)
 	if err != nil {
@@ -85,7 +85,7 @@ func (l *providerLane) cancel(ctx context.Context, s payment.Session) payment.Ev
 		l.obey(s.Group, err)
 		l.report.failed("The provider did not cancel an order", refOf(s), err)
 	}
-	return payment.Cancelled{Outcome: outcomeOf(err), Status: status, Provider: answerOf(err)}
+	return payment.Cancelled{Outcome: outcomeOf(err), Status: status, Provider: failureOf(err).Answer()}
 }
 
 // question is a question of one payment, until it has a definite answer.
@@ -130,15 +130,15 @@ func (l *providerLane) ask(ctx context.Context, q question) payment.Event {
 			}
 			return answer
 		}
-		budget.failed(questions, retryAfter(err))
+		budget.failed(questions, failureOf(err).RetryAfter)
 		l.report.Metrics.Reconciled(telemetry.ReconcileFailed)
-		wait = max(retryAfter(err), pause.NextBackOff())
+		wait = max(failureOf(err).RetryAfter, pause.NextBackOff())
 	}
 }
 
 // answeredOf is the definite answer that a call brought; ok is false for none.
 func answeredOf(state multisafepay.OrderState, err error) (payment.Answered, bool) {
-	if failure, ok := errors.AsType[*multisafepay.Error](err); ok && failure.Kind == multisafepay.KindNotFound {
+	if failureOf(err).Kind == multisafepay.KindNotFound {
 		return payment.Answered{}, true
 	}
 	if err != nil || state.Status == "" {
@@ -155,47 +155,33 @@ func outcomeOf(err error) payment.Outcome {
 	if err == nil {
 		return payment.Done
 	}
-	failure, ok := errors.AsType[*multisafepay.Error](err)
-	if !ok {
+	failure := failureOf(err)
+	outcome, certain := outcomes[failure.Kind]
+	if !certain || failure.Kind == multisafepay.KindCancelled && failure.Sent {
 		return payment.Doubtful
 	}
-	switch failure.Kind {
-	case multisafepay.KindTooLate:
-		return payment.TooLate
-	case multisafepay.KindUnreachable:
-		return payment.NotSent
-	case multisafepay.KindLimited:
-		return payment.Limited
-	case multisafepay.KindUsed:
-		return payment.Used
-	case multisafepay.KindRejected, multisafepay.KindNotFound:
-		return payment.Rejected
-	case multisafepay.KindKey:
-		return payment.KeyRefused
-	case multisafepay.KindNonsense:
-		return payment.Nonsense
-	case multisafepay.KindCancelled:
-		if !failure.Sent {
-			return payment.NotSent
-		}
-	}
-	return payment.Doubtful
+	return outcome
 }
 
-func retryAfter(err error) time.Duration {
+// outcomes are those of failures that leave no doubt.
+var outcomes = map[multisafepay.Kind]payment.Outcome{
+	multisafepay.KindTooLate:     payment.TooLate,
+	multisafepay.KindUnreachable: payment.NotSent,
+	multisafepay.KindLimited:     payment.Limited,
+	multisafepay.KindUsed:        payment.Used,
+	multisafepay.KindRejected:    payment.Rejected,
+	multisafepay.KindNotFound:    payment.Rejected,
+	multisafepay.KindKey:         payment.KeyRefused,
+	multisafepay.KindNonsense:    payment.Nonsense,
+	multisafepay.KindCancelled:   payment.NotSent,
+}
+
+// failureOf is a failure of the provider's client, zero of any other error.
+func failureOf(err error) *multisafepay.Error {
 	if failure, ok := errors.AsType[*multisafepay.Error](err); ok {
-		return failure.RetryAfter
+		return failure
 	}
-	return 0
-}
-
-// answerOf is what the provider answered, nil without a complete answer.
-func answerOf(err error) *schema.ProviderAnswer {
-	failure, ok := errors.AsType[*multisafepay.Error](err)
-	if !ok || failure.Status == 0 {
-		return nil
-	}
-	return &schema.ProviderAnswer{HTTPStatus: failure.Status, ErrorCode: failure.Code, ErrorInfo: failure.Info}
+	return &multisafepay.Error{}
 }
 
 func orderOf(r schema.StartRequest, notificationURL string) multisafepay.Order {

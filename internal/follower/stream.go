@@ -61,13 +61,13 @@ func (r *streamReader) run(ctx context.Context, sealed []byte) {
 		case errors.Is(err, multisafepay.ErrStreamTooLarge):
 			r.invalid(payment.StreamInvalid{Reason: "an event was too large to be read"})
 		case !errors.Is(err, multisafepay.ErrStreamEnded) || r.opened.IsZero() || time.Since(r.opened) < r.lane.rules.BackoffMax:
-			budget.failed(streams, retryAfter(err))
+			budget.failed(streams, failureOf(err).RetryAfter)
 		}
 		r.tell(payment.StreamEnded{Lost: lost, Reason: "event stream: " + multisafepay.Reason(err)})
 		if lost {
 			return
 		}
-		if !sleep(ctx, max(r.pause.NextBackOff(), retryAfter(err), min(r.advised, r.lane.rules.BackoffMax))) {
+		if !sleep(ctx, max(r.pause.NextBackOff(), failureOf(err).RetryAfter, min(r.advised, r.lane.rules.BackoffMax))) {
 			return
 		}
 		r.lane.report.Metrics.StreamReconnected(multisafepay.Reason(err))

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/posbridge/bridge/internal/redact"
+	"github.com/posbridge/bridge/schema"
 )
 
 // Names of the operations, as they appear in Error.Op and are observed.
@@ -77,16 +78,12 @@ func (e *Error) Error() string {
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Doubtful reports whether what was asked for may have been carried out, or may
-// still be: the provider has to be asked.
-func (e *Error) Doubtful() bool {
-	switch e.Kind {
-	case KindLost, KindTimeout, KindUnavailable:
-		return true
-	case KindCancelled:
-		return e.Sent
+// Answer is what the provider answered, nil without a complete answer.
+func (e *Error) Answer() *schema.ProviderAnswer {
+	if e.Status == 0 {
+		return nil
 	}
-	return false
+	return &schema.ProviderAnswer{HTTPStatus: e.Status, ErrorCode: e.Code, ErrorInfo: e.Info}
 }
 
 // ErrTooLate says that the time after which a create must not be sent had passed.
