@@ -85,7 +85,7 @@ func (f *Follower) run(a *actor, do func(context.Context) payment.Event) {
 // store publishes a message to the payment's log and brings the outcome back.
 func (f *Follower) store(a *actor, publish func(context.Context, bus.Published)) {
 	f.report.Metrics.AddPendingPublishes(1)
-	f.log.store(&write{
+	f.log.add(&write{
 		ctx: a.ctx,
 		publish: func(ctx context.Context, done bus.Published) {
 			if !f.contained(a, func() { publish(ctx, done) }) {

@@ -32,17 +32,13 @@ type write struct {
 	ctx     context.Context //nolint:containedctx // ends when the payment is left
 	publish func(ctx context.Context, done bus.Published)
 	// done gets the outcome; nil if ctx was over first.
-	done    func(payment.Event)
-	attempt *attempt
+	done func(payment.Event)
+	// failing is set once a try has failed.
+	failing bool
 	pause   *backoff.ExponentialBackOff // nil before the first failure: most messages are stored at once
 }
 
-// store begins a write.
-func (l *logLane) store(w *write) {
-	w.attempt = l.writes.begin()
-	l.add(w)
-}
-
+// add has a message published.
 func (l *logLane) add(w *write) {
 	l.mu.Lock()
 	l.queue = append(l.queue, w)
@@ -67,7 +63,7 @@ func (l *logLane) run(ctx context.Context) {
 		l.mu.Unlock()
 		for _, w := range queue {
 			if w.ctx.Err() != nil {
-				w.end(nil)
+				l.end(w, nil)
 				continue
 			}
 			w.publish(w.ctx, func(seq uint64, err error) { l.published(w, seq, err) })
@@ -79,18 +75,19 @@ func (l *logLane) run(ctx context.Context) {
 func (l *logLane) published(w *write, seq uint64, err error) {
 	switch {
 	case err == nil:
-		w.attempt.answered()
-		w.end(payment.Stored{Seq: seq})
+		l.writes.answered()
+		l.end(w, payment.Stored{Seq: seq})
 		return
 	case errors.Is(err, bus.ErrConflict): // JetStream works
-		w.attempt.answered()
-		w.end(payment.Refused{})
+		l.writes.answered()
+		l.end(w, payment.Refused{})
 		return
 	case w.ctx.Err() != nil:
-		w.end(nil)
+		l.end(w, nil)
 		return
 	case !errors.Is(err, bus.ErrBusy):
-		w.attempt.failed(err)
+		l.writes.failed(!w.failing, err)
+		w.failing = true
 	}
 	if w.pause == nil {
 		w.pause = retries(retryFirst, retryLast)
@@ -98,8 +95,10 @@ func (l *logLane) published(w *write, seq uint64, err error) {
 	time.AfterFunc(w.pause.NextBackOff(), func() { l.add(w) })
 }
 
-func (w *write) end(event payment.Event) {
-	w.attempt.end()
+func (l *logLane) end(w *write, event payment.Event) {
+	if w.failing {
+		l.writes.ended()
+	}
 	w.done(event)
 }
 

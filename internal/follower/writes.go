@@ -18,29 +18,18 @@ type writes struct {
 	last    error
 }
 
-// attempt is one message on its way to be stored.
-type attempt struct {
-	writes *writes
-	// failing is set once a try has failed.
-	failing bool
-}
-
-func (w *writes) begin() *attempt { return &attempt{writes: w} }
-
 // answered notes that JetStream has answered: it stores messages.
-func (a *attempt) answered() {
-	a.writes.mu.Lock()
-	defer a.writes.mu.Unlock()
-	a.writes.since, a.writes.last = time.Time{}, nil
-}
-
-// failed notes that a try has failed; it is repeated.
-func (a *attempt) failed(err error) {
-	w := a.writes
+func (w *writes) answered() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !a.failing {
-		a.failing = true
+	w.since, w.last = time.Time{}, nil
+}
+
+// failed notes that a try has failed, the first one of its message or not; it is repeated.
+func (w *writes) failed(first bool, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if first {
 		w.failing++
 	}
 	if w.since.IsZero() {
@@ -49,15 +38,12 @@ func (a *attempt) failed(err error) {
 	w.last = err
 }
 
-// end forgets the trouble if no other message has it.
-func (a *attempt) end() {
-	w := a.writes
+// ended notes that a message that has failed is not tried any more, and forgets the
+// trouble if no other message has it.
+func (w *writes) ended() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if a.failing {
-		w.failing--
-	}
-	if w.failing == 0 {
+	if w.failing--; w.failing == 0 {
 		w.since, w.last = time.Time{}, nil
 	}
 }

@@ -32,7 +32,7 @@ func TestTroubleEndsWithItsMessage(t *testing.T) {
 				down, began := errors.New("down"), time.Now()
 				done := make(chan payment.Event, 1)
 				go l.run(t.Context())
-				l.store(&write{
+				l.add(&write{
 					ctx: ctx,
 					publish: func(_ context.Context, done bus.Published) {
 						if time.Since(began) < time.Minute {
