@@ -43,14 +43,9 @@ func (f *Follower) answerIn(q replicaQuestion, answer func(replicaAnswer)) {
 	case q.Op == opLook:
 		f.step(a, payment.LookAsked{Waiter: f.waiters.add(a, respond)})
 	case q.Op == opNews:
-		answer(newsOf(a))
+		s := a.payment.State // the newest that is known, stored or not
+		answer(replicaAnswer{Status: s.Status, Transaction: s.Transaction, Financial: s.Financial})
 	}
-}
-
-// newsOf is the newest that is known of an order, stored or not.
-func newsOf(a *actor) replicaAnswer {
-	s := a.payment.State
-	return replicaAnswer{Status: s.Status, Transaction: s.Transaction, Financial: s.Financial}
 }
 
 // askOwner asks the owner of a session once.
@@ -68,9 +63,7 @@ func (f *Follower) askOwner(ctx context.Context, ref Ref, e payment.AskOwner) pa
 	})
 	said := payment.OwnerSaid{Calm: f.opts.Bus.Calm() >= f.opts.Rules.ReplicaTTL}
 	switch {
-	case errors.Is(err, bus.ErrNoResponders):
-		said.Word = payment.OwnerGone
-	case err != nil && said.Calm && f.peers.silence(e.Owner) >= f.opts.Rules.ReplicaTTL:
+	case errors.Is(err, bus.ErrNoResponders), err != nil && said.Calm && f.peers.silence(e.Owner) >= f.opts.Rules.ReplicaTTL:
 		said.Word = payment.OwnerGone
 	case err != nil:
 		said.Word = payment.OwnerSilent

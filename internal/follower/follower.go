@@ -35,10 +35,11 @@ type Follower struct {
 	waiters  waiters
 	failures failures
 	report   *reporter
-	// draining is set in the loop; drained is closed when it is set and no
-	// payment is left.
-	draining bool
-	drained  chan struct{}
+	// draining is set in the loop; drained is closed, by closeDrained, when it is set
+	// and no payment is left.
+	draining     bool
+	drained      chan struct{}
+	closeDrained func()
 	// work ends everything that runs for payments.
 	work context.Context
 	stop context.CancelFunc
@@ -59,6 +60,7 @@ func New(o Options) *Follower {
 		failures: failures{first: o.Rules.ReplicaTTL, of: map[Ref]failure{}},
 		drained:  make(chan struct{}),
 	}
+	f.closeDrained = sync.OnceFunc(func() { close(f.drained) })
 	f.work, f.stop = context.WithCancel(context.Background())
 	f.beats = newBeats(o.Bus, o.Rules.ReplicaTTL/3)
 	f.provider = &providerLane{
@@ -105,7 +107,7 @@ func (f *Follower) loop(ctx context.Context) {
 		// every stream included: one that fires too early costs less.
 		if next := f.due.next(); !next.IsZero() && (armed.IsZero() || next.Before(armed)) {
 			armed = next
-			timer.Reset(f.untilDue(next))
+			timer.Reset(next.Sub(f.opts.Bus.Now()))
 		}
 		select {
 		case do := <-f.outcomes:
@@ -124,11 +126,6 @@ func (f *Follower) loop(ctx context.Context) {
 			return
 		}
 	}
-}
-
-// untilDue is how long the loop may wait for what is due then.
-func (f *Follower) untilDue(due time.Time) time.Duration {
-	return max(0, due.Sub(f.opts.Bus.Now()))
 }
 
 // more takes what else is there, before the timers are looked at again.
@@ -197,15 +194,13 @@ func (f *Follower) Deliver(d bus.Delivery) {
 
 // find begins with an order that nobody seems to follow, unless this replica
 // does. It runs in the loop.
-func (f *Follower) find(ref Ref) *actor {
-	if a := f.actors[ref]; a != nil || f.draining || f.failures.pausing(ref, f.opts.Bus.Now()) {
-		return a
+func (f *Follower) find(ref Ref) {
+	if f.actors[ref] != nil || f.draining || f.failures.pausing(ref, f.opts.Bus.Now()) {
+		return
 	}
 	var s payment.Session
 	s.Request.TerminalID, s.Request.OrderID = ref.Terminal, ref.Order
-	a := f.begin(ref, s, payment.Place{})
-	f.step(a, payment.Found{})
-	return a
+	f.step(f.begin(ref, s, payment.Place{}), payment.Found{})
 }
 
 // begin makes the actor of a payment. It runs in the loop.
@@ -369,12 +364,4 @@ func (f *Follower) drain(alone bool) {
 			f.closeDrained()
 		}
 	})
-}
-
-func (f *Follower) closeDrained() {
-	select {
-	case <-f.drained:
-	default:
-		close(f.drained)
-	}
 }

@@ -37,19 +37,18 @@ func (f *Follower) Sweep(ctx context.Context, again <-chan struct{}) {
 	s := &sweeper{f: f, seen: map[finding]time.Time{}}
 	for ctx.Err() == nil {
 		pause := SweepInterval
-		if found, err := s.sweep(ctx, time.Now()); err != nil {
+		found, err := s.sweep(ctx, time.Now())
+		if err != nil {
 			f.report.Log.Debug("Could not compare the queue with the logs", zap.Error(err))
-			pause = sweepRepeat
-		} else if found {
+		}
+		if found || err != nil {
 			pause = sweepRepeat
 		}
-		timer := time.NewTimer(pause)
 		select {
-		case <-timer.C:
+		case <-time.After(pause):
 		case <-again:
 		case <-ctx.Done():
 		}
-		timer.Stop()
 	}
 }
 
@@ -101,17 +100,22 @@ func (s *sweeper) look(ctx context.Context) ([]finding, error) {
 		return nil, err
 	}
 	open := s.f.opts.Orders.Open()
-	byTerminal := map[string]Ref{}
-	var findings []finding
+	var findings, left []finding
+	own, held := s.unlisted(open), map[string]bool{} // the terminals of what is followed
 	for ref, owner := range open {
-		if s.f.follows(ref, owner) {
-			byTerminal[ref.Terminal] = ref
+		if !s.f.follows(ref, owner) {
+			left = append(left, finding{ref: ref, what: unfollowed})
+			continue
+		}
+		held[ref.Terminal] = true
+		if owner == s.f.opts.Rules.Self {
+			own = append(own, ref)
 		}
 	}
 	queued := map[string]bool{}
 	for _, terminal := range terminals {
 		queued[terminal] = true
-		if _, followed := byTerminal[terminal]; followed {
+		if held[terminal] {
 			continue
 		}
 		at, ok, err := s.lookAtSession(ctx, terminal)
@@ -122,15 +126,8 @@ func (s *sweeper) look(ctx context.Context) ([]finding, error) {
 			findings = append(findings, at)
 		}
 	}
-	for ref, owner := range open {
-		switch followed := s.f.follows(ref, owner); {
-		case !followed:
-			findings = append(findings, finding{ref: ref, what: unfollowed})
-		case owner == s.f.opts.Rules.Self && !queued[ref.Terminal]:
-			findings = append(findings, finding{ref: ref, what: unqueued})
-		}
-	}
-	for _, ref := range s.unlisted(open) {
+	findings = append(findings, left...)
+	for _, ref := range own {
 		if !queued[ref.Terminal] {
 			findings = append(findings, finding{ref: ref, what: unqueued})
 		}
@@ -215,21 +212,17 @@ func (s *sweeper) repair(ctx context.Context, at finding) {
 	f.report.Log.Warn("Repairing an inconsistency that two sweeps found", zap.String(telemetry.KeyReason, at.what),
 		zap.String(telemetry.KeyTerminal, at.ref.Terminal), zap.String(telemetry.KeyOrder, at.ref.Order))
 	switch at.what {
-	case ended: // its requester is answered, and it is removed
-		s.take(ctx, at)
 	case unreadable:
 		if err := f.opts.Bus.DeleteSession(ctx, at.seq); err != nil {
 			f.report.Log.Debug("Could not remove an unreadable session", zap.Error(err))
 		}
 	case unqueued:
 		s.requeue(ctx, at.ref)
-	case unfollowed, undelivered:
-		if at.seq != 0 {
+	default:
+		if at.seq != 0 { // one that has ended is answered and removed
 			s.take(ctx, at)
 			return
 		}
-		f.post(func() { f.find(at.ref) })
-	case unwatched:
 		f.post(func() { f.find(at.ref) })
 	}
 }
