@@ -144,16 +144,16 @@ func (p *puller) deliver(ctx context.Context, msg *nats.Msg) {
 	}
 	d, err := p.bus.readDelivery(stored{msg.Subject, about.seq, msg.Header, msg.Data, about.storedAt})
 	d.Handle, d.Delivered = msg.Reply, about.times
-	switch {
-	case errors.Is(err, ErrNewer):
-		p.report(err)
-	case err != nil:
-		p.report(err)
-		if err := p.bus.DeleteSession(ctx, d.Seq); err != nil {
-			p.report(err) // it comes again
-		}
-	default:
+	if err == nil {
 		p.take(d)
+		return
+	}
+	p.report(err)
+	if errors.Is(err, ErrNewer) {
+		return
+	}
+	if err := p.bus.DeleteSession(ctx, d.Seq); err != nil {
+		p.report(err) // it comes again
 	}
 }
 

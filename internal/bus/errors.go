@@ -21,7 +21,7 @@ var (
 	// ErrNotFound says that there is nothing on the subject.
 	ErrNotFound = errors.New("not found")
 	// ErrNoResponders says that NATS knows nobody who listens on the subject.
-	ErrNoResponders = errors.New("no responders")
+	ErrNoResponders = nats.ErrNoResponders
 	// ErrNewer says that a later release of the bridge wrote the message in a format that
 	// this release does not know. Only that release can continue with it.
 	ErrNewer = errors.New("a newer version of the bridge wrote it")

@@ -28,13 +28,7 @@ type delivered struct {
 	storedAt   time.Time
 }
 
-// ParseHandle returns the queue sequence of the session that a handle belongs to;
-// ok is false unless it is a handle of this queue.
-func (b *Bus) ParseHandle(handle string) (seq uint64, ok bool) {
-	d, ok := b.parseHandle(handle)
-	return d.seq, ok
-}
-
+// parseHandle reads a handle; ok is false unless it is one of this queue.
 func (b *Bus) parseHandle(handle string) (d delivered, ok bool) {
 	rest, ok := strings.CutPrefix(handle, handlePrefix)
 	if !ok || len(handle) > maxHandleSize || strings.ContainsAny(handle, "*> \t\r\n") {
@@ -67,7 +61,7 @@ func (b *Bus) InProgress(handle string) error { return b.tell(handle, "+WPI") }
 func (b *Bus) Nak(handle string) error { return b.tell(handle, "-NAK") }
 
 func (b *Bus) tell(handle, what string) error {
-	if _, ok := b.ParseHandle(handle); !ok {
+	if _, ok := b.parseHandle(handle); !ok {
 		return ErrHandle
 	}
 	if err := b.conn.Publish(handle, []byte(what)); err != nil {
@@ -80,7 +74,7 @@ func (b *Bus) tell(handle, what string) error {
 // terminal. nil: the server has confirmed it. On a replicated stream the message
 // may be there for a moment longer. Any error: it may have happened all the same.
 func (b *Bus) Ack(ctx context.Context, handle string) error {
-	if _, ok := b.ParseHandle(handle); !ok {
+	if _, ok := b.parseHandle(handle); !ok {
 		return ErrHandle
 	}
 	ctx, cancel := limit(ctx)

@@ -36,8 +36,8 @@ func TestAnOrderIsOneLog(t *testing.T) {
 				continue // a copy may lag
 			}
 			log := must(read(ctx, "T1", "A/1", true))(t)
-			if log.Last != second || log.ClaimSeq != second || log.Claim == nil || log.Claim.Epoch != 2 {
-				t.Errorf("%s: last %d, claim %d %+v; want %d", name, log.Last, log.ClaimSeq, log.Claim, second)
+			if log.Last != second || log.Claim == nil || log.Claim.Epoch != 2 {
+				t.Errorf("%s: last %d, claim %+v; want %d", name, log.Last, log.Claim, second)
 			}
 			if len(log.Statuses) != 2 || log.Statuses[0].Seq != created || log.Statuses[1].Seq != paid {
 				t.Fatalf("%s: statuses %+v", name, log.Statuses)
@@ -53,7 +53,7 @@ func TestAnOrderIsOneLog(t *testing.T) {
 				t.Errorf("%s: got %+v, want %+v", name, got, want)
 			}
 			short := must(read(ctx, "T1", "A/1", false))(t)
-			if len(short.Statuses) != 1 || short.Statuses[0].Seq != paid || short.Last != second || short.ClaimSeq != second {
+			if len(short.Statuses) != 1 || short.Statuses[0].Seq != paid || short.Last != second || short.Claim == nil || short.Claim.Epoch != 2 {
 				t.Errorf("%s: the short log is %+v", name, short)
 			}
 		}
@@ -203,7 +203,7 @@ func TestALongLog(t *testing.T) {
 	t.Parallel()
 	b := ready(t, "")
 	ctx := t.Context()
-	first := must(b.AppendClaim(ctx, "T1", "A", claim("T1", "A", 1), 0))(t)
+	must(b.AppendClaim(ctx, "T1", "A", claim("T1", "A", 1), 0))(t)
 	acks := []jetstream.PubAckFuture{}
 	for range 2100 {
 		acks = append(acks, must(b.js.PublishAsync("pos.T1.A.journal.invalid", []byte("{}")))(t))
@@ -215,7 +215,7 @@ func TestALongLog(t *testing.T) {
 	last = must(b.AppendStatus(ctx, status("A", "completed", 1), last))(t)
 	for name, read := range map[string]func(context.Context, string, string, bool) (bus.Log, error){"leader": b.ReadLog, "copy": b.ReadLogFast} {
 		log := must(read(ctx, "T1", "A", true))(t)
-		if log.Last != last || log.ClaimSeq != first || len(log.Statuses) != 1 {
+		if log.Last != last || log.Claim == nil || len(log.Statuses) != 1 {
 			t.Errorf("%s: got %+v", name, log)
 		}
 	}
@@ -343,9 +343,6 @@ func TestARecreatedStreamFitsNoOldSequence(t *testing.T) {
 		log := must(b.ReadLog(ctx, "T1", "A", false))(t)
 		if !log.Created.After(created) {
 			t.Errorf("created %s after %s", log.Created, created)
-		}
-		if !bus.CreatedAfter(next, created.Add(time.Millisecond)) || bus.CreatedAfter(next, log.Created.Add(time.Millisecond)) || bus.CreatedAfter(old, log.Created) {
-			t.Errorf("the sequences %d and %d do not tell when the streams were created", old, next)
 		}
 		if _, err := b.AppendClaim(ctx, "T1", "A", claim("T1", "A", 3), old); !errors.Is(err, bus.ErrConflict) {
 			t.Errorf("got %v, want a conflict", err)

@@ -112,10 +112,10 @@ func (b *Bus) QueuedTerminals(ctx context.Context) ([]string, error) {
 	ctx, cancel := limit(ctx)
 	defer cancel()
 	s, err := b.js.Stream(ctx, b.space.SessionStream())
-	if err != nil {
-		return nil, b.noted(fmt.Errorf("look at queue: %w", err))
+	var info *jetstream.StreamInfo
+	if err == nil {
+		info, err = s.Info(ctx, jetstream.WithSubjectFilter(b.space.AllSessions()))
 	}
-	info, err := s.Info(ctx, jetstream.WithSubjectFilter(b.space.AllSessions()))
 	if err != nil {
 		return nil, b.noted(fmt.Errorf("look at queue: %w", err))
 	}

@@ -16,10 +16,8 @@ import (
 
 // Log is what the status stream holds about one order.
 type Log struct {
-	// Claim is the last claim, nil if there is none (any more); ClaimSeq is its
-	// sequence.
-	Claim    *Claim
-	ClaimSeq uint64
+	// Claim is the last claim, nil if there is none (any more).
+	Claim *Claim
 	// Statuses in order, or only the last one, see ReadLog.
 	Statuses []Status
 	// Last is the last sequence in the order's log, of whatever kind: what the next
@@ -38,13 +36,6 @@ func (l Log) Newest() *Status {
 	return &l.Statuses[len(l.Statuses)-1]
 }
 
-// CreatedAfter reports whether a stream was created after t, judged by the sequence
-// of one of its messages alone: the sequences of a stream begin with the
-// microsecond of its creation, and no stream gets a message per microsecond. After
-// a claim was stored in an empty log it says, without a request, whether the log
-// is younger than the session.
-func CreatedAfter(seq uint64, t time.Time) bool { return seq >= firstSeq(t) }
-
 const (
 	// page is how many messages one request reads.
 	page = 1000
@@ -62,21 +53,18 @@ const (
 // cannot have written is skipped, but counts for Log.Last. ErrNewer: a later
 // release owns the order.
 func (b *Bus) ReadLog(ctx context.Context, terminal, order string, all bool) (Log, error) {
-	created, err := b.createdNow(ctx, b.space.StatusStream())
+	now, err := b.statusInfo(ctx)
 	if err != nil {
 		return Log{}, err
 	}
-	return b.readLog(ctx, terminal, order, all, created, b.readLeader)
+	return b.readLog(ctx, terminal, order, all, now.Created, b.readLeader)
 }
 
 // ReadLogFast reads like ReadLog, in one request that any copy of the stream may
 // answer. A copy may lag: a publish under its Log.Last may get ErrConflict.
 // Log.Created is as of the last Ensure.
 func (b *Bus) ReadLogFast(ctx context.Context, terminal, order string, all bool) (Log, error) {
-	b.mu.Lock()
-	created := b.created[b.space.StatusStream()]
-	b.mu.Unlock()
-	return b.readLog(ctx, terminal, order, all, created, b.readCopy)
+	return b.readLog(ctx, terminal, order, all, b.StatusCreated(), b.readCopy)
 }
 
 // reader returns an order's messages in the order of the stream: all, or the last
@@ -119,7 +107,7 @@ func newLog(messages []stored) (log Log, clean bool, err error) {
 		case subjects.Claim:
 			var c Claim
 			if c, err = readVersioned[Claim](m); err == nil {
-				log.Claim, log.ClaimSeq = &c, m.Seq
+				log.Claim = &c
 			}
 		case subjects.Status:
 			var s Status
@@ -289,22 +277,20 @@ func (b *Bus) TerminalOf(ctx context.Context, order string) (terminal string, er
 
 // LastSeq is the sequence of the last message in the status stream.
 func (b *Bus) LastSeq(ctx context.Context) (uint64, error) {
+	now, err := b.statusInfo(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return now.State.LastSeq, nil
+}
+
+// statusInfo asks how the status stream is.
+func (b *Bus) statusInfo(ctx context.Context) (*jetstream.StreamInfo, error) {
 	ctx, cancel := limit(ctx)
 	defer cancel()
 	s, err := b.js.Stream(ctx, b.space.StatusStream())
 	if err != nil {
-		return 0, b.noted(fmt.Errorf("look at stream %s: %w", b.space.StatusStream(), err))
+		return nil, b.noted(fmt.Errorf("look at stream %s: %w", b.space.StatusStream(), err))
 	}
-	return s.CachedInfo().State.LastSeq, nil
-}
-
-// createdNow asks when a stream was created.
-func (b *Bus) createdNow(ctx context.Context, stream string) (time.Time, error) {
-	ctx, cancel := limit(ctx)
-	defer cancel()
-	s, err := b.js.Stream(ctx, stream)
-	if err != nil {
-		return time.Time{}, b.noted(fmt.Errorf("look at stream %s: %w", stream, err))
-	}
-	return s.CachedInfo().Created, nil
+	return s.CachedInfo(), nil
 }

@@ -2,7 +2,6 @@ package bus
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/nats-io/nats.go"
@@ -19,9 +18,6 @@ func (b *Bus) AskReplica(ctx context.Context, id string, question []byte) ([]byt
 	ctx, cancel := limit(ctx)
 	defer cancel()
 	msg, err := b.conn.RequestWithContext(ctx, subject, question)
-	if errors.Is(err, nats.ErrNoResponders) {
-		return nil, ErrNoResponders
-	}
 	if err != nil {
 		return nil, fmt.Errorf("ask replica: %w", err)
 	}
