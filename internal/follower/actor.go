@@ -78,9 +78,11 @@ const (
 	grid    = 200 * time.Millisecond
 )
 
-// coarse is the time of a tick that is due then.
-func coarse(due, now time.Time) time.Time {
-	if due.Sub(now) < farAway {
+// dueOf is when a payment is to have its next tick, zero for never. No till waits longer
+// for the grid.
+func dueOf(p payment.Payment, now time.Time) time.Time {
+	due := p.Due()
+	if !p.Answered || due.Sub(now) < farAway {
 		return due
 	}
 	return due.Truncate(grid).Add(grid)

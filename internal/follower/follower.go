@@ -245,7 +245,7 @@ func (f *Follower) step(a *actor, event payment.Event) {
 		f.execute(a, e, at)
 	}
 	if !a.over {
-		f.due.set(a, coarse(next.Due(), at))
+		f.due.set(a, dueOf(next, at))
 		a.release()
 		f.count(a, next.Active())
 	}
