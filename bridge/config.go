@@ -81,29 +81,14 @@ type HTTPConfig struct {
 	TerminalsURL string
 }
 
-// TimingConfig has every time limit.
+// TimingConfig has every time limit. The table of variables says what each is for.
 type TimingConfig struct {
-	// ReplicaTTL is how long a replica may be silent before it loses its sessions.
-	ReplicaTTL time.Duration
-	// StartDeadline is how long a start may wait before it is put to the provider.
-	StartDeadline time.Duration
-	// BackoffInitial and BackoffMax bound the pauses between reconnects of a stream.
-	BackoffInitial, BackoffMax time.Duration
-	// IdleTimeout is how long a stream may be without a byte.
-	IdleTimeout time.Duration
-	// ReconcileInterval is the silence after which the provider is asked.
-	ReconcileInterval time.Duration
-	// SettleWindow is how long a stream is read after a final status.
-	SettleWindow time.Duration
-	// Aftercare are the times after an unpaid end at which the order is asked for
-	// again, in ascending order; none: never.
-	Aftercare []time.Duration
-	// SessionTimeout is when the bridge gives a session up.
-	SessionTimeout time.Duration
-	// DrainTimeout bounds a graceful stop.
-	DrainTimeout time.Duration
-	// RequestTimeout bounds one call to the provider.
-	RequestTimeout time.Duration
+	ReplicaTTL, StartDeadline, SessionTimeout time.Duration
+	BackoffInitial, BackoffMax, IdleTimeout   time.Duration
+	ReconcileInterval, SettleWindow           time.Duration
+	// Aftercare is in ascending order; empty: never.
+	Aftercare                    []time.Duration
+	DrainTimeout, RequestTimeout time.Duration
 }
 
 // LogConfig is about the log.

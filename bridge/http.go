@@ -3,38 +3,48 @@ package bridge
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"time"
 
 	"go.uber.org/zap"
 )
 
-// serveHTTP serves health, metrics and the console until the daemon stops.
-func (d *Daemon) serveHTTP(life *lifecycle) {
-	server := &http.Server{
-		Handler: d.handler(), ErrorLog: zap.NewStdLog(d.log), MaxHeaderBytes: 16 << 10,
+func newServer(handler http.Handler, log *zap.Logger) *http.Server {
+	return &http.Server{
+		Handler: handler, ErrorLog: zap.NewStdLog(log), MaxHeaderBytes: 16 << 10,
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute,
 	}
-	if d.console != nil {
-		server.RegisterOnShutdown(d.console.Close)
-	}
-	life.run("HTTP", func(ctx context.Context) error {
-		stop := context.AfterFunc(ctx, func() { closeHTTP(server, time.Second) })
-		defer stop()
-		if err := server.Serve(d.listen); !errors.Is(err, http.ErrServerClosed) {
+}
+
+// serveOn answers on a listener until the part is stopped, and then waits for the
+// requests at work, at most for limit.
+func serveOn(life *lifecycle, name string, listen net.Listener, server *http.Server, limit time.Duration) *part {
+	return life.run(name, func(ctx context.Context) error {
+		stopped := make(chan struct{})
+		context.AfterFunc(ctx, func() {
+			defer close(stopped)
+			ctx, cancel := context.WithTimeout(context.Background(), limit)
+			defer cancel()
+			if server.Shutdown(ctx) != nil {
+				_ = server.Close() // connections that would not end in time
+			}
+		})
+		if err := server.Serve(listen); !errors.Is(err, http.ErrServerClosed) {
 			return err
 		}
-		<-ctx.Done()
+		<-stopped
 		return nil
 	})
 }
 
-func closeHTTP(server *http.Server, limit time.Duration) {
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
-	defer cancel()
-	if server.Shutdown(ctx) != nil {
-		_ = server.Close() // connections that would not end in time
+// serveHTTP serves health, metrics and the console until the daemon stops.
+func (d *Daemon) serveHTTP(life *lifecycle) {
+	server := newServer(d.handler(), d.log)
+	if d.console != nil {
+		server.RegisterOnShutdown(d.console.Close)
 	}
+	serveOn(life, "HTTP", d.listen, server, time.Second)
 }
 
 // handler serves health, metrics and the operator's console.

@@ -45,14 +45,14 @@ func newReadiness(m *telemetry.Metrics) *readiness {
 func (r *readiness) set(condition, reason string) (changed bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	before, had := r.reasons[condition]
+	before := r.reasons[condition]
 	if reason == "" {
 		delete(r.reasons, condition)
 	} else {
 		r.reasons[condition] = reason
 	}
 	r.metrics.SetReady(len(r.reasons) == 0)
-	return before != reason || had != (reason != "")
+	return before != reason
 }
 
 // forPage is how the parts of the replica are, as the console shows them.
@@ -79,19 +79,14 @@ type reason struct {
 	Reason    string `json:"reason"`
 }
 
-func (r *readiness) state() state {
+// ServeHTTP answers /readyz: 200 when commands are served, else 503 with the reasons.
+func (r *readiness) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	s := state{Ready: len(r.reasons) == 0, Reasons: []reason{}}
 	for _, c := range slices.Sorted(maps.Keys(r.reasons)) {
 		s.Reasons = append(s.Reasons, reason{c, r.reasons[c]})
 	}
-	return s
-}
-
-// ServeHTTP answers /readyz: 200 when commands are served, else 503 with the reasons.
-func (r *readiness) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
-	s := r.state()
+	r.mu.Unlock()
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	if !s.Ready {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"time"
 
 	"go.uber.org/zap"
@@ -70,23 +69,10 @@ func (h *hook) serve(life *lifecycle, log *zap.Logger) {
 	if h == nil {
 		return
 	}
-	server := &http.Server{
-		Handler: h.handler, ErrorLog: zap.NewStdLog(log), MaxHeaderBytes: 16 << 10,
-		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 20 * time.Second, IdleTimeout: 30 * time.Second,
-	}
 	log.Info("Accepting notifications", zap.String(telemetry.KeyAddress, h.listen.Addr().String()))
-	h.serving = life.run("webhook", func(ctx context.Context) error {
-		stopped := make(chan struct{})
-		context.AfterFunc(ctx, func() {
-			defer close(stopped)
-			closeHTTP(server, webhookStop)
-		})
-		if err := server.Serve(netutil.LimitListener(h.listen, maxWebhookConnections)); !errors.Is(err, http.ErrServerClosed) {
-			return err
-		}
-		<-stopped
-		return nil
-	})
+	server := newServer(h.handler, log)
+	server.WriteTimeout, server.IdleTimeout = 20*time.Second, 30*time.Second
+	h.serving = serveOn(life, "webhook", netutil.LimitListener(h.listen, maxWebhookConnections), server, webhookStop)
 }
 
 // connect has orders asked for wherever they are followed.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/sync/semaphore"
 	"golang.org/x/time/rate"
 
 	"github.com/posbridge/bridge/internal/multisafepay"
@@ -49,7 +50,7 @@ type Handler struct {
 	ask atomic.Pointer[AskFunc]
 	// asking and verifying have room for those that are at work. One signature is
 	// verified at a time: senders of forged ones get one processor at most.
-	asking, verifying chan struct{}
+	asking, verifying *semaphore.Weighted
 	// refused, failed and broken bound what is logged.
 	refused, failed, broken rate.Sometimes
 }
@@ -58,7 +59,7 @@ type Handler struct {
 func New(o Options) *Handler {
 	often := func() rate.Sometimes { return rate.Sometimes{First: 1, Interval: writeEvery} }
 	return &Handler{
-		Options: o, asking: make(chan struct{}, maxAsking), verifying: make(chan struct{}, 1),
+		Options: o, asking: semaphore.NewWeighted(maxAsking), verifying: semaphore.NewWeighted(1),
 		refused: often(), failed: often(), broken: often(),
 	}
 }
@@ -119,10 +120,10 @@ func (h *Handler) take(ctx context.Context, w http.ResponseWriter, r *http.Reque
 // verify reports whether one of the groups' keys made the signature. An error
 // means that there was no time to find out.
 func (h *Handler) verify(ctx context.Context, auth string, body []byte) (bool, error) {
-	if err := enter(ctx, h.verifying); err != nil {
+	if err := h.verifying.Acquire(ctx, 1); err != nil {
 		return false, err
 	}
-	defer leave(h.verifying)
+	defer h.verifying.Release(1)
 	_, signed := multisafepay.VerifyNotification(h.Keys(), auth, body)
 	return signed, nil
 }
@@ -135,23 +136,12 @@ func (h *Handler) askFor(ctx context.Context, order string) error {
 	if ask == nil {
 		return errStarting
 	}
-	if err := enter(ctx, h.asking); err != nil {
+	if err := h.asking.Acquire(ctx, 1); err != nil {
 		return err
 	}
-	defer leave(h.asking)
+	defer h.asking.Release(1)
 	return (*ask)(ctx, order)
 }
-
-func enter(ctx context.Context, room chan<- struct{}) error {
-	select {
-	case room <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func leave(room <-chan struct{}) { <-room }
 
 // answer is what the sender gets.
 type answer struct {
