@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -12,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/posbridge/bridge/schema"
 	"github.com/posbridge/bridge/subjects"
 )
 
@@ -108,9 +110,9 @@ func (b *Bus) Close(ctx context.Context) {
 	b.conn.Close()
 }
 
-// Reply sends a message to a requester's inbox. An empty inbox is no error: the
-// requester wants no answer.
-func (b *Bus) Reply(inbox string, header map[string]string, body []byte) error {
+// Reply sends a message to a requester's inbox; the headers name failure, if it is not
+// nil. An empty inbox is no error: the requester wants no answer.
+func (b *Bus) Reply(inbox string, failure *schema.Error, body []byte) error {
 	if inbox == "" {
 		return nil
 	}
@@ -118,8 +120,9 @@ func (b *Bus) Reply(inbox string, header map[string]string, body []byte) error {
 		return errNoInbox
 	}
 	msg := nats.NewMsg(inbox)
-	for k, v := range header {
-		msg.Header[k] = []string{v}
+	if failure != nil {
+		msg.Header[schema.HeaderErrorCode] = []string{strconv.Itoa(failure.Code.Number())}
+		msg.Header[schema.HeaderError] = []string{failure.Message}
 	}
 	msg.Data = body
 	if err := b.conn.PublishMsg(msg); err != nil {

@@ -25,7 +25,7 @@ type Bus interface {
 	LastSeq(ctx context.Context) (uint64, error)
 	// IsInbox reports whether a requester may be answered on a subject.
 	IsInbox(subject string) bool
-	Reply(inbox string, header map[string]string, body []byte) error
+	Reply(inbox string, failure *schema.Error, body []byte) error
 	// Nested reports whether a terminal's commands are those of another bridge, whose
 	// prefix is longer.
 	Nested(terminal string) bool

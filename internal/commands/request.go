@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"runtime/debug"
-	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go/micro"
@@ -181,15 +180,13 @@ func (s *Service) answer(q request, reply any, failure *schema.Error) {
 		s.answer(q, nil, answerTooLong.answer(len(body), limit))
 		return
 	}
-	var code string
-	var header map[string]string
+	code := ""
 	if failure != nil {
 		code = string(failure.Code)
-		header = map[string]string{schema.HeaderErrorCode: strconv.Itoa(failure.Code.Number()), schema.HeaderError: failure.Message}
 	}
 	s.opts.Metrics.CommandAnswered(string(q.command.name), code, time.Since(q.began))
 	if err == nil {
-		err = s.opts.Bus.Reply(q.Reply(), header, body)
+		err = s.opts.Bus.Reply(q.Reply(), failure, body)
 	}
 	if err != nil {
 		s.opts.Log.Warn("Could not answer a requester", zap.String(telemetry.KeyCommand, string(q.command.name)), zap.Error(err))

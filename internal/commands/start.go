@@ -219,10 +219,7 @@ func (s *starts) instead(ctx context.Context, st starting, failure *schema.Error
 
 // startReply is the answer to a repeated start of an order that exists.
 func (s *starts) startReply(ref board.Ref, log bus.Log) schema.StartReply {
-	subject, err := s.Space.Of(ref.Terminal, ref.Order, subjects.Status)
-	if err != nil {
-		subject = "" // the ids were checked
-	}
+	subject, _ := s.Space.Of(ref.Terminal, ref.Order, subjects.Status) // the ids were checked
 	known := board.EntryOf(ref, log).Session()
 	return schema.StartReply{OrderID: ref.Order, TerminalID: ref.Terminal, SessionID: known.SessionID, Status: known.Status, StatusSubject: subject}
 }

@@ -1,11 +1,11 @@
 package follower
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"runtime/debug"
-	"strconv"
 	"time"
 
 	"github.com/posbridge/bridge/internal/bus"
@@ -198,28 +198,16 @@ func (f *Follower) giveBack(handle string) {
 // answerStart answers the requester of a start.
 func (f *Follower) answerStart(a *actor, e payment.AnswerStart, at time.Time) {
 	s := a.payment.Session
-	var body any
-	var header map[string]string
+	var body any = startReply(f.opts.Space, a.ref, e)
 	code := ""
 	if e.Failure != nil {
-		code = string(e.Failure.Code)
-		header = map[string]string{
-			schema.HeaderErrorCode: strconv.Itoa(e.Failure.Code.Number()),
-			schema.HeaderError:     e.Failure.Message,
-		}
-		body = schema.ErrorReply{Error: *e.Failure}
-	} else {
-		body = startReply(f.opts.Space, a.ref, e)
+		code, body = string(e.Failure.Code), schema.ErrorReply{Error: *e.Failure}
 	}
 	f.report.Metrics.CommandAnswered(string(subjects.Start), code, at.Sub(s.StartedAt))
-	inbox := s.Reply
-	if e.Reply != "" {
-		inbox = e.Reply
-	}
 	f.beside(a, func() {
 		data, err := json.Marshal(body)
 		if err == nil {
-			err = f.opts.Bus.Reply(inbox, header, data)
+			err = f.opts.Bus.Reply(cmp.Or(e.Reply, s.Reply), e.Failure, data)
 		}
 		if err != nil {
 			f.report.failed("Could not answer a requester; the same request gets the same session", a.ref, err)
@@ -228,16 +216,9 @@ func (f *Follower) answerStart(a *actor, e payment.AnswerStart, at time.Time) {
 }
 
 func startReply(space subjects.Space, ref Ref, e payment.AnswerStart) schema.StartReply {
-	subject, err := space.Of(ref.Terminal, ref.Order, subjects.Status)
-	if err != nil {
-		subject = "" // the ids were checked before the session was queued
-	}
-	status := e.Status
-	if status == "" {
-		status = schema.StatusCreated
-	}
+	subject, _ := space.Of(ref.Terminal, ref.Order, subjects.Status) // the ids were checked before the session was queued
 	return schema.StartReply{
 		OrderID: ref.Order, TerminalID: ref.Terminal, SessionID: e.SessionID,
-		Status: status, StatusSubject: subject, Created: e.Created,
+		Status: cmp.Or(e.Status, schema.StatusCreated), StatusSubject: subject, Created: e.Created,
 	}
 }

@@ -69,7 +69,7 @@ func fakeFollower(t *testing.T, b *fakeBus) *Follower {
 			SessionTimeout: time.Hour, ClaimTTL: 2 * time.Hour, Aftercare: []time.Duration{time.Minute},
 		},
 		ProviderRate: 20, Bus: b, Orders: &orders{changed: make(chan struct{})}, Observer: &orders{},
-		Space: subjects.Default(), Metrics: telemetry.NewMetrics("", "", ""), Log: zap.NewNop(),
+		Space: subjects.Default(), Swept: func(string) {}, Metrics: telemetry.NewMetrics("", "", ""), Log: zap.NewNop(),
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})

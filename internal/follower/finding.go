@@ -41,9 +41,6 @@ var faultsOf = map[string]string{
 
 // swept reports what a sweep has repaired that JetStream had done wrong, "" for nothing.
 func (o *Options) swept(repairs []finding) {
-	if o.Swept == nil {
-		return
-	}
 	count := map[string]int{}
 	for _, at := range repairs {
 		count[at.what]++

@@ -23,7 +23,7 @@ type Bus interface {
 	Queue
 	Replicas
 	// Reply answers a requester on its inbox.
-	Reply(inbox string, header map[string]string, body []byte) error
+	Reply(inbox string, failure *schema.Error, body []byte) error
 	Clock
 	// Calm is how long the connection has had no trouble.
 	Calm() time.Duration
@@ -113,7 +113,7 @@ type Options struct {
 	Orders          Orders
 	Observer        Observer
 	// Swept is called after each sweep with what JetStream had done wrong and the sweep
-	// has repaired, "" for nothing. nil is fine.
+	// has repaired, "" for nothing.
 	Swept   func(faults string)
 	Space   subjects.Space
 	Metrics *telemetry.Metrics

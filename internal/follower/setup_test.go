@@ -138,7 +138,7 @@ func (s *scene) replica(change ...func(*payment.Rules)) *replica {
 	r := &replica{bus: b, orders: orders, done: make(chan struct{})}
 	r.Follower = New(Options{
 		Rules: rules, StartDeadline: 5 * time.Second, ProviderRate: 20, Bus: deafBus{b, &s.deafTo}, Provider: client,
-		Groups: oneGroup{s.key}, Orders: orders, Observer: orders, Space: subjects.Default(),
+		Groups: oneGroup{s.key}, Orders: orders, Observer: orders, Space: subjects.Default(), Swept: func(string) {},
 		Metrics: telemetry.NewMetrics("", "", ""), Log: s.log,
 	})
 	ctx, cancel := context.WithCancel(context.Background())
