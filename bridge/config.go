@@ -24,16 +24,12 @@ type Config struct {
 
 // NATSConfig says where NATS is, how to get in, and what the bridge keeps there.
 type NATSConfig struct {
-	// URL is one or more server addresses, comma separated. It may contain a
-	// password and is therefore a secret.
+	// URL may contain a password and is therefore a secret.
 	URL redact.Secret
-	// CredsFile and NKeyFile authenticate; at most one of them is set.
-	CredsFile, NKeyFile string
-	// CAFile, CertFile and KeyFile are for TLS; empty ones are not used.
-	CAFile, CertFile, KeyFile string
-	// TLSFirst starts TLS before the server's INFO.
-	TLSFirst bool
-	// Domain is the JetStream domain; empty for the server's own.
+	// At most one of CredsFile and NKeyFile is set; empty files are not used.
+	CredsFile, NKeyFile, CAFile, CertFile, KeyFile string
+	TLSFirst                                       bool
+	// Domain is empty for the server's own.
 	Domain string
 	// Space has the subjects below BRIDGE_SUBJECT_PREFIX.
 	Space subjects.Space
@@ -122,10 +118,4 @@ func (e *ConfigError) Error() string {
 // BadVariable returns a ConfigError about one variable, named without the prefix.
 func BadVariable(name, problem string) *ConfigError {
 	return &ConfigError{Problems: []string{EnvPrefix + "_" + name + " " + problem}}
-}
-
-// WithNATS returns the configuration with another NATS address.
-func (c Config) WithNATS(url string) Config {
-	c.NATS.URL = redact.NewSecret(url)
-	return c
 }

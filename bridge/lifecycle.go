@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -12,12 +11,12 @@ import (
 	"github.com/posbridge/bridge/internal/telemetry"
 )
 
-// lifecycle stops the parts of a daemon in the reverse order of their start.
+// lifecycle stops the parts of a daemon in the reverse order of their start. It belongs
+// to the goroutine of Daemon.Run.
 type lifecycle struct {
 	log *zap.Logger
 	// fail ends the daemon with the error of a part that stopped by itself.
 	fail  func(error)
-	mu    sync.Mutex
 	parts []*part
 }
 
@@ -25,7 +24,6 @@ type lifecycle struct {
 type part struct {
 	name string
 	stop func()
-	once sync.Once
 	// done is closed when it has stopped.
 	done chan struct{}
 }
@@ -41,29 +39,23 @@ func (l *lifecycle) run(name string, run func(context.Context) error) *part {
 			l.fail(fmt.Errorf("%s: %w", name, err))
 		}
 	}()
-	l.add(p)
+	l.parts = append(l.parts, p)
 	return p
 }
 
 // onStop adds something that is only stopped.
 func (l *lifecycle) onStop(name string, stop func()) {
-	p := &part{name: name, done: make(chan struct{})}
-	p.stop = func() {
+	done := make(chan struct{})
+	l.parts = append(l.parts, &part{name: name, done: done, stop: func() {
 		stop()
-		close(p.done)
-	}
-	l.add(p)
+		close(done)
+	}})
 }
 
-func (l *lifecycle) add(p *part) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.parts = append(l.parts, p)
-}
-
-// end stops a part and waits for it, at most until ctx is over.
+// end stops a part and waits for it, at most until ctx is over. A part that runs may
+// be ended more than once.
 func (p *part) end(ctx context.Context) {
-	p.once.Do(p.stop)
+	p.stop()
 	select {
 	case <-p.done:
 	case <-ctx.Done():
@@ -72,10 +64,7 @@ func (p *part) end(ctx context.Context) {
 
 // stop stops everything, the last part first.
 func (l *lifecycle) stop() {
-	l.mu.Lock()
-	parts := slices.Clone(l.parts)
-	l.mu.Unlock()
-	for _, p := range slices.Backward(parts) {
+	for _, p := range slices.Backward(l.parts) {
 		began := time.Now()
 		p.end(context.Background())
 		l.log.Debug("Stopped "+p.name, zap.Duration(telemetry.KeyElapsed, time.Since(began)))

@@ -21,8 +21,8 @@ type link struct {
 	ready   *readiness
 	metrics *telemetry.Metrics
 	bus     *bus.Bus
-	// ended gets the reason when the connection is of no use any more.
-	ended chan error
+	// fail ends the daemon when the connection is of no use any more.
+	fail func(error)
 	// reconnected gets a note after every connect; connects counts them.
 	reconnected chan struct{}
 	connects    atomic.Int64
@@ -32,7 +32,7 @@ type link struct {
 func newLink(c Config, log *zap.Logger, ready *readiness, m *telemetry.Metrics) *link {
 	return &link{
 		config: c, log: log, ready: ready, metrics: m,
-		ended: make(chan error, 1), reconnected: make(chan struct{}, 1), unreachable: &throttle{log: log},
+		reconnected: make(chan struct{}, 1), unreachable: &throttle{log: log},
 	}
 }
 
@@ -40,6 +40,7 @@ func newLink(c Config, log *zap.Logger, ready *readiness, m *telemetry.Metrics) 
 // configuration's fault.
 func (l *link) open(life *lifecycle) error {
 	c := l.config.NATS
+	l.fail = life.fail
 	var err error
 	l.bus, err = bus.Connect(bus.Options{
 		URLs: c.URL.Reveal(), Name: "pos-bridge " + l.config.ReplicaID,
@@ -61,14 +62,6 @@ func (l *link) open(life *lifecycle) error {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		l.bus.Close(ctx)
-	})
-	life.run("NATS", func(ctx context.Context) error {
-		select {
-		case err := <-l.ended:
-			return err
-		case <-ctx.Done():
-			return nil
-		}
 	})
 	return nil
 }
@@ -99,7 +92,7 @@ func (l *link) refused(err error) {
 // unauthorized ends the process: credentials that are wrong at the very start
 // stay wrong.
 func (l *link) unauthorized(err error) {
-	l.end(fmt.Errorf("NATS refuses the credentials: %w; set BRIDGE_NATS_CREDS_FILE, BRIDGE_NATS_NKEY_FILE, or a user in BRIDGE_NATS_URL to one that the server knows", err))
+	l.fail(fmt.Errorf("NATS: NATS refuses the credentials: %w; set BRIDGE_NATS_CREDS_FILE, BRIDGE_NATS_NKEY_FILE, or a user in BRIDGE_NATS_URL to one that the server knows", err))
 }
 
 // errClosed ends the process: nats.go has given the connection up.
@@ -108,14 +101,7 @@ var errClosed = errors.New("the NATS connection is closed for good")
 func (l *link) closed(err error) {
 	l.metrics.SetNATSConnected(false)
 	l.ready.set(condNATS, "the NATS connection is closed")
-	l.end(errors.Join(errClosed, err))
-}
-
-func (l *link) end(err error) {
-	select {
-	case l.ended <- err:
-	default:
-	}
+	l.fail(fmt.Errorf("NATS: %w", errors.Join(errClosed, err)))
 }
 
 // withoutAddress is an error's text, unless it may show a password.

@@ -351,7 +351,7 @@ func TestNATS(t *testing.T) {
 		},
 		"TLS with a server that has none": {
 			change: func(c *bridge.Config) {
-				*c = c.WithNATS(strings.Replace(c.NATS.URL.Reveal(), "nats://", "tls://", 1))
+				c.NATS.URL = redact.NewSecret(strings.Replace(c.NATS.URL.Reveal(), "nats://", "tls://", 1))
 			},
 			area: "nats", subject: "connection", level: check.Failure, text: "the server has no TLS",
 		},

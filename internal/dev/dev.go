@@ -19,6 +19,7 @@ import (
 
 	"github.com/posbridge/bridge/bridge"
 	"github.com/posbridge/bridge/internal/natsserver"
+	"github.com/posbridge/bridge/internal/redact"
 	"github.com/posbridge/bridge/internal/simulator"
 )
 
@@ -128,7 +129,7 @@ func (o Options) newReplica(natsURL, simulated, dir string) (*bridge.Daemon, err
 	if config.Provider.GroupsFile, err = writeGroups(dir); err != nil {
 		return nil, err
 	}
-	config = config.WithNATS(natsURL)
+	config.NATS.URL = redact.NewSecret(natsURL)
 	config.Provider.URL = "http://" + simulated + "/v1/json"
 	config.HTTP.TerminalsURL = "http://" + simulated + "/"
 	config.HTTP.Addr = "127.0.0.1:" + strconv.Itoa(o.HTTPPort)
