@@ -126,19 +126,14 @@ func (f *Follower) contained(a *actor, do func()) (done bool) {
 // without a goroutine; if another question is needed meanwhile, it is asked at once.
 func (f *Follower) ask(a *actor, s payment.Session, e payment.Ask) {
 	budget := f.provider.budgets.of(s.Group)
-	if a.question != nil {
-		if !e.Routine && budget.leave(a.question) {
-			a.question = &ticket{}
-			f.question(a, s, e.After, false)
-		}
-		return
-	}
-	if !e.Routine {
+	switch {
+	case a.question != nil && (e.Routine || !budget.leave(a.question)): // one is on its way
+	case e.Routine:
+		a.question = budget.later(e.First, func() { f.post(func() { f.question(a, s, 0, true) }) })
+	default:
 		a.question = &ticket{}
 		f.question(a, s, e.After, false)
-		return
 	}
-	a.question = budget.later(e.First, func() { f.post(func() { f.question(a, s, 0, true) }) })
 }
 
 // question asks beside the loop.
