@@ -36,8 +36,7 @@ type known struct {
 // reader reads an order's log.
 type reader func(ctx context.Context, terminal, order string, all bool) (bus.Log, error)
 
-// find looks an order up: its log, and the queue while nobody has claimed it. The
-// answer of an order that is not known is nil without a failure.
+// find looks an order up: its log, and the queue while nobody has claimed it.
 func (o *orders) find(ctx context.Context, ref board.Ref, read reader) (*known, *schema.Error) {
 	k, err := retry(ctx, func() (*known, error) {
 		log, err := read(ctx, ref.Terminal, ref.Order, false)
@@ -73,6 +72,9 @@ func (o *orders) find(ctx context.Context, ref board.Ref, read reader) (*known, 
 	if err != nil {
 		o.Log.Warn("Could not look up an order", zap.Error(err))
 		return nil, busSilent.answer()
+	}
+	if k == nil {
+		return nil, orderUnknown.answer(ref.Order, ref.Terminal)
 	}
 	return k, nil
 }
@@ -124,19 +126,14 @@ const newsLimit = 250 * time.Millisecond
 
 // get tells what is known of one order, open or over.
 func (o *orders) get(ctx context.Context, ref board.Ref) (any, *schema.Error) {
-	ctx, cancel := context.WithTimeout(ctx, 2*o.RequestTimeout)
-	defer cancel()
 	k, failure := o.find(ctx, ref, o.readNewest)
-	if k != nil && failure == nil {
+	if failure == nil {
 		if last := k.log.Newest(); last != nil && board.Unpaid(last.Event) && o.gets.mayAsk(ref, time.Now()) && o.ask(ctx, ref) {
 			k, failure = o.find(ctx, ref, o.readNewest)
 		}
 	}
-	switch {
-	case failure != nil:
+	if failure != nil {
 		return nil, failure
-	case k == nil:
-		return nil, orderUnknown.answer(ref.Order, ref.Terminal)
 	}
 	o.gets.showed(ref, k.log.Last)
 	if claim := k.log.Claim; k.session.Active && claim != nil {
@@ -183,19 +180,16 @@ func (o *orders) addNews(ctx context.Context, ref board.Ref, owner string, sessi
 // cancel has the order cancelled by whoever follows it. An order that is over is
 // left as it is.
 func (o *orders) cancel(ctx context.Context, ref board.Ref) (any, *schema.Error) {
-	ctx, cancel := context.WithTimeout(ctx, 2*o.RequestTimeout)
-	defer cancel()
 	k, failure := o.find(ctx, ref, o.Bus.ReadLog)
-	switch {
-	case failure != nil:
-		return nil, failure
-	case k == nil:
+	if failure != nil && failure.Code == schema.NotFound {
 		if _, err := o.Groups.Lookup(ctx, ref.Terminal); err != nil {
-			if failure := lookupFailure(ref.Terminal, err); failure.Code == schema.UnknownTerminal {
-				return nil, failure
+			if unserved := lookupFailure(ref.Terminal, err); unserved.Code == schema.UnknownTerminal {
+				return nil, unserved
 			}
 		}
-		return nil, orderUnknown.answer(ref.Order, ref.Terminal)
+	}
+	if failure != nil {
+		return nil, failure
 	}
 	status := k.session.Status
 	if k.session.Active {
@@ -209,14 +203,9 @@ func (o *orders) cancel(ctx context.Context, ref board.Ref) (any, *schema.Error)
 // receipt returns what the provider has for a printed receipt. Nothing of it is
 // stored or logged.
 func (o *orders) receipt(ctx context.Context, ref board.Ref) (any, *schema.Error) {
-	ctx, cancel := context.WithTimeout(ctx, 2*o.RequestTimeout)
-	defer cancel()
 	k, failure := o.find(ctx, ref, o.readNewest)
-	switch {
-	case failure != nil:
+	if failure != nil {
 		return nil, failure
-	case k == nil:
-		return nil, orderUnknown.answer(ref.Order, ref.Terminal)
 	}
 	group, ok := o.Groups.ByID(k.group)
 	if !ok {

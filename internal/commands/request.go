@@ -135,6 +135,8 @@ func (s *Service) onOrder(
 			return nil, tooMany.answer()
 		}
 		defer leave()
+		ctx, cancel := context.WithTimeout(ctx, 2*s.opts.RequestTimeout)
+		defer cancel()
 		return handle(ctx, board.Ref{Terminal: r.TerminalID, Order: r.OrderID})
 	}
 }
