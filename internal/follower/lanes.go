@@ -104,35 +104,26 @@ func (l *logLane) end(w *write, event payment.Event) {
 
 // read reads an order's log until it is there; nil when ctx is over first.
 func (l *logLane) read(ctx context.Context, ref Ref) payment.Event {
-	pause := retries(retryFirst, retryLast)
-	for {
-		log, err := l.ReadLog(ctx, ref.Terminal, ref.Order, true)
-		if err == nil {
-			return payment.LogRead{Log: logOf(log)}
-		}
-		if !sleep(ctx, pause.NextBackOff()) {
-			return nil
-		}
+	log, err := backoff.RetryWithData(func() (bus.Log, error) {
+		return l.ReadLog(ctx, ref.Terminal, ref.Order, true)
+	}, backoff.WithContext(retries(retryFirst, retryLast), ctx))
+	if err != nil {
+		return nil
 	}
+	return payment.LogRead{Log: logOf(log)}
 }
 
 // unlock takes a session out of the queue until that is confirmed; nil when ctx
 // is over first.
 func unlock(ctx context.Context, queue Queue, place payment.Place) payment.Event {
-	pause := retries(retryFirst, retryLast)
-	for {
-		err := bus.ErrHandle
-		if place.Delivered > 0 {
-			err = queue.Ack(ctx, place.Handle)
-		}
-		if err != nil { // without a delivery, or when its ack is not confirmed
-			err = queue.DeleteSession(ctx, place.Seq)
-		}
-		if err == nil {
-			return payment.Unlocked{}
-		}
-		if !sleep(ctx, pause.NextBackOff()) {
+	err := backoff.Retry(func() error {
+		if place.Delivered > 0 && queue.Ack(ctx, place.Handle) == nil {
 			return nil
 		}
+		return queue.DeleteSession(ctx, place.Seq) // without a delivery, or when its ack is not confirmed
+	}, backoff.WithContext(retries(retryFirst, retryLast), ctx))
+	if err != nil {
+		return nil
 	}
+	return payment.Unlocked{}
 }
