@@ -508,8 +508,8 @@ func TestStartIsDroppedAfterItsDeadline(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = queue.Enqueue(b.ctx, bus.Session{
-		V: bus.Version, Request: schema.StartRequest{OrderID: "a", TerminalID: terminal1, Amount: 1, Currency: "EUR", Description: "a"},
-		Hash: "h", Nonce: "n", Reply: inbox, Deadline: time.Now().Add(-time.Second),
+		Request: schema.StartRequest{OrderID: "a", TerminalID: terminal1, Amount: 1, Currency: "EUR", Description: "a"},
+		Hash:    "h", Nonce: "n", Reply: inbox, Deadline: time.Now().Add(-time.Second),
 	})
 	if err != nil {
 		t.Fatal(err)

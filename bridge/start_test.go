@@ -317,9 +317,12 @@ func TestReplyMeansThatTheSessionWouldSurvive(t *testing.T) {
 	if err != nil {
 		t.Fatalf("there is no claim: %v", err)
 	}
-	var claim bus.Claim
+	var claim struct {
+		V int `json:"v"`
+		bus.Claim
+	}
 	strictly(t, entry.Data, &claim)
-	if claim.Phase != bus.PhaseOpen || claim.Replica != r.id || claim.SessionID != got.SessionID || len(claim.Sealed) == 0 || claim.Request.OrderID != "a" {
+	if claim.V != bus.Version || claim.Phase != bus.PhaseOpen || claim.Replica != r.id || claim.SessionID != got.SessionID || len(claim.Sealed) == 0 || claim.Request.OrderID != "a" {
 		t.Errorf("the claim says %+v", claim)
 	}
 	for _, stored := range [][]byte{queued.Data, entry.Data, claim.Sealed} {

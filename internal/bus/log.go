@@ -17,8 +17,10 @@ import (
 // 0 stands for an empty log. The new claim replaces the previous one. done gets the
 // outcome; the package comment lists the errors. Nothing is sent once ctx is over.
 func (b *Bus) AppendClaim(ctx context.Context, terminal, order string, c Claim, expect uint64, done Published) {
-	c.V = Version
-	body, err := json.Marshal(c)
+	body, err := json.Marshal(struct {
+		V int `json:"v"`
+		Claim
+	}{Version, c})
 	if err != nil {
 		done(0, fmt.Errorf("write claim: %w", err))
 		return

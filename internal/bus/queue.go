@@ -37,8 +37,10 @@ func (b *Bus) Enqueue(ctx context.Context, s Session) (seq uint64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	s.V = Version
-	body, err := json.Marshal(s)
+	body, err := json.Marshal(struct {
+		V int `json:"v"`
+		Session
+	}{Version, s})
 	if err != nil {
 		return 0, fmt.Errorf("write session: %w", err)
 	}

@@ -35,7 +35,6 @@ func readable(version int) error {
 // terminal, and it never changes. Its NATS timestamp is when the request was
 // accepted.
 type Session struct {
-	V int `json:"v"`
 	// Request is complete: every default is filled in.
 	Request schema.StartRequest `json:"request"`
 	// Hash of the request's content.
@@ -73,7 +72,6 @@ const (
 
 // Claim is the record of an order by its owner. Only the last one is kept.
 type Claim struct {
-	V int `json:"v"`
 	// Replica is the owner's name for people.
 	Replica string `json:"replica"`
 	// Owner is the id of the owner's process, see AskReplica.

@@ -41,11 +41,11 @@ func storedKinds() map[string]storedKind {
 	}
 	trace := map[string]string{"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
 	session := bus.Session{
-		V: bus.Version, Request: request, Hash: "h", Nonce: "n", Group: "g", Reply: "_INBOX.r", Trace: trace,
+		Request: request, Hash: "h", Nonce: "n", Group: "g", Reply: "_INBOX.r", Trace: trace,
 		Deadline: at.Add(30 * time.Second), StartedAt: at,
 	}
 	claim := bus.Claim{
-		V: bus.Version, Replica: "a", Owner: "ID", Epoch: 2, Phase: bus.PhaseClosed, Group: "g", SessionID: "s", Sealed: []byte("sealed"),
+		Replica: "a", Owner: "ID", Epoch: 2, Phase: bus.PhaseClosed, Group: "g", SessionID: "s", Sealed: []byte("sealed"),
 		Hash: "h", Nonce: "n", Handle: "$JS.ACK.POS_SESSIONS.bridge.1.42.7.1.3", QueueSeq: 42, Request: request, Reply: "_INBOX.r",
 		Amount: 1250, Currency: "EUR", StartedAt: at, Deadline: at.Add(30 * time.Second), UpdatedAt: at,
 		Answer: &schema.Error{

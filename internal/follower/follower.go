@@ -184,7 +184,8 @@ func (f *Follower) Deliver(d bus.Delivery) {
 		case f.failures.pausing(ref, f.opts.Bus.Now()):
 			return // it is delivered again, to whoever is there then
 		}
-		session, place := sessionOf(d, f.opts.StartDeadline), placeOf(d, f.opts.Bus.StatusCreated())
+		session := sessionOf(d, f.opts.StartDeadline)
+		place := payment.Place{Seq: d.Seq, Handle: d.Handle, Delivered: d.Delivered, StoredAt: d.StoredAt, LogCreated: f.opts.Bus.StatusCreated()}
 		if a == nil {
 			a = f.begin(ref, session, place)
 		}

@@ -209,7 +209,7 @@ func (s *scene) start(b *bus.Bus, terminal, order string, change ...func(*schema
 	for _, c := range change {
 		c(&r)
 	}
-	if _, err := b.Enqueue(s.ctx, bus.Session{V: bus.Version, Request: r, Hash: "hash-" + order, Nonce: inbox, Group: "demo", Reply: inbox}); err != nil {
+	if _, err := b.Enqueue(s.ctx, bus.Session{Request: r, Hash: "hash-" + order, Nonce: inbox, Group: "demo", Reply: inbox}); err != nil {
 		s.Fatal(err)
 	}
 	return sub

@@ -257,10 +257,7 @@ func (s *sweeper) requeue(ctx context.Context, ref Ref) {
 	if !ok || p.Hash == "" {
 		return
 	}
-	seq, err := s.f.opts.Bus.Enqueue(ctx, bus.Session{
-		V: bus.Version, Request: p.Request, Hash: p.Hash, Nonce: p.Nonce, Group: p.Group, Reply: p.Reply,
-		Deadline: p.Deadline, StartedAt: p.StartedAt, Trace: p.Trace,
-	})
+	seq, err := s.f.opts.Bus.Enqueue(ctx, bus.Session(p))
 	if err != nil {
 		s.f.report.Log.Debug("Could not queue an open payment again", zap.String(telemetry.KeyOrder, ref.Order), zap.Error(err))
 		return

@@ -9,29 +9,20 @@ import (
 
 // sessionOf is the session of a delivery. Its times are those of NATS.
 func sessionOf(d bus.Delivery, startDeadline time.Duration) payment.Session {
-	s := d.Session
-	deadline := d.StoredAt.Add(startDeadline)
-	if !s.Deadline.IsZero() && s.Deadline.Before(deadline) { // the request had waited before it was queued
-		deadline = s.Deadline
+	s := payment.Session(d.Session)
+	if latest := d.StoredAt.Add(startDeadline); s.Deadline.IsZero() || s.Deadline.After(latest) {
+		s.Deadline = latest // else the request had waited before it was queued
 	}
-	started := d.StoredAt
-	if !s.StartedAt.IsZero() { // it was queued again
-		started = s.StartedAt
+	if s.StartedAt.IsZero() { // else it was queued again
+		s.StartedAt = d.StoredAt
 	}
-	return payment.Session{
-		Request: s.Request, Hash: s.Hash, Nonce: s.Nonce, Group: s.Group, Reply: s.Reply,
-		StartedAt: started, Deadline: deadline, Trace: s.Trace,
-	}
-}
-
-func placeOf(d bus.Delivery, logCreated time.Time) payment.Place {
-	return payment.Place{Seq: d.Seq, Handle: d.Handle, Delivered: d.Delivered, StoredAt: d.StoredAt, LogCreated: logCreated}
+	return s
 }
 
 func wireClaim(c payment.Claim) bus.Claim {
 	s := c.Session
 	return bus.Claim{
-		V: bus.Version, Replica: c.Replica, Owner: c.Owner, Epoch: c.Epoch, Phase: bus.Phase(c.Phase),
+		Replica: c.Replica, Owner: c.Owner, Epoch: c.Epoch, Phase: bus.Phase(c.Phase),
 		Group: s.Group, Request: s.Request, Hash: s.Hash, Nonce: s.Nonce, Reply: s.Reply, Trace: s.Trace,
 		SessionID: c.SessionID, Sealed: c.Sealed, QueueSeq: c.QueueSeq, Handle: c.Handle,
 		Amount: s.Request.Amount, Currency: s.Request.Currency, StartedAt: s.StartedAt, Deadline: s.Deadline,

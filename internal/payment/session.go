@@ -43,10 +43,10 @@ type Session struct {
 	Group string
 	// Reply is the requester's inbox; empty when nobody waits.
 	Reply string
+	// Deadline is when it is dropped if it was not put to the provider.
 	// StartedAt is when the session was stored for the first time, by the NATS
 	// server's clock: one that is queued again is not younger for it (R4).
-	// Deadline is when it is dropped if it was not put to the provider.
-	StartedAt, Deadline time.Time
+	Deadline, StartedAt time.Time
 	// Trace is the W3C trace context of the request.
 	Trace map[string]string
 }
