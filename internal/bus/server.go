@@ -10,9 +10,9 @@ import (
 
 // Server describes the server of the connection.
 type Server struct {
-	// Address without credentials; Name, Version and Cluster as the server reports
-	// them. Cluster is empty for a single server.
-	Address, Name, Version, Cluster string
+	// Address without credentials; Version and Cluster as the server reports them.
+	// Cluster is empty for a single server.
+	Address, Version, Cluster string
 	// TLS is true if the connection is encrypted, Local if it does not leave the
 	// machine.
 	TLS, Local bool
@@ -33,7 +33,6 @@ const roundTrips = 5
 func (b *Bus) Server() (Server, error) {
 	s := Server{
 		Address:       b.ServerHost(),
-		Name:          b.conn.ConnectedServerName(),
 		Version:       b.conn.ConnectedServerVersion(),
 		Cluster:       b.conn.ConnectedClusterName(),
 		Authenticated: b.conn.AuthRequired(),

@@ -146,14 +146,11 @@ func (f *Follower) more() {
 	}
 }
 
-// post sends something to the loop. It reports false when the follower has
-// stopped.
-func (f *Follower) post(do func()) bool {
+// post sends something to the loop, unless the follower has stopped.
+func (f *Follower) post(do func()) {
 	select {
 	case f.inbox <- do:
-		return true
 	case <-f.work.Done():
-		return false
 	}
 }
 
@@ -185,7 +182,7 @@ func (f *Follower) Deliver(d bus.Delivery) {
 			return // it is delivered again, to whoever is there then
 		}
 		session := sessionOf(d, f.opts.StartDeadline)
-		place := payment.Place{Seq: d.Seq, Handle: d.Handle, Delivered: d.Delivered, StoredAt: d.StoredAt, LogCreated: f.opts.Bus.StatusCreated()}
+		place := payment.Place{Seq: d.Seq, Handle: d.Handle, Delivered: d.Delivered, LogCreated: f.opts.Bus.StatusCreated()}
 		if a == nil {
 			a = f.begin(ref, session, place)
 		}

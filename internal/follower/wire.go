@@ -58,7 +58,7 @@ func logOf(l bus.Log) payment.Log {
 	for _, s := range l.Statuses {
 		log.Entries = append(log.Entries, payment.Entry{
 			Event: s.Event, Hash: s.Hash, Group: s.Group, Replica: s.Replica, Epoch: s.Epoch,
-			EventID: s.EventID, StartedAt: s.StartedAt, Seq: s.Seq,
+			EventID: s.EventID, StartedAt: s.StartedAt,
 		})
 	}
 	return log

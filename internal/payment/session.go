@@ -67,9 +67,9 @@ type Place struct {
 	// Delivered is how often the message was delivered; 0 when this replica
 	// works without a delivery.
 	Delivered uint64
-	// StoredAt is when this message was stored; LogCreated is when the status
-	// stream was made: a log that is younger than the session proves nothing.
-	StoredAt, LogCreated time.Time
+	// LogCreated is when the status stream was made: a log that is younger than the
+	// session proves nothing.
+	LogCreated time.Time
 	// Gone is set once the message has left the queue.
 	Gone bool
 }
@@ -125,8 +125,6 @@ type Entry struct {
 	EventID string
 	// StartedAt is when the session was stored.
 	StartedAt time.Time
-	// Seq in the stream.
-	Seq uint64
 }
 
 // Log is what the status stream holds of one order.

@@ -136,7 +136,6 @@ func (b *simBus) append(order int, expect uint64, claim *Claim, entry *Entry) (s
 		b.republish(order, claim)
 	case entry != nil:
 		e := *entry
-		e.Seq = b.last
 		l.entries = append(l.entries, e)
 		l.ids = append(l.ids, simID{e.Event.Sequence, b.last, b.w.now + 2*time.Minute})
 		b.w.statuses++
@@ -261,7 +260,7 @@ func (b *simBus) deliver(s *simSession, after time.Duration) {
 		b.await(s)
 		place := Place{
 			Seq: s.seq, Handle: strconv.FormatUint(s.seq, 10), Delivered: s.delivered,
-			StoredAt: epoch.Add(s.storedAt), LogCreated: epoch.Add(b.created),
+			LogCreated: epoch.Add(b.created),
 		}
 		if w.fault(w.weather.lost) {
 			return

@@ -99,7 +99,7 @@ func (r *simReplica) repair(at simFinding) {
 		if s == nil {
 			return
 		}
-		place := Place{Seq: s.seq, Delivered: 2, StoredAt: epoch.Add(s.storedAt), LogCreated: epoch.Add(w.bus.created)}
+		place := Place{Seq: s.seq, Delivered: 2, LogCreated: epoch.Add(w.bus.created)}
 		r.later(w.bus.latency(), func() { r.deliver(o, s.session, place) })
 	default:
 		r.later(w.bus.latency(), func() { r.begin(o) })

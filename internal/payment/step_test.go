@@ -51,7 +51,7 @@ func TestStepRepeats(t *testing.T) {
 	rules := testRules()
 	p := New(&rules, testSession("A"), Place{})
 	for _, event := range []Event{
-		Delivered{Place: Place{Seq: 1, Handle: "1", Delivered: 1, StoredAt: epoch}},
+		Delivered{Place: Place{Seq: 1, Handle: "1", Delivered: 1}},
 		Stored{Seq: 5},
 		Posted{Outcome: Done, SessionID: "S"},
 		Stored{Seq: 6},

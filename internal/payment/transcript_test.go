@@ -154,7 +154,7 @@ func (s *script) event(d *datadriven.TestData, a args) Event {
 	case "delivered":
 		e := Delivered{Place: Place{
 			Seq: a.number("seq"), Handle: a.text("handle"), Delivered: max(1, a.number("n")),
-			StoredAt: epoch, LogCreated: epoch.Add(a.duration("log-created")),
+			LogCreated: epoch.Add(a.duration("log-created")),
 		}}
 		if a.has("session") {
 			e.Session = testSession("A")
