@@ -145,14 +145,6 @@ var transitions = map[string][]string{
 	"left":         {},
 }
 
-// PhaseOf names the phase of a payment, for logs and tests.
-func PhaseOf(p Payment) string {
-	if p.Phase == nil {
-		return ""
-	}
-	return p.Phase.name()
-}
-
 // become changes the phase. An illegal move is a fault of this package.
 func (t *turn) become(next Phase) {
 	if now := t.p.Phase; now != nil && now.name() != next.name() && !slices.Contains(transitions[now.name()], next.name()) {

@@ -309,3 +309,11 @@ func (s *script) log(d *datadriven.TestData, a args) Log {
 	}
 	return log
 }
+
+// PhaseOf names the phase of a payment.
+func PhaseOf(p Payment) string {
+	if p.Phase == nil {
+		return ""
+	}
+	return p.Phase.name()
+}

@@ -212,5 +212,3 @@ func (r *Replica) Drain(tb testing.TB) {
 		tb.Errorf("replica %s after SIGTERM: exit code %d, want 0", r.ID, code)
 	}
 }
-
-func (r *Replica) String() string { return fmt.Sprintf("%s (pid %d)", r.ID, r.PID()) }

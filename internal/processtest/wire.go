@@ -65,9 +65,6 @@ func (w *Wire) HalfOpen() { w.swallow("upstream", "downstream") }
 // Deaf swallows what the server sends; what the client sends arrives.
 func (w *Wire) Deaf() { w.swallow("downstream") }
 
-// Mute swallows what the client sends; what the server sends arrives.
-func (w *Wire) Mute() { w.swallow("upstream") }
-
 func (w *Wire) swallow(directions ...string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -25,9 +25,6 @@ type options struct {
 // WithoutJetStream leaves JetStream off.
 func WithoutJetStream() Option { return func(o *options) { o.JetStream = false } }
 
-// WithDir keeps JetStream's files in dir instead of a folder of the test's own.
-func WithDir(dir string) Option { return func(o *options) { o.Dir = dir } }
-
 // WithPort listens on a given port instead of a free one.
 func WithPort(port int) Option { return func(o *options) { o.Port = port } }
 
