@@ -39,8 +39,8 @@ var faultsOf = map[string]string{
 	ended:       "the queue still had sessions that were over",
 }
 
-// swept reports what a sweep has repaired that JetStream had done wrong, "" for nothing.
-func (o *Options) swept(repairs []finding) {
+// faultsIn says what a sweep has repaired that JetStream had done wrong, "" for nothing.
+func faultsIn(repairs []finding) string {
 	count := map[string]int{}
 	for _, at := range repairs {
 		count[at.what]++
@@ -51,5 +51,5 @@ func (o *Options) swept(repairs []finding) {
 			said = append(said, fmt.Sprintf("%d %s", n, faultsOf[what]))
 		}
 	}
-	o.Swept(strings.Join(said, ", "))
+	return strings.Join(said, ", ")
 }

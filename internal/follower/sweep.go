@@ -59,16 +59,13 @@ func (s *sweeper) sweep(ctx context.Context, now time.Time) (found bool, err err
 		return false, err
 	}
 	repairs, pending := choose(findings, s.seen, now)
-	faults := 0
 	for _, at := range repairs {
 		s.repair(ctx, at)
-		if _, byJetStream := faultsOf[at.what]; byJetStream {
-			faults++
-		}
 	}
 	s.seen = pending
-	s.f.opts.swept(repairs)
-	return len(pending)+faults > 0, nil // after a fault it looks whether the repair helped
+	faults := faultsIn(repairs)
+	s.f.opts.Swept(faults)
+	return len(pending) > 0 || faults != "", nil // after a fault it looks whether the repair helped
 }
 
 // choose picks what an earlier sweep has seen too, and at most maxWatches orders that are
