@@ -14,8 +14,8 @@
 //
 // Every call fails with an *Error. Its Kind says what is known of the order now,
 // which is what a payment depends on: KindUnreachable and KindTooLate mean that
-// nothing was sent; KindLost, KindTimeout and KindUnavailable mean that the order
-// may exist all the same, or come to exist (see Error.Doubtful).
+// nothing was sent; KindLost, KindTimeout and KindUnavailable, and KindCancelled with
+// Error.Sent, mean that the order may exist all the same, or come to exist.
 //
 // # Secrets
 //
