@@ -27,17 +27,6 @@ func (t *turn) find() {
 	t.do(ReadLog{})
 }
 
-// young reports whether the session cannot have been worked on by a replica
-// that has gone since (R4).
-func (t *turn) young() bool { return t.at.Sub(t.p.Session.StartedAt) < t.p.Rules.ReplicaTTL }
-
-// logLost reports whether the log was made after the session was stored, or may
-// have forgotten its claim: then it does not prove that nothing was sent (R4).
-func (t *turn) logLost() bool {
-	started := t.p.Session.StartedAt
-	return t.p.Place.LogCreated.After(started) || t.at.Sub(started) > t.p.Rules.ClaimTTL
-}
-
 // decide is what the log means for an order that this replica comes upon.
 func (t *turn) decide(log Log) {
 	p := &t.p

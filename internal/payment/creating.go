@@ -185,16 +185,6 @@ func (t *turn) refuseCancels() {
 	t.p.Cancel.Waiters = nil
 }
 
-// conclude stores a final status of the bridge's own.
-func (t *turn) conclude(status, reason string) {
-	t.become(Ending{Status: status})
-	t.stop(TimerLife)
-	t.stop(TimerPhase)
-	t.stop(TimerQuestion)
-	t.p.Pending = t.p.Pending.with(Observation{Source: schema.SourceBridge, Status: status, Reason: reason, At: t.at})
-	t.flush()
-}
-
 // open stores that the order exists, and what another replica needs to follow it.
 func (t *turn) open() {
 	t.become(Opening{})

@@ -11,6 +11,13 @@ func (t *turn) openStream() {
 	t.do(OpenStream{Sealed: s.Sealed, LastID: s.LastID})
 }
 
+// connected claims once the stream is open, or will not be in time.
+func (t *turn) connected() {
+	if phase, ok := t.p.Phase.(Connecting); ok {
+		t.claimOver(phase.Log, GoalFollow)
+	}
+}
+
 // follow reads the stream of an order that exists, and asks for what the stream
 // does not tell.
 func (t *turn) follow() {
@@ -252,13 +259,6 @@ func (t *turn) offer() {
 	if place := t.p.Place; place.Handle != "" && !place.Gone {
 		t.do(GiveBack{Handle: place.Handle})
 	}
-}
-
-// hasToStore reports whether this replica alone may have seen something that is not
-// in the log yet.
-func (t *turn) hasToStore() bool {
-	p := &t.p
-	return p.Ledger.Writing != nil || p.Pending.Len() > 0 || len(p.Invalid) > 0 || len(p.Question.Held) > 0 || p.Stream.Connection.open()
 }
 
 // giveUp begins to end a session without a final status: it asks once more.

@@ -160,6 +160,17 @@ func (t *turn) writes() bool {
 	return false
 }
 
+// young reports whether the session cannot have been worked on by a replica
+// that has gone since (R4).
+func (t *turn) young() bool { return t.at.Sub(t.p.Session.StartedAt) < t.p.Rules.ReplicaTTL }
+
+// logLost reports whether the log was made after the session was stored, or may
+// have forgotten its claim: then it does not prove that nothing was sent (R4).
+func (t *turn) logLost() bool {
+	started := t.p.Session.StartedAt
+	return t.p.Place.LogCreated.After(started) || t.at.Sub(started) > t.p.Rules.ClaimTTL
+}
+
 // exists reports whether this replica knows that the order exists.
 func (t *turn) exists() bool {
 	switch phase := t.p.Phase.(type) {
@@ -169,4 +180,17 @@ func (t *turn) exists() bool {
 		return !phase.Unproven
 	}
 	return false
+}
+
+// hasToStore reports whether this replica alone may have seen something that is not
+// in the log yet.
+func (t *turn) hasToStore() bool {
+	p := &t.p
+	return p.Ledger.Writing != nil || p.Pending.Len() > 0 || len(p.Invalid) > 0 || len(p.Question.Held) > 0 || p.Stream.Connection.open()
+}
+
+// busy reports whether something of the payment is on its way.
+func (t *turn) busy() bool {
+	p := &t.p
+	return t.hasToStore() || p.Question.Asking || p.Cancel.Sent || p.Visitor != nil
 }

@@ -50,6 +50,28 @@ func (t *turn) answered(e Answered) {
 	t.flush()
 }
 
+// doubtAnswer asks again soon when the provider does not know an order that is
+// over: it does, and another of its machines may say what came after the end.
+func (t *turn) doubtAnswer() {
+	p := &t.p
+	pause := t.pause(p.Question.Polls)
+	if p.Question.Polls == doubtLimit {
+		return
+	}
+	switch phase := p.Phase.(type) {
+	case Watching:
+		p.Question.Polls++
+		if round := p.Timers[TimerPhase]; round.IsZero() || t.at.Add(pause).Before(round) {
+			t.wake(TimerPhase, pause)
+		}
+	case Settling:
+		if phase.Over && !p.Stream.Connected {
+			p.Question.Polls++
+			t.askAfter(pause)
+		}
+	}
+}
+
 // weigh compares an answer with what the stream shows, and with what a cancel
 // came to. An answer that is older than such news, or shows an earlier transaction, is
 // none, unless only it says that the payment is over.

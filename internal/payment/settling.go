@@ -57,12 +57,6 @@ func (t *turn) settled() {
 	t.leave(LeaveDone)
 }
 
-// busy reports whether something of the payment is on its way.
-func (t *turn) busy() bool {
-	p := &t.p
-	return t.hasToStore() || p.Question.Asking || p.Cancel.Sent || p.Visitor != nil
-}
-
 // watch waits for the times at which an order that ended unpaid is asked for
 // again. ask is set when one of them may have been missed.
 func (t *turn) watch(ask bool) {
@@ -84,28 +78,6 @@ func (t *turn) watchRound() {
 	t.askNow()
 }
 
-// doubtAnswer asks again soon when the provider does not know an order that is
-// over: it does, and another of its machines may say what came after the end.
-func (t *turn) doubtAnswer() {
-	p := &t.p
-	pause := t.pause(p.Question.Polls)
-	if p.Question.Polls == doubtLimit {
-		return
-	}
-	switch phase := p.Phase.(type) {
-	case Watching:
-		p.Question.Polls++
-		if round := p.Timers[TimerPhase]; round.IsZero() || t.at.Add(pause).Before(round) {
-			t.wake(TimerPhase, pause)
-		}
-	case Settling:
-		if phase.Over && !p.Stream.Connected {
-			p.Question.Polls++
-			t.askAfter(pause)
-		}
-	}
-}
-
 // nextRound sets the timer to the next time of the aftercare, if there is one.
 func (t *turn) nextRound() {
 	p := &t.p
@@ -119,4 +91,14 @@ func (t *turn) nextRound() {
 			return
 		}
 	}
+}
+
+// conclude stores a final status of the bridge's own.
+func (t *turn) conclude(status, reason string) {
+	t.become(Ending{Status: status})
+	t.stop(TimerLife)
+	t.stop(TimerPhase)
+	t.stop(TimerQuestion)
+	t.p.Pending = t.p.Pending.with(Observation{Source: schema.SourceBridge, Status: status, Reason: reason, At: t.at})
+	t.flush()
 }

@@ -71,13 +71,6 @@ func (t *turn) takeOver(log Log) {
 	}
 }
 
-// connected claims once the stream is open, or will not be in time.
-func (t *turn) connected() {
-	if phase, ok := t.p.Phase.(Connecting); ok {
-		t.claimOver(phase.Log, GoalFollow)
-	}
-}
-
 // owns goes on after the claim is stored.
 func (t *turn) owns(goal Goal) {
 	p := &t.p
