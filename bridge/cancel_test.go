@@ -227,6 +227,7 @@ func TestCancelThatCannotBeSent(t *testing.T) {
 	p := &provider{}
 	b := setup(t, options{provider: p})
 	server := newServer(t, p)
+	server.Config.SetKeepAlivesEnabled(false) // no connection is there to send the cancel on
 	b.apiURL = server.URL + "/v1/json"
 	b.run()
 	b.start(order("a", terminal1))
