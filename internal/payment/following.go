@@ -127,6 +127,9 @@ func (t *turn) show(o Observation) {
 	if t.lacks(ruleOverlap) {
 		p.Stream.Connection.Live = true
 	}
+	if p.Stream.Connection.Live && t.mayBeBefore(o) {
+		p.Stream.Connection = Connection{Since: t.at.Add(streamPatience)}
+	}
 	if p.Stream.Connection.Live {
 		p.Pending = p.Pending.with(o)
 		return
@@ -138,6 +141,14 @@ func (t *turn) show(o Observation) {
 		t.askNow()
 		t.holdRun(o)
 	}
+}
+
+// mayBeBefore reports whether an event may be older than the only known status, which an
+// answer told: it is about another attempt.
+func (t *turn) mayBeBefore(o Observation) bool {
+	known := t.p.known()
+	return len(known) == 1 && (known[0].Asked || t.p.Ledger.Seen.len() == 0) && o.Status == "declined" &&
+		o.Transaction != "" && known[0].Transaction != "" && o.Transaction != known[0].Transaction
 }
 
 // holdRun sets how long the provider's answer is awaited before events that may
