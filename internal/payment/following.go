@@ -146,9 +146,12 @@ func (t *turn) show(o Observation) {
 // mayBeBefore reports whether an event may be older than the only known status, which an
 // answer told: it is about another attempt.
 func (t *turn) mayBeBefore(o Observation) bool {
+	if o.Status != "declined" || o.Transaction == "" || t.p.Ledger.Seen.len() > 1 { // known costs more
+		return false
+	}
 	known := t.p.known()
-	return len(known) == 1 && (known[0].Asked || t.p.Ledger.Seen.len() == 0) && o.Status == "declined" &&
-		o.Transaction != "" && known[0].Transaction != "" && o.Transaction != known[0].Transaction
+	return len(known) == 1 && (known[0].Asked || t.p.Ledger.Seen.len() == 0) &&
+		known[0].Transaction != "" && o.Transaction != known[0].Transaction
 }
 
 // holdRun sets how long the provider's answer is awaited before events that may
