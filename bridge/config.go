@@ -24,12 +24,16 @@ type Config struct {
 
 // NATSConfig says where NATS is, how to get in, and what the bridge keeps there.
 type NATSConfig struct {
-	// URL may contain a password and is therefore a secret.
+	// URL is one or more server addresses, comma separated. It may contain a
+	// password and is therefore a secret.
 	URL redact.Secret
-	// At most one of CredsFile and NKeyFile is set; empty files are not used.
-	CredsFile, NKeyFile, CAFile, CertFile, KeyFile string
-	TLSFirst                                       bool
-	// Domain is empty for the server's own.
+	// CredsFile and NKeyFile authenticate; at most one of them is set.
+	CredsFile, NKeyFile string
+	// CAFile, CertFile and KeyFile are for TLS; empty ones are not used.
+	CAFile, CertFile, KeyFile string
+	// TLSFirst starts TLS before the server's INFO.
+	TLSFirst bool
+	// Domain is the JetStream domain; empty for the server's own.
 	Domain string
 	// Space has the subjects below BRIDGE_SUBJECT_PREFIX.
 	Space subjects.Space
@@ -77,14 +81,29 @@ type HTTPConfig struct {
 	TerminalsURL string
 }
 
-// TimingConfig has every time limit. The table of variables says what each is for.
+// TimingConfig has every time limit.
 type TimingConfig struct {
-	ReplicaTTL, StartDeadline, SessionTimeout time.Duration
-	BackoffInitial, BackoffMax, IdleTimeout   time.Duration
-	ReconcileInterval, SettleWindow           time.Duration
-	// Aftercare is in ascending order; empty: never.
-	Aftercare                    []time.Duration
-	DrainTimeout, RequestTimeout time.Duration
+	// ReplicaTTL is how long a replica may be silent before it loses its sessions.
+	ReplicaTTL time.Duration
+	// StartDeadline is how long a start may wait before it is put to the provider.
+	StartDeadline time.Duration
+	// BackoffInitial and BackoffMax bound the pauses between reconnects of a stream.
+	BackoffInitial, BackoffMax time.Duration
+	// IdleTimeout is how long a stream may be without a byte.
+	IdleTimeout time.Duration
+	// ReconcileInterval is the silence after which the provider is asked.
+	ReconcileInterval time.Duration
+	// SettleWindow is how long a stream is read after a final status.
+	SettleWindow time.Duration
+	// Aftercare are the times after an unpaid end at which the order is asked for
+	// again, in ascending order; none: never.
+	Aftercare []time.Duration
+	// SessionTimeout is when the bridge gives a session up.
+	SessionTimeout time.Duration
+	// DrainTimeout bounds a graceful stop.
+	DrainTimeout time.Duration
+	// RequestTimeout bounds one call to the provider.
+	RequestTimeout time.Duration
 }
 
 // LogConfig is about the log.
