@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/posbridge/bridge/internal/payment"
 	"github.com/posbridge/bridge/internal/simulator"
 	"github.com/posbridge/bridge/schema"
@@ -268,5 +270,62 @@ func TestWaitersOfAPaymentThatPanics(t *testing.T) {
 	})
 	if a != nil {
 		t.Error("it is tried again at once")
+	}
+}
+
+// The queue hears again and again that a session is followed, by its delivery.
+func TestHeartbeats(t *testing.T) {
+	t.Parallel()
+	s := setup(t, simulator.Options{Manual: true})
+	beats := make(chan string, 1000)
+	if _, err := s.conn.Subscribe("$JS.ACK.POS_SESSIONS.bridge.>", func(m *nats.Msg) {
+		if string(m.Data) == "+WPI" {
+			beats <- m.Subject
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.conn.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	r := s.replica()
+	if _, failure := s.reply(s.start(r.bus, "SIM00001", "H-1")); failure != nil {
+		t.Fatal(failure)
+	}
+	var heard [2]string
+	for i := range heard {
+		select {
+		case heard[i] = <-beats:
+		case <-s.ctx.Done():
+			t.Fatalf("heard %d heartbeats", i)
+		}
+	}
+	if heard[0] != heard[1] {
+		t.Errorf("the heartbeats of one delivery are %v", heard)
+	}
+}
+
+// Far ticks wait for others, at most for a grid; near ones, and those that a till waits
+// for, do not.
+func TestTicksWaitForEachOther(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 70_000_000, time.UTC)
+	for _, tt := range []struct {
+		answered    bool
+		after, want time.Duration
+	}{
+		{true, farAway - 1, farAway - 1},
+		{true, farAway, farAway + 130*time.Millisecond},
+		{true, time.Minute, time.Minute + 130*time.Millisecond},
+		{false, time.Minute, time.Minute},
+	} {
+		p := payment.Payment{Answered: tt.answered}
+		p.Timers[payment.TimerQuestion] = now.Add(tt.after)
+		if got := dueOf(p, now).Sub(now); got != tt.want {
+			t.Errorf("answered %v, due after %s: got %s, want %s", tt.answered, tt.after, got, tt.want)
+		}
+	}
+	if got := dueOf(payment.Payment{Answered: true}, now); !got.IsZero() {
+		t.Errorf("without a timer: got %s", got)
 	}
 }
