@@ -2,7 +2,7 @@
 
 LINT_VERSION := $(shell sed -n 's/^readonly lint_version=//p' .ci/run)
 GOLANGCI_LINT ?= go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
-FUZZTIME ?= 30s
+FUZZ_INPUTS ?= 100000x
 
 .PHONY: build test race lint fmt dev fuzz pictures ci
 
@@ -24,8 +24,8 @@ fmt: ## gofumpt
 dev: ## Everything on this machine, with a sample payment
 	go run ./cmd/bridge dev
 
-fuzz: ## Every fuzz target for FUZZTIME
-	.ci/fuzz $(FUZZTIME)
+fuzz: ## Every fuzz target with FUZZ_INPUTS inputs
+	.ci/fuzz $(FUZZ_INPUTS)
 
 pictures: ## Take the pictures of docs/images, with Chromium
 	SCREENSHOTS_DIR=$(CURDIR)/docs/images go test -count=1 -run '^Test(Page)?Pictures$$/^(console-)?(light|dark)$$' ./internal/console ./internal/simulator
