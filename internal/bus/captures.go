@@ -20,7 +20,8 @@ const (
 // another JetStream domain nothing refuses a second one. A publisher does not see it,
 // because the first acknowledgement is usually that of the right domain. So each
 // Ensure publishes a probe that every stream refuses, and looks at how many streams
-// refused the probe before. Nothing is stored.
+// refused the probe before. Nothing is stored. The probe also shows whether the user
+// may publish there at all.
 type captures struct {
 	mu sync.Mutex
 	// inbox gets the answers once it is subscribed.
@@ -29,6 +30,8 @@ type captures struct {
 	probe int
 	// answers are those to the last probe, by subject.
 	answers map[string]int
+	// forbidden is the subject of the last probe if the user may not publish it.
+	forbidden string
 }
 
 // answered counts an answer to the last probe.
@@ -39,4 +42,22 @@ func (c *captures) answered(m *nats.Msg) {
 	if probe == strconv.Itoa(c.probe) && len(m.Data) > 0 { // empty: nobody listens
 		c.answers[i]++
 	}
+}
+
+// forbid notes that the user may not publish the last probe.
+func (c *captures) forbid(subject string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.forbidden = subject
+}
+
+// unfit is an *UnfitError if the user may not publish the last probe, as far as is
+// known, and nil otherwise.
+func (c *captures) unfit() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.forbidden == "" {
+		return nil
+	}
+	return &UnfitError{permissions, "the server refuses what the bridge publishes on subjects such as " + c.forbidden, grant}
 }

@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -53,11 +54,16 @@ func (b *Bus) checkCaptures() (unfit error) {
 			}
 		}
 	}
-	c.probe, c.answers = c.probe+1, map[string]int{}
+	c.probe, c.answers, c.forbidden = c.probe+1, map[string]int{}, ""
 	for i, subject := range b.probes() {
 		msg := nats.NewMsg(subject)
 		msg.Reply = fmt.Sprintf("%s.%d-%d", c.inbox, c.probe, i)
 		msg.Header.Set(jetstream.ExpectedStreamHeader, noStream)
+		b.publishes.add(&underWay{op: "probe", subject: subject, done: func(_ uint64, err error) {
+			if errors.Is(err, nats.ErrPermissionViolation) {
+				c.forbid(subject)
+			}
+		}}, func() {})
 		_ = b.conn.PublishMsg(msg) // without it there is no answer, which is no news
 	}
 	return unfit

@@ -26,6 +26,7 @@ type Made struct {
 func (b *Bus) Ensure(ctx context.Context) (made Made, err error) {
 	b.ensuring.Lock()
 	defer b.ensuring.Unlock()
+	captured := b.checkCaptures()
 	if err := b.ensureJetStream(ctx); err != nil {
 		return made, err
 	}
@@ -42,7 +43,10 @@ func (b *Bus) Ensure(ctx context.Context) (made Made, err error) {
 		return made, err
 	}
 	b.findNested(ctx)
-	return made, b.checkCaptures()
+	if captured == nil {
+		captured = b.captures.unfit()
+	}
+	return made, captured
 }
 
 // ensureJetStream checks that JetStream is there. Nobody answers also while a
@@ -126,10 +130,17 @@ func (b *Bus) explainStream(want jetstream.StreamConfig, err error) error {
 func (b *Bus) explain(doing string, err error) error {
 	// The refusal came while the call waited, which took all of callLimit.
 	if refused := b.state.refusedWithin(2 * callLimit); refused != nil && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout)) {
-		return &UnfitError{"NATS permissions", refused.Error(), "grant it to the bridge's user (deploy/nats shows the least rights)"}
+		return &UnfitError{permissions, refused.Error(), grant}
 	}
 	return b.noted(fmt.Errorf("%s: %w", doing, err))
 }
+
+// permissions is what does not fit when the server refuses a right, and grant what to
+// do then.
+const (
+	permissions = "NATS permissions"
+	grant       = "grant it to the bridge's user (deploy/nats shows the least rights)"
+)
 
 func (b *Bus) ensureConsumer(ctx context.Context) error {
 	b.ahead.delivered = 0

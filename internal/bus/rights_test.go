@@ -76,3 +76,26 @@ func TestTheRightsSuffice(t *testing.T) {
 		}
 	}
 }
+
+// A user who may not lock terminals or store statuses cannot serve commands, although
+// everything else works.
+func TestPublishingThatIsForbidden(t *testing.T) {
+	t.Parallel()
+	for _, subject := range []string{"pos.*.session", "pos.*.*.journal.*"} {
+		url := accountsWithout(t, subject)
+		b := ready(t, url)
+		complaints := make(chan error, 9)
+		without := b.another(func(o *bus.Options) {
+			o.URLs, o.Events.Error = strings.Replace(url, "//", "//bridge:bridge@", 1), func(err error) { complaints <- err }
+		})
+		var err error
+		until(t, func() bool {
+			_, err = without.Ensure(t.Context())
+			return err != nil
+		})
+		checkUnfit(t, err, "NATS permissions", strings.ReplaceAll(strings.Replace(subject, "journal.*", "journal.status", 1), "*", "bridge-check"), "deploy/nats")
+		if len(complaints) > 0 {
+			t.Error(<-complaints)
+		}
+	}
+}
