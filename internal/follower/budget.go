@@ -190,8 +190,8 @@ func (b *budget) next() (pause time.Duration, more bool) {
 	if b.isFree() {
 		least = minPauseRoutine
 	}
-	rate := b.now(now)
-	turns, given := max(1, int(rate*least.Seconds())), 0
+	turns, pause := bunch(b.now(now), least)
+	given := 0
 	for given < turns {
 		t := b.pop()
 		if t == nil {
@@ -201,7 +201,19 @@ func (b *budget) next() (pause time.Duration, more bool) {
 		given++
 	}
 	b.granting = given > 0
-	return time.Duration(float64(turns) / rate * float64(time.Second)), b.granting
+	return pause, b.granting
+}
+
+// bunch is how many turns are given at once and how long the pause after them is, so
+// that no second has more than rate of them. A pause that is too short for one turn has
+// several.
+func bunch(rate float64, least time.Duration) (turns int, pause time.Duration) {
+	turns = max(1, int(rate*least.Seconds()))
+	times := rate / float64(turns) // in a second
+	if turns > 1 {
+		times = math.Floor(times)
+	}
+	return turns, time.Duration(math.Ceil(float64(time.Second) / times))
 }
 
 // pop takes the ticket whose turn it is, nil if nobody waits. When only one kind of

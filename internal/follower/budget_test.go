@@ -2,6 +2,7 @@ package follower
 
 import (
 	"context"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -171,26 +172,31 @@ func TestRetryAfterPausesTheGroup(t *testing.T) {
 // Questions that come one after the other, and then many at once: no second has more
 // than the rate.
 func TestRoutineQuestionsOfAnySecond(t *testing.T) {
-	inLine(t, func(l *budgetLine) {
-		came := make(chan time.Time, 100)
-		ask := func() { l.later(false, func() { came <- time.Now() }) }
-		for range 50 {
-			ask()
-			time.Sleep(time.Second / 10)
-		}
-		for range 50 {
-			ask()
-		}
-		var turns []time.Time
-		for range 100 {
-			turns = append(turns, <-came)
-		}
-		for i := 10; i < len(turns); i++ {
-			if took := turns[i].Sub(turns[i-10]); took < time.Second {
-				l.t.Fatalf("11 turns, from %s on, in %s", turns[i-10].Sub(l.began), took)
-			}
-		}
-	})
+	for _, rate := range []int{7, 10, 13, 33} {
+		t.Run(strconv.Itoa(rate), func(t *testing.T) {
+			inLine(t, func(l *budgetLine) {
+				l.budgets.rate = float64(rate)
+				came := make(chan time.Time, 200)
+				ask := func() { l.later(false, func() { came <- time.Now() }) }
+				for range 50 {
+					ask()
+					time.Sleep(time.Second / 10)
+				}
+				for range 100 {
+					ask()
+				}
+				var turns []time.Time
+				for range 150 {
+					turns = append(turns, <-came)
+				}
+				for i := rate; i < len(turns); i++ {
+					if took := turns[i].Sub(turns[i-rate]); took < time.Second {
+						l.t.Fatalf("%d turns, from %s on, in %s", rate+1, turns[i-rate].Sub(l.began), took)
+					}
+				}
+			})
+		})
+	}
 }
 
 // The first question about an order goes before the routine ones that wait.
