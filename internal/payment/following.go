@@ -103,6 +103,9 @@ func (t *turn) streamEvent(o Observation) {
 		return
 	}
 	held := p.Question.Held
+	if s := t.clear(); s != nil {
+		held = push(held, s.Observation)
+	}
 	p.Question.Held = nil
 	for _, h := range held {
 		switch {

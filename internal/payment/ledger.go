@@ -192,5 +192,5 @@ func (t *turn) hasToStore() bool {
 // busy reports whether something of the payment is on its way.
 func (t *turn) busy() bool {
 	p := &t.p
-	return t.hasToStore() || p.Question.Asking || p.Cancel.Sent || p.Visitor != nil
+	return t.hasToStore() || p.Question.Asking || p.Question.Suspect != nil || p.Cancel.Sent || p.Visitor != nil
 }

@@ -128,6 +128,8 @@ type Question struct {
 	// Held are answers with news, oldest first, while the stream may still show how
 	// it came to them.
 	Held []Observation
+	// Suspect is an answer with news that may be old, nil when there is none.
+	Suspect *Suspect
 }
 
 // Moment tells what came before a question and what came after it. It counts: no
@@ -167,6 +169,8 @@ const (
 	TimerHold
 	// TimerCancel: a cancel has failed, and asking did not tell more in time.
 	TimerCancel
+	// TimerLook: an answer that may be old is old enough to be compared with a new one.
+	TimerLook
 	timerCount
 )
 

@@ -39,6 +39,7 @@ func (t *turn) answered(e Answered) {
 	if e.Exists {
 		t.weigh(e)
 	} else {
+		t.lookLater()
 		t.note(NoteTrouble, "the provider does not know the order at the moment")
 		t.doubtAnswer()
 	}
@@ -81,14 +82,16 @@ func (t *turn) weigh(e Answered) {
 	older := overtaken || past
 	ends := schema.IsFinal(e.Status)
 	if !older || ends && !t.expected().Final {
-		t.judgeRun(o)
+		t.judgeRun(o, e.SentAt)
 	}
 	if !older && len(p.Question.Held) > 0 && !p.holds(o) && !t.isLast(o) {
 		t.release() // it came before this one
 	}
+	certain := !older && t.confirms(e, o)
 	expected := t.expected()
 	_, change := Fold(expected, p.Session.Request.Amount, o)
-	if change == nil || older && (expected.Final || !ends) {
+	suspicious := change != nil && !certain && t.suspicious(o)
+	if change == nil || suspicious || older && (expected.Final || !ends) {
 		t.note(NoteAnswer, e.Status)
 	} else {
 		t.note(NoteNews, e.Status)
@@ -103,6 +106,8 @@ func (t *turn) weigh(e Answered) {
 		}
 	case change == nil:
 		p.Pending = p.Pending.with(o) // the newest ids
+	case suspicious:
+		t.suspect(o)
 	default:
 		t.learnt(o)
 	}
@@ -125,13 +130,20 @@ func (t *turn) learnt(o Observation) {
 }
 
 // judgeRun decides about events that may be history by an answer that is newer:
-// they are, if the order is where the last stored status left it.
-func (t *turn) judgeRun(o Observation) {
+// they are, if the order is where the last stored status left it. An answer that was
+// asked for too early may not have heard of the events.
+func (t *turn) judgeRun(o Observation, sent time.Time) {
 	c := &t.p.Stream.Connection
 	if c.Live || len(c.Run) == 0 {
 		return
 	}
 	if known := t.p.known(); c.isHistory(known, o.seen()) {
+		if wait := c.Run[len(c.Run)-1].At.Add(lagLimit).Sub(sent); wait > 0 && !containsRun(known, c.Run) && !t.lacks(ruleSecondLook) {
+			if t.p.Timers[TimerLook].IsZero() {
+				t.wake(TimerLook, wait)
+			}
+			return
+		}
 		if t.p.Pending.Len() == 0 && t.p.Ledger.Writing == nil {
 			t.p.Ledger.Seen = t.p.Ledger.Seen.shown(c.Run[len(c.Run)-1])
 		}

@@ -13,4 +13,5 @@ const (
 	ruleClaimLost                          // R6 (d)
 	ruleKeepWhatExists                     // R7
 	ruleOverlap                            // R12
+	ruleSecondLook                         // R17
 )

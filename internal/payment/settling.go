@@ -30,6 +30,9 @@ func (t *turn) settleOver(phase Settling) {
 	if phase.Over {
 		p.Question.Asking = false // it has taken too long
 		t.resolveRun()
+		if s := t.clear(); s != nil && !t.goesBack(s.Observation) {
+			p.Pending = p.Pending.with(s.Observation)
+		}
 		t.flush()
 		return
 	}

@@ -193,6 +193,12 @@ func (v *simProvider) answer(order int) Answered {
 		return Answered{}
 	}
 	s := o.newest()
+	if lag := v.w.weather.answerLag; lag > 0 {
+		at := v.w.now - v.w.between(0, lag)
+		for n := len(o.history) - 1; n > 0 && s.at > at; n-- {
+			s = o.history[n-1]
+		}
+	}
 	a := Answered{
 		Exists: true, Status: s.status, Financial: s.tag, Transaction: s.transaction, Terminal: v.w.orders[order].terminalID,
 		Currency: "EUR", Amount: 1000, Created: epoch.Add(o.createdAt),

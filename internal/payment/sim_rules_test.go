@@ -30,6 +30,7 @@ func TestRulesAreNeeded(t *testing.T) {
 			f.deleteStatus, f.deleteQueue = false, false
 		}}, 20000},
 		{"R12: fold by overlap", without{machine: ruleOverlap}, 20000},
+		{"R17: a second look", without{machine: ruleSecondLook, focus: func(f *weather) { f.answerLag = lagLimit }}, 20000},
 		{"the sweep", without{noSweep: true}, 20000},
 	}
 	for _, tt := range tests {

@@ -344,8 +344,10 @@ type weather struct {
 	stall, lateApproval, mute, tip, invalid, repeatEvent float64
 	slowest, startDeadline                               time.Duration
 	pretransaction                                       time.Duration
-	history                                              historyMode
-	ids, stubborn, foreign, blind                        bool
+	// answerLag is how old an answer may be.
+	answerLag                     time.Duration
+	history                       historyMode
+	ids, stubborn, foreign, blind bool
 	// transactions is set when every attempt has its own; else none has one, or
 	// all have the same.
 	transactions, sameTransaction bool

@@ -238,6 +238,8 @@ func (t *turn) fire(timer Timer) {
 		}
 	case TimerHold:
 		t.held()
+	case TimerLook:
+		t.look()
 	case TimerCancel:
 		if c := t.p.Cancel; c.Failure != nil && !c.Sent {
 			t.respondCancels("", untold(c.Failure))

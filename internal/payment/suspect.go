@@ -1,0 +1,110 @@
+package payment
+
+import (
+	"slices"
+	"time"
+)
+
+// lagLimit is how old an answer may be: the machine of the provider that gives it may
+// not have heard of the last changes yet.
+const lagLimit = 2 * time.Second
+
+// Suspect is an answer that may be older than what is known. Another one has to say the
+// same.
+type Suspect struct {
+	Observation Observation
+	// Look is the first reason to ask (Moment.Reasons) whose answer decides, 0 until it is
+	// time for that question.
+	Look uint64
+}
+
+// suspicious reports whether news that an answer alone tells may be older than what is
+// known: it goes back to an earlier status, or changes how an order ended. That an order
+// was paid after all is believed at once.
+func (t *turn) suspicious(o Observation) bool {
+	now := t.expected()
+	switch {
+	case t.lacks(ruleSecondLook), o.Status == now.Status: // another attempt, or another amount
+		return false
+	case now.Final && (o.Status != "completed" || !endsUnpaid(now.Status)):
+		return true
+	}
+	return t.goesBack(o)
+}
+
+// goesBack reports whether an observation says what the order was before, or may have
+// been. A decline is what follows the beginning of an attempt.
+func (t *turn) goesBack(o Observation) bool {
+	known := t.p.known()
+	switch o.Status {
+	case "declined":
+		return false
+	case "initialized": // every attempt begins so
+		return slices.ContainsFunc(known, func(s Seen) bool { return s.repeats(Seen{Status: s.Status, Transaction: o.Transaction}) })
+	}
+	return slices.ContainsFunc(known, func(s Seen) bool { return s.repeats(o.seen()) })
+}
+
+// suspect has the provider asked again when the machine that gave the answer must have
+// heard of everything that is known.
+func (t *turn) suspect(o Observation) {
+	q := &t.p.Question
+	if q.Suspect == nil || q.Suspect.Observation.seen() != o.seen() {
+		q.Suspect = &Suspect{Observation: o}
+		t.wake(TimerLook, lagLimit)
+	}
+}
+
+// look asks for the answer that decides about the one that is suspected of being old,
+// and about events that may be history.
+func (t *turn) look() {
+	q := &t.p.Question
+	if q.Suspect == nil && !t.p.Stream.Connection.open() {
+		return
+	}
+	t.askNow()
+	if s := q.Suspect; s != nil {
+		q.Suspect = &Suspect{Observation: s.Observation, Look: q.Moment.Reasons}
+	}
+}
+
+// lookLater looks again when the provider did not know the order. What cannot be
+// compared is believed in the end.
+func (t *turn) lookLater() {
+	switch q := &t.p.Question; {
+	case q.Suspect == nil:
+	case q.Polls < doubtLimit:
+		t.wake(TimerLook, lagLimit)
+	default:
+		t.learnt(t.clear().Observation)
+	}
+}
+
+// confirms compares an answer with the one that is suspected of being old, and reports
+// whether it confirms it. Only an answer that shows the order where it was, and is asked
+// for late enough, disproves it.
+func (t *turn) confirms(e Answered, o Observation) bool {
+	s := t.p.Question.Suspect
+	if s == nil {
+		return false
+	}
+	same := s.Observation.seen() == o.seen()
+	_, change := Fold(t.expected(), t.p.Session.Request.Amount, o)
+	switch {
+	case change != nil && !same: // more has happened since
+		t.clear()
+		t.learnt(s.Observation)
+	case s.Look != 0 && e.Asked.Reasons >= s.Look:
+		t.clear()
+		return same
+	}
+	return false
+}
+
+// clear forgets the answer that is suspected of being old, and returns it.
+func (t *turn) clear() *Suspect {
+	s := t.p.Question.Suspect
+	t.p.Question.Suspect = nil
+	t.stop(TimerLook)
+	return s
+}
