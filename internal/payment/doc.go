@@ -27,7 +27,7 @@
 // The usual course is claiming, creating, opening, following, settling, left.
 // A successor comes by way of arriving, inquiring, connecting and claiming.
 //
-// Rules that a comment names R1 to R16 came out of a model check of two
+// Rules that a comment names R1 to R17 came out of a model check of two
 // replicas, a stream that loses confirmations and a provider that is not
 // fenced; docs/guarantees.md lists them.
 package payment

@@ -132,6 +132,15 @@ type Question struct {
 	Suspect *Suspect
 }
 
+// Suspect is an answer that may be older than what is known. Another one has to say the
+// same.
+type Suspect struct {
+	Observation Observation
+	// Look is the first reason to ask (Moment.Reasons) whose answer decides, 0 until it is
+	// time for that question.
+	Look uint64
+}
+
 // Moment tells what came before a question and what came after it. It counts: no
 // clock decides, because clocks are set.
 type Moment struct {

@@ -9,15 +9,6 @@ import (
 // not have heard of the last changes yet.
 const lagLimit = 2 * time.Second
 
-// Suspect is an answer that may be older than what is known. Another one has to say the
-// same.
-type Suspect struct {
-	Observation Observation
-	// Look is the first reason to ask (Moment.Reasons) whose answer decides, 0 until it is
-	// time for that question.
-	Look uint64
-}
-
 // suspicious reports whether news that an answer alone tells may be older than what is
 // known: it goes back to an earlier status, or changes how an order ended. That an order
 // was paid after all is believed at once.
