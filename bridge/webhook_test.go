@@ -70,6 +70,32 @@ func TestNotification(t *testing.T) {
 	}
 }
 
+// A machine of the provider that lags answers the question with how the order ended
+// before it was paid after all. That is not published behind the payment.
+func TestNotifiedOfOldNews(t *testing.T) {
+	t.Parallel()
+	b := setup(t, options{simulator: simulator.Options{Manual: true}})
+	address := hookAddress(t, b.run(hooked))
+	b.start(order("a", terminal1))
+	statuses := []string{"initialized"}
+	b.await("a", statuses...)
+	for _, status := range []string{"cancelled", "completed"} {
+		if _, err := b.sim.SetStatus("a", status, ""); err != nil {
+			t.Fatal(err)
+		}
+		statuses = append(statuses, status)
+		b.await("a", statuses...)
+	}
+	b.waitFree(terminal1)
+	if _, err := b.sim.SetFault(simulator.Fault{Name: simulator.FaultStaleGet}); err != nil {
+		t.Fatal(err)
+	}
+	if got := notify(t, address, "a"); got != http.StatusOK {
+		t.Errorf("got %d", got)
+	}
+	b.await("a", statuses...)
+}
+
 // A sender that is slow is cut off; it holds nothing that others need.
 func TestSlowNotification(t *testing.T) {
 	t.Parallel()

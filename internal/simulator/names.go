@@ -31,6 +31,7 @@ const Always = fault.Always
 // The faults that tests of other packages set.
 const (
 	FaultFailAPI          = fault.FailAPI
+	FaultStaleGet         = fault.StaleGet
 	FaultHistory          = fault.History
 	FaultLoseAnswer       = fault.LoseAnswer
 	FaultLoseCreateAnswer = fault.LoseCreateAnswer
