@@ -34,28 +34,8 @@ func (t *turn) decide(log Log) {
 		p.Place.LogCreated = log.Created
 	}
 	claim, newest := log.Claim, log.Newest()
-	fromQueue := p.Place.Delivered > 0
-	untouched := p.Place.Delivered == 1 && t.young() && !t.logLost() || t.lacks(ruleEmptyLog)
 	switch {
-	case fromQueue && t.otherContent(log):
-		t.finish(AnswerStart{Failure: conflictError(p.Session.Order())})
-	case fromQueue && log.Over():
-		t.finish(AnswerStart{
-			SessionID: newest.Event.SessionID, Status: newest.Event.Status,
-			Created: claim != nil && claim.QueueSeq == p.Place.Seq,
-		})
-	case fromQueue && claim == nil && newest == nil && untouched:
-		t.claimOver(log, GoalCreate)
-	case fromQueue && claim == nil && newest == nil:
-		t.claimOver(log, GoalFindOut)
-	case fromQueue && claim != nil && slices.Contains(claim.Ended, p.Session.Nonce):
-		t.finish(AnswerStart{Failure: unknownError()}) // a publish that arrived late; it was answered long ago
-	case fromQueue && claim != nil && claim.Phase == ClaimClosed && t.closedBy(*claim):
-		t.finish(AnswerStart{Failure: claim.Answer})
-	case fromQueue && claim != nil && claim.Phase == ClaimClosed && untouched:
-		t.claimOver(log, GoalCreate) // the session before ended for certain (R1)
-	case fromQueue && claim != nil && claim.Phase == ClaimClosed:
-		t.claimOver(log, GoalFindOut)
+	case p.Place.Delivered > 0 && t.decideDelivered(log):
 	case claim == nil && newest == nil, claim != nil && claim.Phase == ClaimClosed:
 		t.leave(LeaveUnknown)
 	case claim != nil && claim.Owner != p.Rules.Self:
@@ -63,6 +43,38 @@ func (t *turn) decide(log Log) {
 	default:
 		t.takeOver(log)
 	}
+}
+
+// decideDelivered is what the log means for a session from the queue. It reports false
+// if the order exists and may be open.
+func (t *turn) decideDelivered(log Log) bool {
+	p := &t.p
+	claim, newest := log.Claim, log.Newest()
+	closed := claim != nil && claim.Phase == ClaimClosed
+	begin := GoalFindOut
+	if p.Place.Delivered == 1 && t.young() && !t.logLost() || t.lacks(ruleEmptyLog) { // nobody had the session before
+		begin = GoalCreate
+	}
+	switch {
+	case t.otherContent(log):
+		t.finish(AnswerStart{Failure: conflictError(p.Session.Order())})
+	case log.Over():
+		t.finish(AnswerStart{
+			SessionID: newest.Event.SessionID, Status: newest.Event.Status,
+			Created: claim != nil && claim.QueueSeq == p.Place.Seq,
+		})
+	case claim == nil && newest == nil:
+		t.claimOver(log, begin)
+	case claim != nil && slices.Contains(claim.Ended, p.Session.Nonce):
+		t.finish(AnswerStart{Failure: unknownError()}) // a publish that arrived late; it was answered long ago
+	case closed && t.closedBy(*claim):
+		t.finish(AnswerStart{Failure: claim.Answer})
+	case closed: // the session before ended for certain (R1)
+		t.claimOver(log, begin)
+	default:
+		return false
+	}
+	return true
 }
 
 // closedBy reports whether a closed claim ends the session: it is of this
