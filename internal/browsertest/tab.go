@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	// limit is how long one browser may be open on a busy machine.
+	// limit is how long one page may be open on a busy machine.
 	limit = 3 * time.Minute
 	// patience is how long a page may take to become as a test wants it.
 	patience = time.Minute
@@ -69,24 +69,59 @@ func Find(t testing.TB, what string) string {
 	return ""
 }
 
-// Open opens a page in a browser of its own, which is closed with the test. what
-// is said when there is no browser.
+// browser is the one browser of this process. It runs while any test has a page open.
+var browser struct {
+	mu    sync.Mutex
+	pages int
+	ctx   context.Context
+	stop  func()
+}
+
+// use returns the browser, which runs at least until the test ends.
+func use(t testing.TB, path string) context.Context {
+	t.Helper()
+	browser.mu.Lock()
+	defer browser.mu.Unlock()
+	if browser.pages == 0 {
+		options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
+			chromedp.ExecPath(path),
+			chromedp.Flag("headless", true), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
+			chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
+			chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
+			chromedp.Flag("disable-dev-shm-usage", true),
+		)
+		allocated, stop := chromedp.NewExecAllocator(context.Background(), options...)
+		ctx, cancel := chromedp.NewContext(allocated)
+		if err := chromedp.Do(ctx); err != nil {
+			cancel()
+			stop()
+			t.Fatalf("start the browser: %v", err)
+		}
+		browser.ctx = ctx
+		browser.stop = func() {
+			_ = chromedp.Cancel(ctx)
+			cancel()
+			stop()
+		}
+	}
+	browser.pages++
+	t.Cleanup(func() {
+		browser.mu.Lock()
+		defer browser.mu.Unlock()
+		if browser.pages--; browser.pages == 0 {
+			browser.stop()
+		}
+	})
+	return browser.ctx
+}
+
+// Open opens a page in a window of its own, which shares no cookies with another and
+// is closed with the test. what is said when there is no browser.
 func Open(t testing.TB, what, url string, look Look) *Tab {
 	t.Helper()
-	path := Find(t, what)
-	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
-		chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()),
-		chromedp.Flag("headless", true), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
-		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
-		chromedp.Flag("disable-dev-shm-usage", true),
-		chromedp.WindowSize(int(look.Width), int(look.Height)),
-	)
-	limited, cancelLimit := context.WithTimeout(context.Background(), limit)
-	t.Cleanup(cancelLimit)
-	allocated, cancelAllocator := chromedp.NewExecAllocator(limited, options...)
-	t.Cleanup(cancelAllocator)
-	return open(allocated, t, url, look)
+	limited, cancel := context.WithTimeout(use(t, Find(t, what)), limit)
+	t.Cleanup(cancel)
+	return open(limited, t, url, look, chromedp.WithNewBrowserContext())
 }
 
 // Beside opens another page in another window of the same browser.
@@ -95,9 +130,9 @@ func (p *Tab) Beside(url string, look Look) *Tab {
 	return open(p.ctx, p.T, url, look)
 }
 
-func open(parent context.Context, t testing.TB, url string, look Look) *Tab {
+func open(parent context.Context, t testing.TB, url string, look Look, options ...chromedp.ContextOption) *Tab {
 	t.Helper()
-	ctx, cancel := chromedp.NewContext(parent)
+	ctx, cancel := chromedp.NewContext(parent, options...)
 	p := &Tab{T: t, ctx: ctx}
 	stop := sync.OnceFunc(func() {
 		if err := chromedp.Cancel(ctx); err != nil && !errors.Is(err, context.Canceled) {
@@ -106,18 +141,11 @@ func open(parent context.Context, t testing.TB, url string, look Look) *Tab {
 		cancel()
 	})
 	t.Cleanup(stop)
-	scheme := "light"
-	if look.Dark {
-		scheme = "dark"
-	}
 	p.Do(
-		chromedp.EmulateViewport(look.Width, look.Height),
-		Command(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
-			{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
-		}}),
 		Command(emulation.SetLocaleOverride, emulation.SetLocaleOverrideParams{Locale: cmp.Or(look.Locale, "en-IE")}),
 		Command(emulation.SetTimezoneOverride, emulation.SetTimezoneOverrideParams{TimezoneID: "Europe/Amsterdam"}),
 	)
+	p.show(look)
 	messages := chromedp.Console(ctx)
 	var listening sync.WaitGroup
 	listening.Go(func() {
@@ -144,6 +172,35 @@ func (p *Tab) Do(actions ...chromedp.Action[chromedp.Void]) {
 	if err := chromedp.Do(p.ctx, actions...); err != nil {
 		p.T.Fatalf("browser: %v", err)
 	}
+}
+
+// Look loads the page anew in a window of another look, without what its address
+// remembers. What follows is reported to t.
+func (p *Tab) Look(t testing.TB, look Look) {
+	t.Helper()
+	p.T = t
+	p.show(look)
+	p.Run(`history.replaceState(null, "", location.pathname)`)
+	p.Do(chromedp.Reload())
+}
+
+// show changes size and colours.
+func (p *Tab) show(look Look) {
+	p.T.Helper()
+	p.Do(chromedp.EmulateViewport(look.Width, look.Height))
+	p.Dark(look.Dark)
+}
+
+// Dark changes the colours that the page is asked for.
+func (p *Tab) Dark(dark bool) {
+	p.T.Helper()
+	scheme := "light"
+	if dark {
+		scheme = "dark"
+	}
+	p.Do(Command(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
+		{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
+	}}))
 }
 
 // Resize changes the size of the window.

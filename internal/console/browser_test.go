@@ -176,12 +176,11 @@ func TestNoFlicker(t *testing.T) {
 	if browsertest.Eval[int](p, `window.added`) != 0 || !browsertest.Eval[bool](p, `window.before.every(tr => tr.isConnected)`) {
 		t.Error("rows were made anew for a change of content")
 	}
-	// What has ended says so and leaves.
+	// What has ended says so.
 	source.pay(console.Payment{Terminal: "AMS00101", Order: "AMS-2026-118204", Status: "completed", Amount: 1250, Currency: "EUR", At: time.Now().UTC()})
 	p.Reads(`tr[data-key="AMS00101"].over .chip`, "completed")
 	p.Reads("#count-sessions", "8")
 	p.Reads("#count-payments", "17")
-	p.Until(`!document.querySelector('table.sessions tr[data-key="AMS00101"]')`)
 }
 
 // What comes from the bus is text, whatever it is.
@@ -246,7 +245,7 @@ func TestFiveThousandSessions(t *testing.T) {
 			const watch = new PerformanceObserver(list => long.push(...list.getEntries().map(e => e.duration)))
 			watch.observe({entryTypes: ["longtask"]})
 			let rows = 0, last = performance.now()
-			for (let i = 0; i < 180; i++) {
+			for (let i = 0; i < 60; i++) {
 				`+step+`
 				await new Promise(requestAnimationFrame)
 				const now = performance.now()
@@ -271,7 +270,7 @@ func TestFiveThousandSessions(t *testing.T) {
 	}
 	measure("looking at 5,000 sessions", "")
 	measure("scrolling three rows with each frame", "scroller.scrollTop = i * 120")
-	measure("tearing through all of them in three seconds", "scroller.scrollTop = i / 180 * room")
+	measure("tearing through all of them in a second", "scroller.scrollTop = i / 60 * room")
 	p.Click("#search")
 	p.Key("t", "0", "4", "9", "9", "9")
 	p.Reads(`.scroller.current tbody tr .c-terminal`, "T04999")
@@ -283,14 +282,15 @@ func TestFiveThousandSessions(t *testing.T) {
 // without a course, large and small.
 func TestAccessibility(t *testing.T) {
 	t.Parallel()
+	_, url := serve(t, shop(), "")
+	p := live(t, url, desk)
+	p.Unbound()
 	for name, look := range map[string]browsertest.Look{
 		"light": desk, "dark": darkDesk,
 		"phone": {Size: browsertest.Phone}, "phone-dark": {Size: browsertest.Phone, Dark: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, url := serve(t, shop(), "")
-			p := live(t, url, look)
-			p.Unbound()
+			p.Look(t, look)
 			p.Reads("#count-sessions", "9")
 			p.Accessible("sessions")
 			p.Click("#tab-payments")
@@ -404,36 +404,36 @@ func TestBehindAPath(t *testing.T) {
 // What there is to see when there is nothing to see, and when something is away.
 func TestEmptyAndTrouble(t *testing.T) {
 	t.Parallel()
-	for name, look := range map[string]browsertest.Look{"": desk, "-dark": darkDesk} {
-		t.Run("desk"+name, func(t *testing.T) { emptyAndTrouble(t, look, name) })
-	}
-}
-
-func emptyAndTrouble(t *testing.T, look browsertest.Look, name string) {
 	source := newFake()
 	source.overview.Health = shop().overview.Health
 	_, url := serve(t, source, "")
-	p := live(t, url, look)
+	p := live(t, url, desk)
 	p.Unbound()
+	look := func(at string) {
+		t.Helper()
+		for scheme, dark := range map[string]bool{"": false, "-dark": true} {
+			p.Dark(dark)
+			p.Picture("console-" + at + scheme)
+			p.Accessible(at + scheme)
+		}
+	}
 	p.Reads(".nothing .big", "No payment is open")
 	for list, words := range map[string]string{"payments": "No payment has ended yet", "terminals": "No terminal is known yet"} {
 		p.Click("#tab-" + list)
 		p.Reads(".nothing .big", words)
 	}
 	p.Click("#tab-sessions")
-	p.Picture("console-empty" + name)
-	p.Accessible("empty")
+	look("empty")
 	p.Click("#search")
 	p.Key("INV/7")
 	p.Reads(".nothing .big", "Nothing here matches “INV/7”")
-	p.Picture("console-no-match" + name)
+	look("no-match")
 	p.Key(kb.Enter)
 	p.Until(`document.querySelector("#course .problem").textContent.startsWith("This order is not known")`)
 	if browsertest.Eval[bool](p, `Boolean(document.querySelector("#course .chip").offsetParent)`) {
 		t.Error("an order of which nothing is known has a status")
 	}
-	p.Picture("console-unknown-order" + name)
-	p.Accessible("an unknown order")
+	look("unknown-order")
 
 	source.mu.Lock()
 	source.overview.Problem = "This replica is not connected to NATS: this page may show old data."
@@ -446,8 +446,7 @@ func emptyAndTrouble(t *testing.T, look browsertest.Look, name string) {
 	source.mu.Unlock()
 	p.Until(`document.querySelector("#banner").textContent === "This replica is not connected to NATS: this page may show old data."`)
 	p.Until(`document.body.classList.contains("stale")`)
-	p.Picture("console-nats-away" + name)
-	p.Accessible("NATS away")
+	look("nats-away")
 }
 
 // A day that is not today's is written, and times with AM and PM fit their columns.

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/cookiejar"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -220,14 +222,32 @@ func TestSnapshotOfManySessions(t *testing.T) {
 	}
 }
 
-// A stream outlives the server's limit for an answer, and ends with the console.
+// A stream outlives the server's limits for a request and an answer, which end a slow
+// request, and it ends with the console.
 func TestStreamsLiveAndEnd(t *testing.T) {
 	t.Parallel()
 	source := newFake()
-	c, address := serve(t, source, "")
-	l := listen(t, address)
+	c := console.New(console.Options{Source: source})
+	server := httptest.NewUnstartedServer(c)
+	server.Config.ReadTimeout, server.Config.WriteTimeout = 200*time.Millisecond, time.Second
+	server.Start()
+	t.Cleanup(server.Close)
+	t.Cleanup(c.Close)
+	l := listen(t, server.URL)
 	l.await("live")
-	l.await("overview") // the heartbeat: later than the server's WriteTimeout
+
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "POST /console/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\ntoken="); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadAll(conn); err != nil { // the server ends it
+		t.Errorf("a slow request: %v", err)
+	}
+	l.await("overview") // the heartbeat: later than the server's limits
 	if got := source.watched(); got != 1 {
 		t.Errorf("%d watch", got)
 	}

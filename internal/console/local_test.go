@@ -1,13 +1,11 @@
 package console_test
 
 import (
-	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/posbridge/bridge/internal/console"
 )
@@ -120,31 +118,4 @@ func TestAWrongTokenSlowsDownItsSender(t *testing.T) {
 	if !refused {
 		t.Error("400 guesses from one address under made-up names slowed nothing down")
 	}
-}
-
-// The server's limit for reading a request ends slow requests and no stream.
-func TestStreamsOutliveTheReadLimit(t *testing.T) {
-	t.Parallel()
-	const limit = 200 * time.Millisecond
-	c := console.New(console.Options{Source: newFake()})
-	server := httptest.NewUnstartedServer(c)
-	server.Config.ReadTimeout = limit
-	server.Start()
-	t.Cleanup(server.Close)
-	t.Cleanup(c.Close)
-	l := listen(t, server.URL)
-	l.await("live")
-
-	conn, err := net.Dial("tcp", server.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	if _, err := io.WriteString(conn, "POST /console/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\ntoken="); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.ReadAll(conn); err != nil { // the server ends it
-		t.Errorf("a slow request: %v", err)
-	}
-	l.await("overview") // comes after a second or more
 }

@@ -100,6 +100,8 @@ func shop() *fake {
 func TestPictures(t *testing.T) {
 	t.Parallel()
 	shot := browsertest.Size{Width: 1440, Height: 900}
+	_, url := serve(t, shop(), "")
+	p := live(t, url, desk)
 	for _, tc := range []struct {
 		name   string
 		look   browsertest.Look
@@ -119,8 +121,8 @@ func TestPictures(t *testing.T) {
 		{name: "console-phone-terminals", look: browsertest.Look{Size: browsertest.Size{Width: 320, Height: 640}, Dark: true}, before: "#tab-terminals"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			_, url := serve(t, shop(), "")
-			p := live(t, url, tc.look)
+			p.Look(t, tc.look)
+			p.Sees(`body[data-link="live"]`)
 			p.Reads("#count-sessions", "9")
 			if tc.before != "" {
 				p.Click(tc.before)

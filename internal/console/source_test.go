@@ -167,9 +167,7 @@ func (f *fake) crowd(n int) {
 func serve(t testing.TB, source console.Source, token string) (c *console.Console, url string) {
 	t.Helper()
 	c = console.New(console.Options{Source: source, Token: token})
-	server := httptest.NewUnstartedServer(c)
-	server.Config.WriteTimeout = time.Second // as the daemon's, which streams must outlive
-	server.Start()
+	server := httptest.NewServer(c)
 	t.Cleanup(server.Close)
 	t.Cleanup(c.Close)
 	return c, server.URL
