@@ -116,18 +116,18 @@ func TestStartRefused(t *testing.T) {
 // What another try helps is tried again, within the deadline.
 func TestStartAgain(t *testing.T) {
 	t.Parallel()
-	for _, code := range []schema.Code{schema.ProviderUnavailable, schema.ShuttingDown} {
+	for code, want := range map[schema.Code]int64{schema.ProviderUnavailable: 2, schema.ShuttingDown: 3} {
 		t.Run(string(code), func(t *testing.T) {
 			t.Parallel()
 			var tries atomic.Int64
 			s := setup(t, bridgetest.Handlers{Start: func(r schema.StartRequest) (any, error) {
-				if tries.Add(1) < 3 {
+				if tries.Add(1) < want {
 					return nil, schema.NewError(code, "not now")
 				}
 				return created(r)
 			}}, bridgetest.Options{})
-			if p := start(t, s.client); p.Doubt() != nil || tries.Load() != 3 {
-				t.Errorf("got doubt %v after %d requests, want none after 3", p.Doubt(), tries.Load())
+			if p := start(t, s.client); p.Doubt() != nil || tries.Load() != want {
+				t.Errorf("got doubt %v after %d requests, want none after %d", p.Doubt(), tries.Load(), want)
 			}
 		})
 	}

@@ -56,6 +56,7 @@ func TestStreamAnswers(t *testing.T) {
 	}{
 		"stream":                 {200, "text/event-stream", "", ErrStreamEnded, ReasonEnded, KindLost},
 		"with a charset":         {200, "Text/Event-Stream; charset=UTF-8", "identity", ErrStreamEnded, ReasonEnded, KindLost},
+		"with another charset":   {200, "text/event-stream;charset=windows-1252", "", ErrStreamEnded, ReasonEnded, KindLost},
 		"with a bogus parameter": {200, "text/event-stream;x bogus", "", ErrStreamEnded, ReasonEnded, KindLost},
 		"with a bare semicolon":  {200, "text/event-stream;", "", ErrStreamEnded, ReasonEnded, KindLost},
 		"JSON":                   {200, "application/json", "", ErrStreamAnswer, ReasonContentType, KindNonsense},
@@ -71,8 +72,13 @@ func TestStreamAnswers(t *testing.T) {
 		"no content":             {204, "", "", ErrStreamEnded, ReasonEnded, KindLost},
 		"other success":          {206, "text/event-stream", "", ErrStreamAnswer, ReasonStatus, KindNonsense},
 		"reset content":          {205, "text/event-stream", "", ErrStreamAnswer, ReasonStatus, KindNonsense},
+		"unassigned success":     {210, "text/event-stream", "", ErrStreamAnswer, ReasonStatus, KindNonsense},
 		"unheard-of success":     {299, "text/event-stream", "", ErrStreamAnswer, ReasonStatus, KindNonsense},
 		"moved":                  {301, "", "", ErrStreamAnswer, ReasonRedirect, KindNonsense},
+		"found":                  {302, "text/event-stream", "", ErrStreamAnswer, ReasonRedirect, KindNonsense},
+		"see other":              {303, "text/event-stream", "", ErrStreamAnswer, ReasonRedirect, KindNonsense},
+		"moved for good":         {308, "text/event-stream", "", ErrStreamAnswer, ReasonRedirect, KindNonsense},
+		"moved nowhere":          {301, "text/event-stream", "", ErrStreamAnswer, ReasonRedirect, KindNonsense},
 		"redirect":               {307, "text/event-stream", "", ErrStreamAnswer, ReasonRedirect, KindNonsense},
 		"bad request":            {400, "", "", ErrStreamAnswer, ReasonStatus, KindNonsense},
 		"unauthorized":           {401, "", "", ErrStreamRefused, ReasonRefused, KindRejected},
@@ -103,7 +109,9 @@ func TestStreamAnswers(t *testing.T) {
 				if test.encoding != "" {
 					header.Set("Content-Encoding", test.encoding)
 				}
-				header.Set("Location", other.URL)
+				if name != "moved nowhere" {
+					header.Set("Location", other.URL)
+				}
 				header.Set("Retry-After", "3")
 				w.WriteHeader(test.status)
 			})

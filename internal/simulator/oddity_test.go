@@ -297,7 +297,7 @@ func TestAmounts(t *testing.T) {
 	} {
 		t.Run(string(sc), func(t *testing.T) {
 			t.Parallel()
-			b := setup(t, simulator.Options{})
+			b := setup(t, simulator.Options{StreamGrace: -1})
 			over := inScenario(sc)
 			over["amount"] = 1039
 			b.create("order", "SIM00001", over)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"io"
 	"maps"
 	"net/http"
@@ -21,7 +22,12 @@ import (
 	"github.com/posbridge/bridge/internal/simulator/simulatortest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain fails when a test leaves a goroutine behind. More tests run at a time than there
+// are processors, because most of them wait.
+func TestMain(m *testing.M) {
+	_ = flag.Set("test.parallel", "4")
+	goleak.VerifyTestMain(m)
+}
 
 // bundle is a running simulator and a client of it.
 type bundle struct {
