@@ -17,7 +17,7 @@ func (c *Client) Get(ctx context.Context, terminal, order string) (schema.Sessio
 	request := schema.OrderRequest{TerminalID: terminal, OrderID: order}
 	session, err := ask[schema.Session](ctx, c, subjects.Get, terminal, request)
 	if err == nil && (session.TerminalID != terminal || session.OrderID != order) {
-		err = fmt.Errorf("ask for the order: %w", ErrBadReply)
+		err = fmt.Errorf("ask for %s: %w", subjects.Get, ErrBadReply)
 	}
 	return session, err
 }
@@ -33,7 +33,11 @@ func (c *Client) Cancel(ctx context.Context, terminal, order string) (schema.Can
 // Receipt asks for what the provider has for a printed receipt of an order.
 func (c *Client) Receipt(ctx context.Context, terminal, order string) (schema.ReceiptReply, error) {
 	request := schema.OrderRequest{TerminalID: terminal, OrderID: order}
-	return ask[schema.ReceiptReply](ctx, c, subjects.Receipt, terminal, request)
+	receipt, err := ask[schema.ReceiptReply](ctx, c, subjects.Receipt, terminal, request)
+	if err == nil && (receipt.TerminalID != terminal || receipt.OrderID != order) {
+		err = fmt.Errorf("ask for %s: %w", subjects.Receipt, ErrBadReply)
+	}
+	return receipt, err
 }
 
 // List asks for the open payments of all terminals. The rights of a till do not
