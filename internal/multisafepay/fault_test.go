@@ -421,25 +421,6 @@ func TestObserve(t *testing.T) {
 	}
 }
 
-func TestTLS(t *testing.T) {
-	t.Parallel()
-	for _, http2 := range []bool{false, true} {
-		server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if (r.ProtoMajor == 2) != http2 {
-				t.Errorf("protocol = %s, want HTTP/2 %v", r.Proto, http2)
-			}
-			reply(200, getAnswer)(w, r)
-		}))
-		server.EnableHTTP2 = http2
-		server.StartTLS()
-		t.Cleanup(server.Close)
-		client := newClient(t, Options{BaseURL: server.URL, RootCAs: rootsOf(server)})
-		if _, err := client.Get(t.Context(), redact.NewSecret(testKey), "A1"); err != nil {
-			t.Error(err)
-		}
-	}
-}
-
 // rootsOf trusts a test server.
 func rootsOf(s *httptest.Server) *x509.CertPool {
 	pool := x509.NewCertPool()

@@ -27,6 +27,9 @@ func TestManyAtOnce(t *testing.T) {
 			var open atomic.Int64
 			everybody := make(chan struct{}) // closed once all streams are open at the same time
 			server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if (r.ProtoMajor == 2) != http2 {
+					t.Errorf("protocol = %s, want HTTP/2 %v", r.Proto, http2)
+				}
 				if r.URL.Path != "/events" {
 					reply(200, getAnswer)(w, r)
 					return

@@ -317,29 +317,3 @@ func TestStreamReaderKeepsErrors(t *testing.T) {
 		t.Errorf("Read of nothing = %d, %v", n, err)
 	}
 }
-
-// TestEventsWithoutBlankLines: each event is there as soon as the next begins,
-// wherever the bytes are split.
-func TestEventsWithoutBlankLines(t *testing.T) {
-	t.Parallel()
-	var stream string
-	for _, status := range []string{"initialized", "reserved", "completed"} {
-		stream += strings.TrimSuffix(orderLine("A1", status), "\n")
-	}
-	for at := range len(stream) {
-		synctest.Test(t, func(t *testing.T) {
-			f := follow(t)
-			f.send(t, stream[:at])
-			f.send(t, stream[at:])
-			if got := strings.Join(f.events, " "); got != "initialized reserved" {
-				t.Errorf("split at %d: events = %q before the last one's end", at, got)
-			}
-			f.send(t, "\n")
-			f.server.Close()
-			<-f.ended
-			if got := strings.Join(f.events, " "); got != "initialized reserved completed" || len(f.unsettled) != 0 {
-				t.Errorf("split at %d: events = %q, unsettled at %v", at, got, f.unsettled)
-			}
-		})
-	}
-}

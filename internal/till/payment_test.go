@@ -263,19 +263,6 @@ func TestPaymentRefused(t *testing.T) {
 	}
 }
 
-func TestPaymentThatEndsBeforeItIsAccepted(t *testing.T) {
-	t.Parallel()
-	s := setup(t, bridgetest.Handlers{}, bridgetest.Options{})
-	s.bridge.Handle(func(h *bridgetest.Handlers) {
-		h.Start = func(schema.StartRequest) (any, error) {
-			s.bridge.Store(event("a", 1, "initialized"), event("a", 2, "completed"))
-			return nil, bridgetest.ErrNoReply
-		}
-	})
-	p := pay(t, s, nil)
-	p.ends(t, till.OutcomePaid)
-}
-
 func TestPaymentThatWasStartedBefore(t *testing.T) {
 	t.Parallel()
 	s := setup(t, bridgetest.Handlers{Start: func(r schema.StartRequest) (any, error) {
