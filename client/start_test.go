@@ -423,9 +423,11 @@ func TestStartWithoutAnAnswerButAStatus(t *testing.T) {
 			return nil, bridgetest.ErrNoReply
 		}
 	})
+	s.client.AnswerWithin(bridgetest.Limit)
+	began := time.Now()
 	p := start(t, s.client)
-	if p.Doubt() != nil {
-		t.Errorf("got doubt %v", p.Doubt())
+	if took := time.Since(began); p.Doubt() != nil || took > bridgetest.Limit/2 {
+		t.Errorf("got doubt %v after %s", p.Doubt(), took)
 	}
 	s.bridge.Store(event("a", 2, "completed"))
 	ends(t, p, schema.Paid)

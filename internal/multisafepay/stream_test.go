@@ -410,3 +410,23 @@ func TestFollowEndsWithItsContext(t *testing.T) {
 		wantCancelled(t, client.Follow(ctx, stream, "", StreamHandler{Opened: cancel, Event: func(StreamEvent) { t.Error("event") }}))
 	})
 }
+
+func TestReason(t *testing.T) {
+	t.Parallel()
+	tests := map[string]error{
+		"":              nil,
+		ReasonEnded:     ErrStreamEnded,
+		ReasonIdle:      fmt.Errorf("x: %w", ErrStreamIdle),
+		ReasonRefused:   &Error{Err: ErrStreamRefused},
+		ReasonHost:      ErrStreamHost,
+		ReasonTooLarge:  ErrStreamTooLarge,
+		ReasonStatus:    ErrStreamAnswer,
+		ReasonCancelled: fmt.Errorf("x: %w", context.Canceled),
+		ReasonTransport: io.ErrUnexpectedEOF,
+	}
+	for want, err := range tests {
+		if got := Reason(err); got != want {
+			t.Errorf("Reason(%v) = %q, want %q", err, got, want)
+		}
+	}
+}

@@ -1,7 +1,6 @@
 package natsserver_test
 
 import (
-	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -115,30 +114,6 @@ func TestStartFailsWithReason(t *testing.T) {
 				t.Errorf("got %q, want it to say %q", err, tt.want)
 			}
 		})
-	}
-}
-
-func TestConfigurationFile(t *testing.T) {
-	t.Parallel()
-	s := natstest.Run(t, natstest.WithConfig(`authorization { user: till, password: secret }`))
-	if _, err := nats.Connect(s.URL()); !errors.Is(err, nats.ErrAuthorization) {
-		t.Errorf("without password: got %v, want %v", err, nats.ErrAuthorization)
-	}
-	nc := natstest.Connect(t, s.URL(), nats.UserInfo("till", "secret"))
-	if got := nc.Status(); got != nats.CONNECTED {
-		t.Errorf("got %v, want connected", got)
-	}
-}
-
-func TestWithoutJetStream(t *testing.T) {
-	t.Parallel()
-	s := natstest.Run(t, natstest.WithoutJetStream())
-	js, err := jetstream.New(natstest.Connect(t, s.URL()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := js.AccountInfo(t.Context()); !errors.Is(err, jetstream.ErrJetStreamNotEnabled) {
-		t.Errorf("got %v, want %v", err, jetstream.ErrJetStreamNotEnabled)
 	}
 }
 

@@ -102,6 +102,7 @@ func TestCreateRefused(t *testing.T) {
 		"phone too long":        {body: orderBody("a", "SIM00001", fields{"customer": fields{"phone": long}}), status: 422, attribute: "customer.phone"},
 		"notification too long": {body: orderBody("a", "SIM00001", fields{"payment_options": fields{"notification_url": "http://127.0.0.1/" + long}}), status: 422, attribute: "payment_options.notification_url"},
 		"notification no URL":   {body: orderBody("a", "SIM00001", fields{"payment_options": fields{"notification_url": "ftp://x"}}), status: 422, attribute: "payment_options.notification_url"},
+		"scenario unknown":      {body: orderBody("a", "SIM00001", inScenario("nonsense")), status: 422, attribute: "custom_info.custom_1"},
 		"fault unknown":         {body: orderBody("a", "SIM00001", fields{"custom_info": fields{"custom_2": "fault:nonsense"}}), status: 422, attribute: "custom_info.custom_2"},
 	} {
 		t.Run(name, func(t *testing.T) {

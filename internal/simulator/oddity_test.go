@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/posbridge/bridge/internal/simulator"
@@ -162,12 +161,7 @@ func TestErrorShapes(t *testing.T) {
 // made late.
 func TestOrderIsMadeLater(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		sim, err := simulator.New(simulator.Options{Manual: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer sim.Close()
+	bubble(t, simulator.Options{Manual: true}, func(t *testing.T, sim *simulator.Simulator) {
 		if _, err := sim.SetFault(fault.Fault{Name: fault.LoseCreateAnswer, Status: 522, Delay: 2 * time.Second}); err != nil {
 			t.Fatal(err)
 		}
@@ -202,12 +196,7 @@ func TestRepeatedCall(t *testing.T) {
 // A hidden order cannot be asked for, but a repeated create is refused.
 func TestHiddenOrder(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		sim, err := simulator.New(simulator.Options{Manual: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer sim.Close()
+	bubble(t, simulator.Options{Manual: true}, func(t *testing.T, sim *simulator.Simulator) {
 		if _, err := sim.SetFault(fault.Fault{Name: fault.HideOrder, Delay: 5 * time.Second, ErrorCode: 1000, Status: 410}); err != nil {
 			t.Fatal(err)
 		}
@@ -245,12 +234,7 @@ func TestLateCancel(t *testing.T) {
 // An approval eleven seconds after the cancel.
 func TestLaterStatus(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		sim, err := simulator.New(simulator.Options{Manual: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer sim.Close()
+	bubble(t, simulator.Options{Manual: true}, func(t *testing.T, sim *simulator.Simulator) {
 		if _, err := sim.SetFault(fault.Fault{Name: fault.LaterStatus, When: "cancelled", Becomes: "completed", Delay: 11 * time.Second}); err != nil {
 			t.Fatal(err)
 		}
@@ -272,12 +256,7 @@ func TestLaterStatus(t *testing.T) {
 
 func TestOfflineTerminal(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		sim, err := simulator.New(simulator.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer sim.Close()
+	bubble(t, simulator.Options{}, func(t *testing.T, sim *simulator.Simulator) {
 		if _, err := sim.SetFault(fault.Fault{Name: fault.OfflineTerminal}); err != nil {
 			t.Fatal(err)
 		}

@@ -66,15 +66,3 @@ func TestTerminalScenario(t *testing.T) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
-
-func TestUnknownScenario(t *testing.T) {
-	t.Parallel()
-	b := setup(t, simulator.Options{})
-	status, got := b.do("POST", "/v1/json/orders"+demoKey, orderBody("a", "SIM00001", inScenario("nonsense")))
-	if status != 422 || got["success"] != false {
-		t.Errorf("got %d %v, want a 422", status, got)
-	}
-	if _, made := b.Order("a"); made {
-		t.Error("an order was made")
-	}
-}

@@ -60,6 +60,19 @@ func TestOptions(t *testing.T) {
 	}
 }
 
+// bubble gives a test a simulator for which hours pass in no time.
+func bubble(t *testing.T, o simulator.Options, test func(t *testing.T, sim *simulator.Simulator)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		sim, err := simulator.New(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer sim.Close()
+		test(t, sim)
+	})
+}
+
 // direct sends a request to the handler without a network, as synctest needs it.
 func direct(t *testing.T, sim *simulator.Simulator, method, path, body string) *httptest.ResponseRecorder {
 	t.Helper()
@@ -80,12 +93,7 @@ func directCreate(t *testing.T, sim *simulator.Simulator, id string) {
 // second per step.
 func TestTimes(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		sim, err := simulator.New(simulator.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer sim.Close()
+	bubble(t, simulator.Options{}, func(t *testing.T, sim *simulator.Simulator) {
 		begin := time.Now()
 		directCreate(t, sim, "order")
 		o, err := sim.WaitStatus(t.Context(), "order", "completed")
@@ -105,12 +113,7 @@ func TestTimes(t *testing.T) {
 // Sixty seconds after the last touch, not after the start.
 func TestInactivity(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		sim, err := simulator.New(simulator.Options{Manual: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer sim.Close()
+	bubble(t, simulator.Options{Manual: true}, func(t *testing.T, sim *simulator.Simulator) {
 		begin := time.Now()
 		directCreate(t, sim, "order")
 		for range 2 {
@@ -134,12 +137,7 @@ func TestInactivity(t *testing.T) {
 // A patched order stays declined, however long nobody touches it.
 func TestPatchedOrderIsStuck(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		sim, err := simulator.New(simulator.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer sim.Close()
+	bubble(t, simulator.Options{}, func(t *testing.T, sim *simulator.Simulator) {
 		directCreate(t, sim, "order")
 		for range 3 {
 			direct(t, sim, "PATCH", "/v1/json/orders/order?api_key=demo-key", `{"status":"cancelled"}`)

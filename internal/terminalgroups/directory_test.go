@@ -211,47 +211,6 @@ func TestUnknownTerminalsDoNotFloodTheProvider(t *testing.T) {
 	})
 }
 
-func TestUnknownTerminalAsksAtMostOncePerPause(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		p := newProvider(map[string][]string{"key-a": {"T1"}})
-		d, _ := setup(t, twoAsked, p)
-		for range 100 {
-			wantUnknown(t, d, "T3")
-		}
-		p.set("key-b", nil, "T3")
-		time.Sleep(askPause - time.Millisecond)
-		wantUnknown(t, d, "T3")
-		if got := p.count("key-b"); got != 1 {
-			t.Errorf("asked %d times, want once", got)
-		}
-		time.Sleep(time.Millisecond)
-		if got := lookup(t, d, "T3"); got != "b" {
-			t.Errorf("group = %s, want b", got)
-		}
-		if got := p.count("key-b"); got != 2 {
-			t.Errorf("asked %d times, want twice", got)
-		}
-	})
-}
-
-func TestConcurrentLookupsShareOneListing(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		p := newProvider(map[string][]string{"key-a": {"T1"}, "key-b": {"T2"}})
-		p.slow("key-a", time.Second)
-		d, _ := setup(t, twoAsked, p)
-		var all sync.WaitGroup
-		for range 200 {
-			all.Go(func() { lookup(t, d, "T1") })
-		}
-		all.Wait()
-		if got := p.count("key-a"); got != 1 {
-			t.Errorf("asked %d times, want once", got)
-		}
-	})
-}
-
 func TestSlowGroupDoesNotHoldUpTheOthers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
