@@ -60,25 +60,6 @@ func TestCancelThatTheStreamDoesNotTell(t *testing.T) {
 	b.waitFree(terminal1)
 }
 
-// An order that is over is left as it is: its final status is the answer.
-func TestCancelOrderThatIsOver(t *testing.T) {
-	t.Parallel()
-	b := setup(t, options{})
-	b.run()
-	b.start(order("a", terminal1))
-	b.await("a", "initialized", "completed")
-	for range 2 { // in the settle window, and after it
-		if got := into[schema.CancelReply](b.cancel(terminal1, "a"), "cancel-reply"); got.Status != "completed" {
-			t.Errorf("got %+v", got)
-		}
-		b.waitFree(terminal1)
-	}
-	if n := b.sim.Calls("a").Cancel; n != 0 {
-		t.Errorf("the provider was asked %d times to cancel", n)
-	}
-	b.await("a", "initialized", "completed")
-}
-
 // The provider refuses because the payment has just been completed: that is
 // the answer.
 func TestCancelThatComesTooLate(t *testing.T) {

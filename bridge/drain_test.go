@@ -107,48 +107,6 @@ func TestDrainIsBounded(t *testing.T) {
 	}
 }
 
-// With the second signal a drain ends at once.
-func TestSecondSignalCutsTheDrain(t *testing.T) {
-	t.Parallel()
-	asked := make(chan struct{})
-	p := &provider{}
-	p.create = func(w http.ResponseWriter, r *http.Request, order fields) {
-		close(asked)
-		<-r.Context().Done()
-	}
-	b := setup(t, options{provider: p})
-	r := b.run(func(c *bridge.Config) { c.Timing.DrainTimeout, c.Timing.RequestTimeout = time.Hour, time.Hour })
-	go func() { _, _ = b.try("pos.payment.start", order("a", terminal1)) }()
-	<-asked
-	r.stop()
-	r.waitReady(http.StatusServiceUnavailable)
-	r.cut()
-	select {
-	case <-r.done:
-	case <-b.ctx.Done():
-		t.Error("it did not end")
-	}
-}
-
-// A daemon that is stopped before NATS was there ends at once.
-func TestStopBeforeNATSIsThere(t *testing.T) {
-	t.Parallel()
-	b := setup(t, options{})
-	b.nats.Shutdown()
-	r := b.launch()
-	if status, _ := r.readyz(); status != http.StatusServiceUnavailable {
-		t.Errorf("got %d", status)
-	}
-	r.drain()
-	if r.err != nil {
-		t.Errorf("it ended with %v", r.err)
-	}
-	if err := b.nats.Restart(); err != nil {
-		t.Fatal(err)
-	}
-	b.waitConnected()
-}
-
 // A session whose order is not at the provider yet is handed over too; its
 // requester is answered by the other replica.
 func TestDrainBeforeTheOrderIsMade(t *testing.T) {

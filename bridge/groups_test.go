@@ -2,7 +2,6 @@ package bridge_test
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -38,35 +37,6 @@ func groupsFile(t *testing.T, content string) string {
 // withGroups has a replica read the file instead of having one key.
 func withGroups(path string) func(*bridge.Config) {
 	return func(c *bridge.Config) { c.Provider.GroupsFile, c.Provider.Key = path, redact.Secret{} }
-}
-
-// Each terminal goes with the key of its group: those that the file names, and
-// those that the provider names when asked.
-func TestTerminalGroups(t *testing.T) {
-	t.Parallel()
-	for name, content := range map[string]string{
-		"named in the file":  "groups:\n  - {id: one, api_key: key-one, terminals: [A1, A2]}\n  - {id: two, api_key: key-two, terminals: [B1, B2]}\n",
-		"asked for":          "groups:\n  - {id: one, api_key: key-one}\n  - {id: two, api_key: key-two}\n",
-		"one named, one not": "groups:\n  - {id: one, api_key: key-one}\n  - {id: two, api_key: key-two, terminals: [B1, B2]}\n",
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			b := setup(t, options{simulator: twoGroups()})
-			b.run(withGroups(groupsFile(t, content)))
-			for _, terminal := range []string{"A1", "B2", "A2", "B1"} {
-				b.start(order("o-"+terminal, terminal))
-			}
-			for _, terminal := range []string{"A1", "B2", "A2", "B1"} {
-				b.await("o-"+terminal, "initialized", "completed")
-			}
-			for command, body := range map[string]fields{
-				"start": order("x", "C1"), "cancel": {"order_id": "x", "terminal_id": "C1"},
-			} {
-				b.do("pos.payment."+command, body).failed(schema.UnknownTerminal)
-			}
-			b.do("pos.payment.get", fields{"order_id": "x", "terminal_id": "C1"}).failed(schema.NotFound)
-		})
-	}
 }
 
 // withTerminals has the provider list other terminals than it serves: those of
@@ -139,24 +109,6 @@ func TestOpenPaymentKeepsItsGroup(t *testing.T) {
 	b.await("a", "initialized", "declined", "cancelled")
 }
 
-// When the provider cannot be asked for its terminals, it is not known who
-// serves one; nothing was created.
-func TestTerminalsCannotBeAsked(t *testing.T) {
-	t.Parallel()
-	b := setup(t, options{simulator: twoGroups()})
-	if _, err := b.sim.SetFault(simulator.Fault{Name: simulator.FaultFailAPI, Operation: simulator.OpTerminals, Status: 500, Count: simulator.Always}); err != nil {
-		t.Fatal(err)
-	}
-	b.run(withGroups(groupsFile(t, "groups:\n  - {id: one, api_key: key-one}\n")))
-	b.do("pos.payment.start", order("a", "A1")).failed(schema.ProviderUnavailable)
-	b.sim.ClearFaults()
-	eventually(t, "the terminal is found", func() bool {
-		r, err := b.try("pos.payment.start", order("a", "A1"))
-		return err == nil && r.header.Get(schema.HeaderErrorCode) == ""
-	})
-	b.await("a", "initialized", "completed")
-}
-
 // The file is read again when it changes; one that cannot be used leaves the
 // old one in force.
 func TestTerminalGroupsFileChanges(t *testing.T) {
@@ -178,36 +130,4 @@ func TestTerminalGroupsFileChanges(t *testing.T) {
 	b.start(order("b", "B1"))
 	b.await("a", "initialized", "completed")
 	b.await("b", "initialized", "completed")
-}
-
-// With the wrong group's key every call is refused.
-func TestWrongKey(t *testing.T) {
-	t.Parallel()
-	b := setup(t, options{simulator: twoGroups()})
-	b.run(withGroups(groupsFile(t, "groups:\n  - {id: one, api_key: key-one, terminals: [B1]}\n  - {id: none, api_key: no-key, terminals: [A1]}\n")))
-	b.do("pos.payment.start", order("a", "B1")).failed(schema.ProviderRejected)
-	b.do("pos.payment.start", order("b", "A1")).failed(schema.ProviderError)
-}
-
-// A file that cannot be used at start is bad configuration.
-func TestBadGroupsFile(t *testing.T) {
-	t.Parallel()
-	b := setup(t, options{simulator: twoGroups()})
-	for _, content := range []string{"", "groups: []", "groups:\n  - {id: one, api_key: key-one, terminals: [A1]}\n  - {id: two, api_key: key-two, terminals: [A1]}\n"} {
-		_, err := bridge.New(b.config(withGroups(groupsFile(t, content))), bridge.Build{}, quiet())
-		checkBadVariable(t, err, "BRIDGE_TERMINAL_GROUPS_FILE", "key-one", "key-two")
-	}
-}
-
-func checkBadVariable(t *testing.T, err error, name string, secrets ...string) {
-	t.Helper()
-	if _, ok := errors.AsType[*bridge.ConfigError](err); !ok || !strings.Contains(err.Error(), name) || strings.Contains(err.Error(), "\n") {
-		t.Errorf("got %v, want one line about %s", err, name)
-		return
-	}
-	for _, secret := range secrets {
-		if strings.Contains(err.Error(), secret) {
-			t.Errorf("%q shows a secret", err)
-		}
-	}
 }

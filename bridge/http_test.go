@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/posbridge/bridge/bridge"
-	"github.com/posbridge/bridge/internal/natsserver/natstest"
 	"github.com/posbridge/bridge/internal/simulator"
 	"github.com/posbridge/bridge/schema"
 )
@@ -75,23 +73,6 @@ func TestReadiness(t *testing.T) {
 	}
 }
 
-// Readiness notices when JetStream's objects are gone, and when they are back.
-func TestReadinessKnowsTheObjects(t *testing.T) {
-	t.Parallel()
-	b := setup(t, options{})
-	r := b.run()
-	if err := b.js.DeleteStream(b.ctx, "POS_SESSIONS"); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "the queue was made again", func() bool {
-		_, err := b.js.Consumer(b.ctx, "POS_SESSIONS", "bridge")
-		return err == nil
-	})
-	r.waitReady(http.StatusOK)
-	b.start(order("a", terminal1))
-	b.await("a", "initialized", "completed")
-}
-
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	b := setup(t, options{})
@@ -137,29 +118,5 @@ func TestOtherPathsAndMethods(t *testing.T) {
 	http.DefaultClient.CloseIdleConnections()
 	if resp.StatusCode != http.StatusMethodNotAllowed {
 		t.Errorf("POST /healthz: got %d", resp.StatusCode)
-	}
-}
-
-// What waiting does not mend ends the daemon with one line that says what to
-// change.
-func TestJetStreamThatDoesNotFit(t *testing.T) {
-	t.Parallel()
-	b := setup(t, options{server: []natstest.Option{natstest.WithoutJetStream()}})
-	r := b.launch()
-	<-r.done
-	if r.err == nil || !strings.Contains(r.err.Error(), "JetStream") || !strings.Contains(r.err.Error(), "jetstream") || strings.Contains(r.err.Error(), "\n") {
-		t.Errorf("got %v, want one line that says how to switch JetStream on", r.err)
-	}
-}
-
-// A second daemon on the same address is a matter of configuration.
-func TestAddressInUse(t *testing.T) {
-	t.Parallel()
-	b := setup(t, options{})
-	r := b.run()
-	c := b.config(func(c *bridge.Config) { c.HTTP.Addr = strings.TrimPrefix(r.url, "http://") })
-	_, err := bridge.New(c, bridge.Build{}, quiet())
-	if err == nil || !strings.Contains(err.Error(), "BRIDGE_HTTP_ADDR") {
-		t.Errorf("got %v", err)
 	}
 }

@@ -2,7 +2,6 @@ package bridge_test
 
 import (
 	"net/http"
-	"slices"
 	"testing"
 	"time"
 
@@ -96,27 +95,6 @@ func TestEverythingDeletedDuringAPayment(t *testing.T) {
 	if n := b.sim.Calls("a").Create; n != 1 {
 		t.Errorf("%d creates", n)
 	}
-}
-
-// The stream of statuses is deleted under an open payment: it is made again, and
-// what comes then is published, counting on.
-func TestStatusesDeletedDuringAPayment(t *testing.T) {
-	t.Parallel()
-	b := setup(t, options{simulator: simulator.Options{Manual: true}})
-	b.run()
-	b.start(order("a", terminal1))
-	b.await("a", "initialized")
-	if err := b.js.DeleteStream(b.ctx, "POS_STATUS"); err != nil {
-		t.Fatal(err)
-	}
-	b.forget() // the auditor cannot know what was lost
-	b.act(terminal1, simulator.ActApprove)
-	b.wait(func() string { return "completed" }, func() bool { return last(b.eventsOf("a")) == "completed" })
-	events := b.events("a")
-	if names := namesOf(events); !slices.Equal(names, []string{"initialized", "completed"}) || events[1].Sequence != 2 {
-		t.Errorf("got %+v", events)
-	}
-	b.waitFree(terminal1)
 }
 
 // The queue is lost while a payment settles: a payment that is over locks its

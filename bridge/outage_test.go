@@ -10,39 +10,6 @@ import (
 	"github.com/posbridge/bridge/schema"
 )
 
-// NATS goes away while statuses change, and comes back: nothing is lost,
-// nothing doubled, and the terminals are free.
-func TestNATSOutage(t *testing.T) {
-	t.Parallel()
-	b := setup(t, options{simulator: simulator.Options{Manual: true}})
-	b.miss()
-	b.run()
-	for i := range 4 {
-		b.start(order(fmt.Sprintf("o-%d", i), fmt.Sprintf("SIM0000%d", i+1)))
-		b.await(fmt.Sprintf("o-%d", i), "initialized")
-	}
-	b.nats.Shutdown()
-	for i := range 4 { // a different part of the payment falls into the outage
-		steps := []simulator.Action{simulator.ActDecline, simulator.ActTap, simulator.ActDecline, simulator.ActApprove}
-		b.act(fmt.Sprintf("SIM0000%d", i+1), steps[:i+1]...)
-	}
-	if err := b.nats.Restart(); err != nil {
-		t.Fatal(err)
-	}
-	b.waitConnected()
-	for i := range 4 {
-		steps := []simulator.Action{simulator.ActDecline, simulator.ActTap, simulator.ActDecline, simulator.ActApprove}
-		b.act(fmt.Sprintf("SIM0000%d", i+1), steps[i+1:]...)
-	}
-	for i := range 4 {
-		b.awaitStored(fmt.Sprintf("SIM0000%d", i+1), fmt.Sprintf("o-%d", i), "initialized", "declined", "initialized", "declined", "initialized", "completed")
-		b.waitFree(fmt.Sprintf("SIM0000%d", i+1))
-	}
-	if got := b.start(order("next", terminal1)); !got.Created {
-		t.Errorf("got %+v", got)
-	}
-}
-
 // The settle window passes while NATS is away: the final status waits.
 func TestFinalStatusDuringAnOutage(t *testing.T) {
 	t.Parallel()
@@ -52,7 +19,7 @@ func TestFinalStatusDuringAnOutage(t *testing.T) {
 	b.start(order("a", terminal1))
 	b.await("a", "initialized")
 	b.nats.Shutdown()
-	r.logs.wait(t, "Lost the connection to NATS", 1)
+	r.logs.Await(t, "Lost the connection to NATS")
 	b.act(terminal1, simulator.ActApprove)
 	if _, err := b.sim.Act(terminal1, simulator.ActReverse); err != nil {
 		t.Fatal(err)

@@ -19,6 +19,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/posbridge/bridge/bridge"
+	"github.com/posbridge/bridge/internal/bridgetest"
 	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/natsserver"
 	"github.com/posbridge/bridge/internal/natsserver/natstest"
@@ -111,7 +112,7 @@ type replica struct {
 	b    *bundle
 	id   string
 	url  string
-	logs *logs
+	logs *bridgetest.Output
 	// stop is SIGTERM, cut is the second one.
 	stop, cut context.CancelFunc
 	done      chan struct{}
@@ -150,7 +151,7 @@ func (b *bundle) config(change ...func(*bridge.Config)) bridge.Config {
 func (b *bundle) launch(change ...func(*bridge.Config)) *replica {
 	b.t.Helper()
 	c := b.config(change...)
-	r := &replica{b: b, id: c.ReplicaID, logs: &logs{}, done: make(chan struct{})}
+	r := &replica{b: b, id: c.ReplicaID, logs: &bridgetest.Output{}, done: make(chan struct{})}
 	log, err := telemetry.NewLogger("debug", telemetry.FormatConsole, r.logs)
 	if err != nil {
 		b.t.Fatal(err)
@@ -488,48 +489,12 @@ func strictly(t testing.TB, data []byte, v any) {
 	}
 }
 
-// logs keeps what a daemon writes, and wakes who waits for a line.
-type logs struct {
-	mu    sync.Mutex
-	buf   bytes.Buffer
-	wakes []chan struct{}
-}
-
-func (l *logs) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, ch := range l.wakes {
-		close(ch)
-	}
-	l.wakes = nil
-	return l.buf.Write(p)
-}
-
-func (l *logs) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
-
-// wait waits until a text was written n times.
-func (l *logs) wait(t testing.TB, text string, n int) {
-	t.Helper()
-	deadline := time.NewTimer(patience)
-	defer deadline.Stop()
-	for {
-		l.mu.Lock()
-		if bytes.Count(l.buf.Bytes(), []byte(text)) >= n {
-			l.mu.Unlock()
-			return
-		}
-		ch := make(chan struct{})
-		l.wakes = append(l.wakes, ch)
-		l.mu.Unlock()
-		select {
-		case <-ch:
-		case <-deadline.C:
-			t.Fatalf("the log does not say %q %d times", text, n)
-		}
+// ask asks NATS itself about the service.
+func ask(b *bundle, subject string, v any) {
+	b.t.Helper()
+	r := b.do(subject, "")
+	if err := json.Unmarshal(r.body, v); err != nil {
+		b.t.Fatalf("%s: %v in %s", subject, err, r.body)
 	}
 }
 

@@ -46,30 +46,6 @@ func notify(t *testing.T, address, order string) int {
 	return answer.StatusCode
 }
 
-// A notification is answered when what has changed is on the bus. One about an
-// order that nobody knows is answered as well, and replays publish nothing.
-func TestNotification(t *testing.T) {
-	t.Parallel()
-	b := setup(t, options{simulator: simulator.Options{Manual: true}})
-	r := b.run(hooked)
-	address := hookAddress(t, r)
-	b.start(order("a", terminal1))
-	b.await("a", "initialized")
-	b.act(terminal1, simulator.ActApprove)
-	b.await("a", "initialized", "completed")
-	b.waitFree(terminal1)
-	b.act(terminal1, simulator.ActRefund)
-	for range 3 {
-		if got := notify(t, address, "a"); got != http.StatusOK {
-			t.Errorf("got %d", got)
-		}
-		b.await("a", "initialized", "completed", "refunded")
-	}
-	if got := notify(t, address, "stranger"); got != http.StatusOK {
-		t.Errorf("an unknown order: got %d", got)
-	}
-}
-
 // A machine of the provider that lags answers the question with how the order ended
 // before it was paid after all. That is not published behind the payment.
 func TestNotifiedOfOldNews(t *testing.T) {

@@ -19,7 +19,7 @@ func TestStartQueuesTheSession(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	before := s.bus.Now()
-	r := s.send("pos.T1.payment.start", `{"order_id":"A","amount":1250,"currency":"EUR","customer":{}}`)
+	r := s.send("pos.T1.payment.start", `{"order_id":"A","amount":1250,"currency":"EUR","customer":{},"custom_info":{}}`)
 	d := s.queued("T1", "A")
 	q := d.Session
 	want := schema.StartRequest{OrderID: "A", TerminalID: "T1", Amount: 1250, Currency: "EUR", Description: "A"}
@@ -98,6 +98,12 @@ func TestRepeatedStarts(t *testing.T) {
 		other := strings.Replace(orderA, "1250", "1251", 1)
 		s.start("T1", "A")
 		d := s.queued("T1", "A")
+		for _, more := range []string{
+			`"description":"b"`, `"customer":{"email":"a@example.com"}`, `"notification_url":"https://example.com"`, `"custom_info":{"custom_1":"1"}`,
+		} {
+			s.send("pos.payment.start", strings.Replace(orderA, "{", "{"+more+",", 1)).failed(schema.OrderConflict)
+		}
+		s.send("pos.payment.start", strings.Replace(orderA, "EUR", "USD", 1)).failed(schema.OrderConflict)
 		s.send("pos.payment.start", other).failed(schema.OrderConflict)
 		s.claim(d, bus.PhaseOpen)
 		s.send("pos.payment.start", other).failed(schema.OrderConflict)
