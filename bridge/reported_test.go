@@ -26,6 +26,8 @@ type reported struct {
 	creates int
 	// absent: no order is made.
 	absent bool
+	// logs is what the log says of the order that was found.
+	logs string
 }
 
 // The provider makes an order, or not, and its answer does not say so. Orders are of
@@ -53,8 +55,8 @@ func reportedCreates() []reported {
 			name: "another order under our id", faults: []string{"lose_create_answer:not_made", "odd_answer:operation=get,mode=other_order"},
 			events: "completed", creates: 2,
 		},
-		{name: "found with a tip", faults: []string{"lose_create_answer", find + "tip"}, events: "completed/1200", creates: 1},
-		{name: "found with half of it", faults: []string{"lose_create_answer", find + "partial_approval"}, events: "completed/500", creates: 1},
+		{name: "found with a tip", faults: []string{"lose_create_answer", find + "tip"}, events: "completed/1200", creates: 1, logs: "another amount"},
+		{name: "found with half of it", faults: []string{"lose_create_answer", find + "partial_approval"}, events: "completed/500", creates: 1, logs: "another amount"},
 		{name: "found with another spelling", faults: []string{"lose_create_answer", find + "terminal_spelling"}, events: "completed", creates: 1},
 		{
 			name: "site blocked", faults: []string{"fail_api:operation=create,status=404,error_code=1019,mode=list"},
@@ -93,9 +95,10 @@ func TestReportedCreates(t *testing.T) {
 	for _, r := range some(reportedCreates()) {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
-			b := r.setup(t, simulator.Options{Pace: 20})
+			b, replica := r.setup(t, simulator.Options{Pace: 20})
 			r.start(b)
 			r.await(b)
+			replica.logs.Await(t, r.logs)
 			calls := b.sim.Calls("a")
 			if made := calls.Made; made > 1 || (made == 0) != r.absent || calls.Create > r.creates {
 				t.Errorf("%d creates, and %d orders were made", calls.Create, made)
@@ -110,7 +113,7 @@ func TestReportedCourses(t *testing.T) {
 	for _, r := range some(reportedCourses()) {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
-			b := r.setup(t, simulator.Options{Pace: 10})
+			b, _ := r.setup(t, simulator.Options{Pace: 10})
 			r.start(b)
 			r.await(b)
 			b.waitFree(terminal1)
@@ -121,16 +124,15 @@ func TestReportedCourses(t *testing.T) {
 	}
 }
 
-func (r reported) setup(t *testing.T, o simulator.Options) *bundle {
+func (r reported) setup(t *testing.T, o simulator.Options) (*bundle, *replica) {
 	t.Helper()
 	b := setup(t, options{simulator: o})
-	b.run(func(c *bridge.Config) {
+	return b, b.run(func(c *bridge.Config) {
 		c.Timing.RequestTimeout, c.Timing.StartDeadline, c.Timing.SettleWindow = time.Second, 3*time.Second, 3*time.Second
 		if r.code == schema.ProviderRejected {
 			c.Timing.StartDeadline = patience // it takes some seconds to be certain
 		}
 	})
-	return b
 }
 
 // start asks for the payment. While its outcome is unknown the terminal is locked.
