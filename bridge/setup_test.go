@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,7 +14,6 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"go.uber.org/goleak"
 	"go.uber.org/zap"
 
 	"github.com/posbridge/bridge/bridge"
@@ -31,16 +29,7 @@ import (
 	"github.com/posbridge/bridge/subjects"
 )
 
-// atOnce is how many tests run at the same time: they wait more than they work.
-const atOnce = "6"
-
-func TestMain(m *testing.M) {
-	flag.Parse()
-	if err := flag.Set("test.parallel", atOnce); err != nil {
-		panic(err)
-	}
-	goleak.VerifyTestMain(m)
-}
+func TestMain(m *testing.M) { bridgetest.Main(m) }
 
 // patience is how long a test waits for something that must happen.
 const patience = 20 * time.Second

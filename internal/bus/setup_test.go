@@ -7,15 +7,15 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"go.uber.org/goleak"
 
+	"github.com/posbridge/bridge/internal/bridgetest"
 	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/natsserver/natstest"
 	"github.com/posbridge/bridge/schema"
 	"github.com/posbridge/bridge/subjects"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { bridgetest.Main(m) }
 
 // patience is how long a test waits for what must happen; much less is needed.
 const patience = 30 * time.Second

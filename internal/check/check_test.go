@@ -17,9 +17,9 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nkeys"
-	"go.uber.org/goleak"
 
 	"github.com/posbridge/bridge/bridge"
+	"github.com/posbridge/bridge/internal/bridgetest"
 	"github.com/posbridge/bridge/internal/check"
 	"github.com/posbridge/bridge/internal/natsserver/natstest"
 	"github.com/posbridge/bridge/internal/redact"
@@ -28,7 +28,7 @@ import (
 	"github.com/posbridge/bridge/subjects"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { bridgetest.Main(m) }
 
 const apiKey = "demo-key"
 

@@ -10,10 +10,10 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"go.uber.org/goleak"
 	"go.uber.org/zap"
 
 	"github.com/posbridge/bridge/internal/board"
+	"github.com/posbridge/bridge/internal/bridgetest"
 	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/natsserver/natstest"
 	"github.com/posbridge/bridge/internal/redact"
@@ -23,7 +23,7 @@ import (
 	"github.com/posbridge/bridge/subjects"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { bridgetest.Main(m) }
 
 // patience bounds every wait of a test, also on a busy machine.
 const patience = 30 * time.Second
