@@ -5,16 +5,16 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"go.uber.org/zap"
 
+	"github.com/posbridge/bridge/internal/bridgetest"
 	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/payment"
 	"github.com/posbridge/bridge/internal/telemetry"
 	"github.com/posbridge/bridge/subjects"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { bridgetest.Main(m) }
 
 // fakeBus is a bus of functions; what a test does not set does nothing.
 type fakeBus struct {

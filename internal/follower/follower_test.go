@@ -1,8 +1,6 @@
 package follower
 
 import (
-	"context"
-	"fmt"
 	"testing"
 	"time"
 
@@ -10,77 +8,7 @@ import (
 
 	"github.com/posbridge/bridge/internal/payment"
 	"github.com/posbridge/bridge/internal/simulator"
-	"github.com/posbridge/bridge/schema"
 )
-
-func TestPayment(t *testing.T) {
-	t.Parallel()
-	s := setup(t, simulator.Options{})
-	r := s.replica()
-	reply, failure := s.reply(s.start(r.bus, "SIM00001", "A-1"))
-	if failure != nil || !reply.Created || reply.SessionID == "" || reply.Status != schema.StatusCreated {
-		t.Fatalf("got %+v, %v", reply, failure)
-	}
-	first := s.next()
-	if first.Status != "initialized" || first.Sequence != 1 || first.Final {
-		t.Errorf("got %+v", first)
-	}
-	last := s.until("completed")
-	if last.Sequence != 2 || !last.Final || last.PreviousStatus != "initialized" || last.Amount != 1250 {
-		t.Errorf("got %+v", last)
-	}
-	// The terminal is free for the next order.
-	if _, failure := s.reply(s.startWhenFree(r, "SIM00001", "A-2")); failure != nil {
-		t.Error(failure)
-	}
-}
-
-func TestOwnerGone(t *testing.T) {
-	t.Parallel()
-	s := setup(t, simulator.Options{Manual: true})
-	first := s.replica()
-	for i := range 3 {
-		if _, failure := s.reply(s.start(first.bus, fmt.Sprintf("SIM0000%d", i+1), fmt.Sprintf("B-%d", i))); failure != nil {
-			t.Fatal(failure)
-		}
-	}
-	second := s.replica()
-	first.end()
-	for i := range 3 {
-		order := fmt.Sprintf("B-%d", i)
-		if err := second.orders.await(s.ctx, Ref{Terminal: fmt.Sprintf("SIM0000%d", i+1), Order: order}, second.opts.Rules.Self); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := s.sim.WaitStream(s.ctx, order); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for i := range 3 {
-		if _, err := s.sim.Act(fmt.Sprintf("SIM0000%d", i+1), simulator.ActTap); err != nil {
-			t.Fatal(err)
-		}
-		s.until("initialized")
-	}
-}
-
-func TestDrain(t *testing.T) {
-	t.Parallel()
-	s := setup(t, simulator.Options{Manual: true})
-	first := s.replica()
-	if _, failure := s.reply(s.start(first.bus, "SIM00001", "C-1")); failure != nil {
-		t.Fatal(failure)
-	}
-	s.replica()
-	ctx, cancel := context.WithTimeout(s.ctx, 20*time.Second)
-	defer cancel()
-	if err := first.Drain(ctx); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.sim.Act("SIM00001", simulator.ActTap); err != nil {
-		t.Fatal(err)
-	}
-	s.until("initialized")
-}
 
 // The queue does not hear that a replica that stops gives its session back. The session
 // is given back again, and followed until another replica has claimed it.
@@ -143,26 +71,6 @@ func TestDrainWithoutTheSession(t *testing.T) {
 	})
 	if err := <-drained; err != nil {
 		t.Error(err)
-	}
-}
-
-func TestCancel(t *testing.T) {
-	t.Parallel()
-	s := setup(t, simulator.Options{Manual: true})
-	first := s.replica()
-	if _, failure := s.reply(s.start(first.bus, "SIM00001", "D-1")); failure != nil {
-		t.Fatal(failure)
-	}
-	second := s.replica()
-	status, failure := second.Cancel(s.ctx, "SIM00001", "D-1")
-	if failure != nil || status != "cancelled" {
-		t.Fatalf("got %s, %v", status, failure)
-	}
-	if e := s.until("cancelled"); !e.Final { // it may have been asked for before
-		t.Errorf("got %+v", e)
-	}
-	if _, failure := second.Cancel(s.ctx, "SIM00002", "D-2"); failure == nil || failure.Code != schema.NotFound {
-		t.Errorf("got %v", failure)
 	}
 }
 

@@ -3,7 +3,6 @@ package follower
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -256,23 +255,6 @@ type orders struct {
 	changed chan struct{}
 }
 
-// await waits until an order has an owner.
-func (o *orders) await(ctx context.Context, ref Ref, owner string) error {
-	for {
-		o.mu.Lock()
-		got, changed := o.claims[ref].Owner, o.changed
-		o.mu.Unlock()
-		if got == owner {
-			return nil
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return fmt.Errorf("%v belongs to %s, want %s", ref, got, owner)
-		}
-	}
-}
-
 func (o *orders) saw(e bus.Entry) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -338,15 +320,4 @@ func (o *orders) Noted(_, order string, note payment.Note, _ time.Time) {
 	if o.note != nil {
 		o.note(order, note)
 	}
-}
-
-// startWhenFree starts an order once its terminal is unlocked.
-func (s *scene) startWhenFree(r *replica, terminal, order string) *nats.Subscription {
-	s.Helper()
-	for s.ctx.Err() == nil {
-		if _, err := r.bus.Queued(s.ctx, terminal); errors.Is(err, bus.ErrNotFound) {
-			break
-		}
-	}
-	return s.start(r.bus, terminal, order)
 }
