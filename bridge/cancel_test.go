@@ -82,7 +82,7 @@ func TestCancelThatComesTooLate(t *testing.T) {
 // An answer to a cancel that was lost: the order is asked for.
 func TestLostAnswerToACancel(t *testing.T) {
 	t.Parallel()
-	for _, mode := range some([]string{simulator.LoseByCut, simulator.LoseByHTML, simulator.LoseByHang}) {
+	for _, mode := range []string{simulator.LoseByCut, simulator.LoseByHang} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t, options{simulator: simulator.Options{Manual: true}})

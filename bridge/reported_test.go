@@ -36,11 +36,11 @@ func reportedCreates() []reported {
 	const find = "odd_answer:operation=get,count=-1,mode="
 	return []reported{
 		{
-			name: "1006 to a repeated create", faults: []string{"lose_create_answer", "hide_order:delay=8s"},
+			name: "1006 to a repeated create", faults: []string{"lose_create_answer", "hide_order:delay=5s"},
 			code: schema.OutcomeUnknown, events: "completed", creates: 4,
 		},
 		{
-			name: "code 1000 with 410 says nothing", faults: []string{"lose_create_answer", "hide_order:delay=7s,error_code=1000,status=410"},
+			name: "code 1000 with 410 says nothing", faults: []string{"lose_create_answer", "hide_order:delay=5s,error_code=1000,status=410"},
 			code: schema.OutcomeUnknown, events: "completed", creates: 1,
 		},
 		{name: "502, made later", faults: []string{"lose_create_answer:status=502,delay=1s"}, events: "completed", creates: 5},
@@ -129,8 +129,11 @@ func (r reported) setup(t *testing.T, o simulator.Options) (*bundle, *replica) {
 	b := setup(t, options{simulator: o})
 	return b, b.run(func(c *bridge.Config) {
 		c.Timing.RequestTimeout, c.Timing.StartDeadline, c.Timing.SettleWindow = time.Second, 3*time.Second, 3*time.Second
-		if r.code == schema.ProviderRejected {
+		switch r.code {
+		case schema.ProviderRejected:
 			c.Timing.StartDeadline = patience // it takes some seconds to be certain
+		case schema.OutcomeUnknown:
+			c.Timing.StartDeadline = 2 * time.Second
 		}
 	})
 }

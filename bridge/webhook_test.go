@@ -1,8 +1,8 @@
 package bridge_test
 
 import (
-	"bufio"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"regexp"
@@ -77,10 +77,12 @@ func TestSlowNotification(t *testing.T) {
 	t.Parallel()
 	b := setup(t, options{simulator: simulator.Options{Manual: true}})
 	address := hookAddress(t, b.run(hooked))
-	for _, text := range []string{
+	texts := []string{
 		"POST / HTTP/1.1\r\nHost: x\r\nAuth:",
 		"POST / HTTP/1.1\r\nHost: x\r\nAuth: x\r\nContent-Length: 1000\r\n\r\n{",
-	} {
+	}
+	conns := make([]net.Conn, len(texts))
+	for i, text := range texts {
 		conn, err := net.Dial("tcp", address)
 		if err != nil {
 			t.Fatal(err)
@@ -95,11 +97,12 @@ func TestSlowNotification(t *testing.T) {
 		if got := notify(t, address, "stranger"); got != http.StatusOK {
 			t.Errorf("another sender: got %d", got)
 		}
-		for in := bufio.NewReader(conn); err == nil; {
-			_, err = in.ReadString('\n')
-		}
+		conns[i] = conn
+	}
+	for i, conn := range conns {
+		_, err := io.Copy(io.Discard, conn)
 		if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
-			t.Errorf("the connection of %q is still open", text)
+			t.Errorf("the connection of %q is still open", texts[i])
 		}
 	}
 }
