@@ -1,10 +1,7 @@
 package processtest_test
 
 import (
-	"strings"
 	"testing"
-
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/posbridge/bridge/internal/processtest"
 	"github.com/posbridge/bridge/internal/simulator"
@@ -30,32 +27,4 @@ func TestLeafNode(t *testing.T) {
 	t.Logf("faults: %s", f.Summary())
 	s.Close(t)
 	f.WaitIdle()
-}
-
-// A hub takes what the bridge behind its leaf node stores in a domain of its own: the
-// bridge says so, until the hub does not.
-func TestTwoDomainsAreNamed(t *testing.T) {
-	t.Parallel()
-	ctx := processtest.Context(t)
-	hub, leaf := processtest.StartLeaf(t, "leaf")
-	env := processtest.Quick().With(processtest.Env{
-		"NATS_URL": leaf.URL(), "NATS_JS_DOMAIN": "leaf", "API_URL": "http://127.0.0.1:1", "API_KEY": "k",
-	})
-	r := processtest.Serve(t, processtest.Bridge(t, "0.0.0+a"), "a", env)
-	r.WaitReady(t)
-	js, err := jetstream.New(processtest.Connect(t, hub.URL()))
-	if err == nil {
-		_, err = js.CreateStream(ctx, jetstream.StreamConfig{Name: "POS_SESSIONS", Subjects: []string{"pos.*.session"}})
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	processtest.Until(t, exitLimit, "/readyz says that everything is stored twice", func() bool {
-		_, body, err := r.Get("/readyz")
-		return err == nil && strings.Contains(body, "stored twice") && strings.Contains(body, "BRIDGE_NATS_JS_DOMAIN")
-	})
-	if err := js.DeleteStream(ctx, "POS_SESSIONS"); err != nil {
-		t.Fatal(err)
-	}
-	r.WaitReady(t)
 }

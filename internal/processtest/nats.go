@@ -47,15 +47,12 @@ func StartNATS(tb testing.TB, dir string) *NATS {
 }
 
 // StartLeaf runs two servers: a hub, whose JetStream domain is "hub", and a leaf node
-// that is connected to it. The leaf node has JetStream if it has a domain.
-func StartLeaf(tb testing.TB, domain string) (hub, leaf *NATS) {
+// that is connected to it and has no JetStream.
+func StartLeaf(tb testing.TB) (hub, leaf *NATS) {
 	tb.Helper()
-	port, dir := Port(tb), ""
-	if domain != "" {
-		dir = tb.TempDir()
-	}
+	port := Port(tb)
 	hub = placeNATS(tb, "hub", tb.TempDir(), "hub", fmt.Sprintf("leafnodes { listen: %q }", address(port)))
-	leaf = placeNATS(tb, "leaf", dir, domain, fmt.Sprintf("leafnodes { remotes: [ { url: %q } ], reconnect: 1 }", "nats-leaf://"+address(port)))
+	leaf = placeNATS(tb, "leaf", "", "", fmt.Sprintf("leafnodes { remotes: [ { url: %q } ], reconnect: 1 }", "nats-leaf://"+address(port)))
 	for _, n := range []*NATS{hub, leaf} {
 		n.Start(tb)
 		n.WaitReady(tb)

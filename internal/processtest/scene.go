@@ -78,7 +78,7 @@ func NewScene(tb testing.TB, o SceneOptions) *Scene {
 			s.env["JETSTREAM_REPLICAS"] = "3"
 		}
 	case o.Leaf:
-		hub, leaf := StartLeaf(tb, "")
+		hub, leaf := StartLeaf(tb)
 		s.NATS, s.Leaf = []*NATS{hub}, leaf
 		s.env["NATS_JS_DOMAIN"] = "hub"
 	case o.Dir != "":
