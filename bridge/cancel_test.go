@@ -173,16 +173,9 @@ func TestCancelDuringCreate(t *testing.T) {
 	}
 	b := setup(t, options{provider: p})
 	b.run(patient)
-	started, cancelled := make(chan reply, 1), make(chan reply, 1)
-	go func() {
-		r, _ := b.try("pos.payment.start", order("a", terminal1))
-		started <- r
-	}()
+	started := b.later("pos.payment.start", order("a", terminal1))
 	<-asked
-	go func() {
-		r, _ := b.try("pos.payment.cancel", fields{"order_id": "a", "terminal_id": terminal1})
-		cancelled <- r
-	}()
+	cancelled := b.later("pos.payment.cancel", fields{"order_id": "a", "terminal_id": terminal1})
 	if got := b.getOrder(terminal1, "a"); got.Status != "created" || !got.Active {
 		t.Errorf("get: got %+v", got)
 	}
@@ -190,15 +183,10 @@ func TestCancelDuringCreate(t *testing.T) {
 	if got := (<-started).started(); !got.Created {
 		t.Errorf("start: got %+v", got)
 	}
-	r := <-cancelled
-	r.t = t
-	if got := into[schema.CancelReply](r, "cancel-reply"); got.Status != "cancelled" {
+	if got := into[schema.CancelReply](<-cancelled, "cancel-reply"); got.Status != "cancelled" {
 		t.Errorf("cancel: got %+v", got)
 	}
-	b.wait(func() string { return "cancelled" }, func() bool {
-		events := b.eventsOf("a")
-		return len(events) > 0 && events[len(events)-1].Status == "cancelled"
-	})
+	b.awaitLast("a", "cancelled")
 }
 
 // A cancel that cannot have left is answered as such, although asking for the order

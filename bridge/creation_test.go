@@ -30,10 +30,7 @@ func TestLostAnswerAfterTheOrderWasMade(t *testing.T) {
 			if !got.Created || got.SessionID != "" {
 				t.Errorf("got %+v, want created, and no session id", got)
 			}
-			b.wait(func() string { return "a final status" }, func() bool {
-				events := b.eventsOf("a")
-				return len(events) > 0 && events[len(events)-1].Final
-			})
+			b.awaitLast("a", "completed")
 			for _, e := range b.events("a") {
 				if e.SessionID != "" || e.Source != schema.SourceReconcile {
 					t.Errorf("got %+v, want no session id, source reconcile", e)
@@ -266,12 +263,9 @@ func TestWaitingStartsShareARefusal(t *testing.T) {
 	b := setup(t, options{provider: p})
 	r := b.run(func(c *bridge.Config) { c.Timing.RequestTimeout = patience })
 	const starts = 6
-	answers := make(chan reply, starts)
-	for range starts {
-		go func() {
-			answer, _ := b.try("pos.payment.start", order("a", terminal1))
-			answers <- answer
-		}()
+	var answers [starts]<-chan reply
+	for i := range answers {
+		answers[i] = b.later("pos.payment.start", order("a", terminal1))
 	}
 	r.waitMetric("pos_bridge_sessions_active", "1")
 	eventually(t, "all have arrived, and the order is asked for", func() bool {
@@ -284,10 +278,8 @@ func TestWaitingStartsShareARefusal(t *testing.T) {
 		return arrived == starts && p.called("create") == 1
 	})
 	close(gate)
-	for range starts {
-		answer := <-answers
-		answer.t = t
-		answer.failed(schema.ProviderRejected)
+	for _, answer := range answers {
+		(<-answer).failed(schema.ProviderRejected)
 	}
 	b.waitFree(terminal1)
 	info, err := b.js.Stream(b.ctx, "POS_SESSIONS")
@@ -468,22 +460,16 @@ func TestReplicaDiesWhileItCreates(t *testing.T) {
 	b := setup(t, options{provider: p})
 	first := b.run()
 	b.run()
-	answered := make(chan reply, 1)
-	go func() {
-		r, _ := b.try("pos.payment.start", order("a", terminal1))
-		answered <- r
-	}()
+	answered := b.later("pos.payment.start", order("a", terminal1))
 	eventually(t, "the order is being created", func() bool { return p.called("create") > 0 })
 	down.Store(false)
 	first.kill()
-	got := <-answered
-	got.t = t
-	if got := got.started(); !got.Created {
+	if got := (<-answered).started(); !got.Created {
 		t.Errorf("got %+v", got)
 	}
 	if p.called("create") != 2 {
 		t.Errorf("%d creates", p.called("create"))
 	}
 	p.become("completed")
-	b.wait(func() string { return "completed" }, func() bool { return last(b.eventsOf("a")) == "completed" })
+	b.awaitLast("a", "completed")
 }

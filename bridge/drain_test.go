@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/micro"
 	"github.com/posbridge/bridge/bridge"
 	"github.com/posbridge/bridge/internal/simulator"
 	"github.com/posbridge/bridge/schema"
@@ -25,21 +26,11 @@ func TestDrainDuringCreate(t *testing.T) {
 	}
 	b := setup(t, options{provider: p})
 	r := b.run(func(c *bridge.Config) { c.Timing.DrainTimeout = patience })
-	first, again := make(chan reply, 1), make(chan reply, 1)
-	start := func(answered chan<- reply) {
-		got, _ := b.try("pos.payment.start", order("a", terminal1))
-		answered <- got
-	}
-	go start(first)
+	first := b.later("pos.payment.start", order("a", terminal1))
 	<-asked
-	go start(again)
+	again := b.later("pos.payment.start", order("a", terminal1))
 	eventually(t, "the same start waits", func() bool {
-		var stats struct {
-			Endpoints []struct {
-				Subject     string
-				NumRequests int `json:"num_requests"`
-			}
-		}
+		var stats micro.Stats
 		ask(b, "$SRV.STATS.pos-bridge", &stats)
 		for _, e := range stats.Endpoints {
 			if e.Subject == "pos.payment.start" {
@@ -49,24 +40,20 @@ func TestDrainDuringCreate(t *testing.T) {
 		return false
 	})
 	r.stop()
-	got := <-again
-	got.t = t
-	if e := got.failed(schema.ShuttingDown); !e.Retryable {
+	if e := (<-again).failed(schema.ShuttingDown); !e.Retryable {
 		t.Errorf("got %+v", e)
 	}
 	if status, z := r.readyz(); status != http.StatusServiceUnavailable || z.Reasons[0].Condition != "draining" {
 		t.Errorf("while it drains: %d, %+v", status, z)
 	}
 	close(release)
-	got = <-first
-	got.t = t
-	if got := got.started(); !got.Created || got.SessionID != "session-of-a" {
+	if got := (<-first).started(); !got.Created || got.SessionID != "session-of-a" {
 		t.Errorf("got %+v", got)
 	}
 	<-r.done
 	b.run()
 	p.become("completed")
-	b.wait(func() string { return "completed" }, func() bool { return last(b.eventsOf("a")) == "completed" })
+	b.awaitLast("a", "completed")
 	b.waitFree(terminal1)
 	if n := p.called("create"); n != 1 {
 		t.Errorf("%d creates", n)
@@ -88,11 +75,7 @@ func TestDrainIsBounded(t *testing.T) {
 	r := b.run(func(c *bridge.Config) {
 		c.Timing.DrainTimeout, c.Timing.RequestTimeout = 300*time.Millisecond, patience
 	})
-	answered := make(chan reply, 1)
-	go func() {
-		got, _ := b.try("pos.payment.start", order("a", terminal1))
-		answered <- got
-	}()
+	answered := b.later("pos.payment.start", order("a", terminal1))
 	<-asked
 	began := time.Now()
 	r.drain()
@@ -100,9 +83,7 @@ func TestDrainIsBounded(t *testing.T) {
 		t.Errorf("it took %s, and ended with %v", took, r.err)
 	}
 	b.run()
-	got := <-answered
-	got.t = t
-	if got := got.started(); !got.Created {
+	if got := (<-answered).started(); !got.Created {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -125,18 +106,12 @@ func TestDrainBeforeTheOrderIsMade(t *testing.T) {
 	b := setup(t, options{provider: p})
 	long := func(c *bridge.Config) { c.Timing.StartDeadline, c.Timing.ReplicaTTL = patience, time.Minute }
 	first := b.run(long)
-	answered := make(chan reply, 1)
-	go func() {
-		got, _ := b.try("pos.payment.start", order("a", terminal1))
-		answered <- got
-	}()
+	answered := b.later("pos.payment.start", order("a", terminal1))
 	eventually(t, "the order is being created", func() bool { return p.called("create") > 0 })
 	second := b.run(long)
 	first.drain()
 	well.Store(true)
-	got := <-answered
-	got.t = t
-	if got := got.started(); !got.Created || got.SessionID == "" {
+	if got := (<-answered).started(); !got.Created || got.SessionID == "" {
 		t.Errorf("got %+v", got)
 	}
 	if got := b.getOrder(terminal1, "a"); got.Replica != second.id {

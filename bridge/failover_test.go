@@ -30,7 +30,7 @@ func TestRestart(t *testing.T) {
 				t.Fatal(err)
 			}
 			b.act(terminal1, simulator.ActApprove)
-			b.wait(func() string { return "completed" }, func() bool { return last(b.eventsOf("a")) == "completed" })
+			b.awaitLast("a", "completed")
 			b.await("a", "initialized", "declined", "initialized", "completed")
 			b.waitFree(terminal1)
 			second.waitMetric("pos_bridge_sessions_active", "0")
@@ -61,14 +61,14 @@ func TestReplicaCutOffFromNATS(t *testing.T) {
 	b.await("b", "initialized", "declined")
 	second.waitMetric("pos_bridge_failovers_total", "2")
 	b.act(terminal1, simulator.ActApprove)
-	b.wait(func() string { return "completed" }, func() bool { return last(b.eventsOf("a")) == "completed" })
+	b.awaitLast("a", "completed")
 	wire.Mend()
 	first.waitReady(http.StatusOK)
 	first.waitMetric("pos_bridge_sessions_active", "0")
 	second.waitMetric("pos_bridge_sessions_active", "1")
 	b.act(terminal2, simulator.ActApprove)
 	for _, id := range []string{"a", "b"} {
-		b.wait(func() string { return "completed" }, func() bool { return last(b.eventsOf(id)) == "completed" })
+		b.awaitLast(id, "completed")
 		b.await(id, "initialized", "declined", "initialized", "completed")
 	}
 	b.waitFree(terminal1)
@@ -122,7 +122,7 @@ func TestDrainHandsSessionsOver(t *testing.T) {
 	}
 	for i := range 4 {
 		id := fmt.Sprintf("o-%d", i)
-		b.wait(func() string { return "completed" }, func() bool { return last(b.eventsOf(id)) == "completed" })
+		b.awaitLast(id, "completed")
 		b.await(id, "initialized", "declined", "initialized", "completed")
 		b.waitFree(fmt.Sprintf("SIM0000%d", i+1))
 	}

@@ -38,7 +38,7 @@ func TestObjectsDeletedDuringAPayment(t *testing.T) {
 			})
 			b.do("pos.payment.start", order("b", terminal1)).failed(schema.TerminalBusy)
 			b.act(terminal1, simulator.ActApprove)
-			b.wait(func() string { return "completed" }, func() bool { return last(b.eventsOf("a")) == "completed" })
+			b.awaitLast("a", "completed")
 			b.await("a", "initialized", "declined", "initialized", "completed")
 			b.waitFree(terminal1)
 			r.waitReady(http.StatusOK)
@@ -84,7 +84,7 @@ func TestEverythingDeletedDuringAPayment(t *testing.T) {
 		t.Errorf("the same request again: %+v", got)
 	}
 	b.act(terminal1, simulator.ActTap, simulator.ActApprove)
-	b.wait(func() string { return "completed" }, func() bool { return last(b.eventsOf("a")) == "completed" })
+	b.awaitLast("a", "completed")
 	events := b.await("a", "initialized", "declined", "initialized", "completed")
 	for i, e := range events {
 		if e.Sequence != uint64(i+1) {

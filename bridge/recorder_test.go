@@ -154,6 +154,12 @@ func (r *recorder) await(order string, want ...string) []schema.StatusEvent {
 	return got
 }
 
+// awaitLast waits until the last status of an order is this one.
+func (r *recorder) awaitLast(order, status string) {
+	r.t.Helper()
+	r.wait(func() string { return order + " is " + status }, func() bool { return last(r.eventsOf(order)) == status })
+}
+
 // awaitInvalid waits for n invalid events.
 func (r *recorder) awaitInvalid(n int) []schema.InvalidEvent {
 	r.t.Helper()

@@ -343,6 +343,18 @@ func (b *bundle) start(body fields) schema.StartReply {
 	return b.do(b.space.Command(subjects.Start), body).started()
 }
 
+// later sends a command and does not wait for the answer, which is empty if there is
+// none.
+func (b *bundle) later(subject string, body any) <-chan reply {
+	answered := make(chan reply, 1)
+	go func() {
+		r, _ := b.try(subject, body)
+		r.t = b.t
+		answered <- r
+	}()
+	return answered
+}
+
 // connectBus opens a connection like a replica's own.
 func (b *bundle) connectBus() *bus.Bus {
 	b.t.Helper()

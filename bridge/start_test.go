@@ -55,7 +55,7 @@ func TestEveryScenario(t *testing.T) {
 			b.run()
 			b.start(order("o", terminal1, scenario(sc.Name)))
 			want := sc.Statuses
-			b.wait(func() string { return "the end" }, func() bool { return last(b.eventsOf("o")) == want[len(want)-1] })
+			b.awaitLast("o", want[len(want)-1])
 			got := namesOf(b.events("o"))
 			if got[0] == "initialized" && want[0] != "initialized" { // what a question finds before the stream tells
 				got = got[1:]

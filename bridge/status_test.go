@@ -48,17 +48,6 @@ func TestStatusEvent(t *testing.T) {
 	if want := "pos.SIM00001.a%2F1.status"; got.msg.Subject != want {
 		t.Errorf("published on %s, want %s", got.msg.Subject, want)
 	}
-	for name, want := range map[string]string{
-		"Nats-Msg-Id": "SIM00001.a%2F1.1", "ce-id": "SIM00001.a%2F1.1", "ce-specversion": "1.0",
-		"ce-type": "com.multisafepay.session.order", "content-type": "application/json",
-	} {
-		if values := got.msg.Header[name]; len(values) != 1 || values[0] != want {
-			t.Errorf("header %s is %q, want %q", name, values, want)
-		}
-	}
-	if at, err := time.Parse(time.RFC3339, got.msg.Header["ce-time"][0]); err != nil || !at.Equal(got.ObservedAt) {
-		t.Errorf("ce-time is %s (%v), want %s", at, err, got.ObservedAt)
-	}
 	if trace := got.msg.Header["traceparent"]; len(trace) != 1 || len(trace[0]) != 55 || trace[0][3:35] != "0af7651916cd43dd8448eb211c80319c" {
 		t.Errorf("traceparent is %q, want the trace of the request", trace)
 	}
