@@ -63,30 +63,19 @@ func TestConnections(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := natstest.Run(t, natstest.WithConfig(tt.config))
-			connected, lost := make(chan struct{}, 8), make(chan struct{}, 8)
-			o := tt.options
-			o.URLs = fmt.Sprintf("%s://127.0.0.1:%d", tt.scheme, server.Port())
-			o.Space, o.Replicas, o.StatusMaxAge, o.ReplicaTTL = subjects.Default(), 1, time.Hour, time.Second
-			o.Events = bus.ConnectionEvents{
-				Connected:    func(string) { connected <- struct{}{} },
-				Disconnected: func(error) { lost <- struct{}{} },
-			}
-			b, err := bus.Connect(o)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { b.Close(context.Background()) })
-			receive(t, connected)
+			tt.options.URLs = fmt.Sprintf("%s://127.0.0.1:%d", tt.scheme, server.Port())
+			b := connect(t, tt.options)
+			receive(t, b.connected)
 			if _, err := b.Ensure(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			server.Shutdown()
-			receive(t, lost)
+			receive(t, b.lost)
 			if err := server.Restart(); err != nil {
 				t.Fatal(err)
 			}
-			receive(t, connected)
-			if _, err := appendStatus(t.Context(), b, bus.Status{Event: schema.StatusEvent{TerminalID: "T1", OrderID: "o", Sequence: 1}}, 0); err != nil {
+			receive(t, b.connected)
+			if _, err := appendStatus(t.Context(), b.Bus, bus.Status{Event: schema.StatusEvent{TerminalID: "T1", OrderID: "o", Sequence: 1}}, 0); err != nil {
 				t.Errorf("after the reconnect: %v", err)
 			}
 		})
@@ -119,31 +108,18 @@ func TestConnectionsRefused(t *testing.T) {
 func TestWhatIsToldOfAConnection(t *testing.T) {
 	t.Parallel()
 	server := natstest.Run(t)
-	connected, lost, complaints := make(chan string, 8), make(chan struct{}, 8), make(chan error, 8)
-	b, err := bus.Connect(bus.Options{
-		URLs: strings.Replace(server.URL(), "//", "//user:password@", 1), Space: subjects.Default(),
-		Events: bus.ConnectionEvents{
-			Connected:    func(server string) { connected <- server },
-			Disconnected: func(error) { lost <- struct{}{} },
-			Error:        func(err error) { complaints <- err },
-		},
+	complaints := make(chan error, 8)
+	b := connect(t, bus.Options{
+		URLs:   strings.Replace(server.URL(), "//", "//user:password@", 1),
+		Events: bus.ConnectionEvents{Error: func(err error) { complaints <- err }},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { b.Close(context.Background()) })
-	select {
-	case got := <-connected:
-		if want := strings.TrimPrefix(server.URL(), "nats://"); got != want && got != server.URL() {
-			t.Errorf("connected to %q, want %q", got, want)
-		}
-	case <-time.After(10 * time.Second):
-		t.Fatal("not connected")
+	if got, want := receive(t, b.connected), strings.TrimPrefix(server.URL(), "nats://"); got != want && got != server.URL() {
+		t.Errorf("connected to %q, want %q", got, want)
 	}
 	complain := func(text string) { b.Conn().Opts.AsyncErrorCB(b.Conn(), nil, errors.New(text)) }
 	complain("slow consumer")
 	server.Shutdown()
-	receive(t, lost)
+	receive(t, b.lost)
 	complain("consumer not active")
 	var got []string
 	for range len(complaints) {
@@ -159,16 +135,8 @@ func TestWhatIsToldOfAConnection(t *testing.T) {
 func TestPublishWhoseConnectionIsLost(t *testing.T) {
 	t.Parallel()
 	server := natstest.Run(t)
-	connected := make(chan struct{}, 8)
-	b, err := bus.Connect(bus.Options{
-		URLs: server.URL(), Space: subjects.Default(),
-		Events: bus.ConnectionEvents{Connected: func(string) { connected <- struct{}{} }},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { b.Close(context.Background()) })
-	receive(t, connected)
+	b := connect(t, bus.Options{URLs: server.URL()})
+	receive(t, b.connected)
 	arrived := make(chan struct{}) // instead of a stream there is somebody who does not answer
 	silent := natstest.Connect(t, server.URL())
 	must(silent.Subscribe("pos.*.*.journal.*", func(*nats.Msg) { close(arrived) }))(t)
@@ -177,7 +145,7 @@ func TestPublishWhoseConnectionIsLost(t *testing.T) {
 	}
 	outcome := make(chan error, 1)
 	go func() {
-		_, err := appendStatus(t.Context(), b, bus.Status{Event: schema.StatusEvent{TerminalID: "T1", OrderID: "o", Sequence: 1}}, 0)
+		_, err := appendStatus(t.Context(), b.Bus, bus.Status{Event: schema.StatusEvent{TerminalID: "T1", OrderID: "o", Sequence: 1}}, 0)
 		outcome <- err
 	}()
 	receive(t, arrived)
@@ -191,29 +159,21 @@ func TestPublishWhoseConnectionIsLost(t *testing.T) {
 func TestPublishDuringAnOutage(t *testing.T) {
 	t.Parallel()
 	server := natstest.Run(t)
-	connected, lost := make(chan struct{}, 8), make(chan struct{}, 8)
-	b, err := bus.Connect(bus.Options{
-		URLs: server.URL(), Space: subjects.Default(), Replicas: 1, StatusMaxAge: time.Hour, ClaimTTL: time.Minute, ReplicaTTL: time.Second,
-		Events: bus.ConnectionEvents{Connected: func(string) { connected <- struct{}{} }, Disconnected: func(error) { lost <- struct{}{} }},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { b.Close(context.Background()) })
-	receive(t, connected)
+	b := connect(t, bus.Options{URLs: server.URL()})
+	receive(t, b.connected)
 	if _, err := b.Ensure(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	server.Shutdown()
-	receive(t, lost)
+	receive(t, b.lost)
 	event := bus.Status{Event: schema.StatusEvent{TerminalID: "T1", OrderID: "o", Sequence: 1, Status: "initialized"}}
-	if _, err := appendStatus(t.Context(), b, event, 0); err == nil {
+	if _, err := appendStatus(t.Context(), b.Bus, event, 0); err == nil {
 		t.Fatal("published while the server was away")
 	}
 	if err := server.Restart(); err != nil {
 		t.Fatal(err)
 	}
-	receive(t, connected)
+	receive(t, b.connected)
 	if log := must(b.ReadLog(t.Context(), "T1", "o", true))(t); log.Last != 0 {
 		t.Errorf("it was sent later all the same: %+v", log)
 	}
@@ -227,16 +187,8 @@ func TestRedeliveryAfterARestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(server.Shutdown)
-	connected := make(chan struct{}, 8)
-	b, err := bus.Connect(bus.Options{
-		URLs: server.URL(), Space: subjects.Default(), Replicas: 1, StatusMaxAge: time.Hour, ClaimTTL: time.Minute, ReplicaTTL: time.Second,
-		Events: bus.ConnectionEvents{Connected: func(string) { connected <- struct{}{} }},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { b.Close(context.Background()) })
-	receive(t, connected)
+	b := connect(t, bus.Options{URLs: server.URL()})
+	receive(t, b.connected)
 	if _, err := b.Ensure(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -244,13 +196,13 @@ func TestRedeliveryAfterARestart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	taken, _ := deliveries(t, b)
+	taken, _ := deliveries(t, b.Bus)
 	receive(t, taken)
 	server.Shutdown()
 	if err := server.Restart(); err != nil {
 		t.Fatal(err)
 	}
-	receive(t, connected)
+	receive(t, b.connected)
 	if again := receive(t, taken); again.Seq != seq || again.Delivered != 2 {
 		t.Errorf("got %d redelivered=%v, want %d again", again.Seq, again.Delivered > 1, seq)
 	}

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
@@ -395,14 +394,5 @@ func TestTwoPrefixes(t *testing.T) {
 		if _, err := one.Enqueue(t.Context(), session("T1", "o")); err != nil {
 			t.Error(err)
 		}
-	}
-}
-
-// With every message synced to disk the objects are the same.
-func TestEnsureWithServerOptions(t *testing.T) {
-	t.Parallel()
-	b := setup(t, natstest.Run(t, natstest.WithServerOptions(func(o *server.Options) { o.SyncAlways = true })).URL())
-	if _, err := b.Ensure(t.Context()); err != nil {
-		t.Error(err)
 	}
 }

@@ -1,16 +1,13 @@
 package bus_test
 
 import (
-	"context"
 	"encoding/pem"
 	"fmt"
 	"os"
 	"testing"
-	"time"
 
 	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/natsserver/natstest"
-	"github.com/posbridge/bridge/subjects"
 )
 
 // Authorities and the client certificate are read at every connect: when all of them
@@ -20,24 +17,13 @@ func TestReplacedCertificates(t *testing.T) {
 	t.Parallel()
 	files := newFiles(t)
 	server := natstest.Run(t, natstest.WithConfig(files.tls(true)))
-	connected, lost := make(chan struct{}, 8), make(chan struct{}, 8)
-	b, err := bus.Connect(bus.Options{
-		URLs:   fmt.Sprintf("tls://127.0.0.1:%d", server.Port()),
-		CAFile: files.ca, CertFile: files.cert, KeyFile: files.key,
-		Space: subjects.Default(), Replicas: 1, StatusMaxAge: time.Hour, ReplicaTTL: time.Second,
-		Events: bus.ConnectionEvents{
-			Connected:    func(string) { connected <- struct{}{} },
-			Disconnected: func(error) { lost <- struct{}{} },
-		},
+	b := connect(t, bus.Options{
+		URLs: fmt.Sprintf("tls://127.0.0.1:%d", server.Port()), CAFile: files.ca, CertFile: files.cert, KeyFile: files.key,
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { b.Close(context.Background()) })
-	receive(t, connected)
-
+	receive(t, b.connected)
 	server.Shutdown()
-	receive(t, lost)
+	receive(t, b.lost)
+
 	ca, caKey := certificate(t, nil, nil)
 	if err := os.WriteFile(files.ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.Raw}), 0o600); err != nil {
 		t.Fatal(err)
@@ -45,5 +31,5 @@ func TestReplacedCertificates(t *testing.T) {
 	files.pair(t, "client", ca, caKey)
 	files.pair(t, "server", ca, caKey)
 	natstest.Run(t, natstest.WithConfig(files.tls(true)), natstest.WithPort(server.Port()))
-	receive(t, connected)
+	receive(t, b.connected)
 }

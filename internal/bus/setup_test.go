@@ -128,6 +128,28 @@ func (b *bundle) another(change ...func(*bus.Options)) *bus.Bus {
 	return c
 }
 
+// link is a connection that tells when it is connected, and when it is lost.
+type link struct {
+	*bus.Bus
+	connected chan string
+	lost      chan error
+}
+
+// connect opens a connection with the least of options.
+func connect(t testing.TB, o bus.Options) link {
+	t.Helper()
+	l := link{connected: make(chan string, 8), lost: make(chan error, 8)}
+	o.Space, o.Replicas, o.StatusMaxAge, o.ClaimTTL, o.ReplicaTTL = subjects.Default(), 1, time.Hour, time.Minute, time.Second
+	o.Events.Connected = func(server string) { l.connected <- server }
+	o.Events.Disconnected = func(err error) { l.lost <- err }
+	var err error
+	if l.Bus, err = bus.Connect(o); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close(context.Background()) })
+	return l
+}
+
 // receive waits for a value.
 func receive[T any](t testing.TB, c <-chan T) T {
 	t.Helper()

@@ -94,16 +94,8 @@ func TestTLSFirst(t *testing.T) {
 	t.Parallel()
 	files := newFiles(t)
 	server := natstest.Run(t, natstest.WithConfig(strings.Replace(files.tls(false), "tls {", "tls { handshake_first: true,", 1)))
-	connected := make(chan string, 8)
-	b, err := bus.Connect(bus.Options{
-		URLs: fmt.Sprintf("tls://127.0.0.1:%d", server.Port()), CAFile: files.ca, TLSFirst: true, Space: subjects.Default(),
-		Events: bus.ConnectionEvents{Connected: func(s string) { connected <- s }},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { b.Close(context.Background()) })
-	receive(t, connected)
+	b := connect(t, bus.Options{URLs: fmt.Sprintf("tls://127.0.0.1:%d", server.Port()), CAFile: files.ca, TLSFirst: true})
+	receive(t, b.connected)
 	if s := must(b.Server())(t); !s.TLS {
 		t.Errorf("got %+v, want TLS", s)
 	}
