@@ -133,6 +133,9 @@ func TestProviderSaysNo(t *testing.T) {
 				}
 				tt.answer(w, r)
 			}
+			if tt.want.ErrorCode == 1006 {
+				p.make(fields{"order_id": "a", "amount": 5, "currency": "EUR"})
+			}
 			b := setup(t, options{provider: p})
 			r := b.run()
 			e := b.do("pos.payment.start", order("a", terminal1)).failed(tt.code)

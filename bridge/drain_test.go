@@ -88,6 +88,25 @@ func TestDrainIsBounded(t *testing.T) {
 	}
 }
 
+// A daemon that is stopped before NATS was there ends at once.
+func TestStopBeforeNATSIsThere(t *testing.T) {
+	t.Parallel()
+	b := setup(t, options{})
+	b.nats.Shutdown()
+	r := b.launch()
+	if status, _ := r.readyz(); status != http.StatusServiceUnavailable {
+		t.Errorf("got %d", status)
+	}
+	r.drain()
+	if r.err != nil {
+		t.Errorf("it ended with %v", r.err)
+	}
+	if err := b.nats.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	b.waitConnected()
+}
+
 // A session whose order is not at the provider yet is handed over too; its
 // requester is answered by the other replica.
 func TestDrainBeforeTheOrderIsMade(t *testing.T) {

@@ -2,10 +2,14 @@ package bridge_test
 
 import (
 	"encoding/json"
+	"errors"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
 
+	"github.com/posbridge/bridge/bridge"
+	"github.com/posbridge/bridge/internal/natsserver/natstest"
 	"github.com/posbridge/bridge/internal/simulator"
 	"github.com/posbridge/bridge/schema"
 )
@@ -118,5 +122,45 @@ func TestOtherPathsAndMethods(t *testing.T) {
 	http.DefaultClient.CloseIdleConnections()
 	if resp.StatusCode != http.StatusMethodNotAllowed {
 		t.Errorf("POST /healthz: got %d", resp.StatusCode)
+	}
+}
+
+// What waiting does not mend ends the daemon with one line that says what to
+// change.
+func TestJetStreamThatDoesNotFit(t *testing.T) {
+	t.Parallel()
+	b := setup(t, options{server: []natstest.Option{natstest.WithoutJetStream()}})
+	r := b.launch()
+	<-r.done
+	if r.err == nil || !strings.Contains(r.err.Error(), "JetStream") || !strings.Contains(r.err.Error(), "jetstream") || strings.Contains(r.err.Error(), "\n") {
+		t.Errorf("got %v, want one line that says how to switch JetStream on", r.err)
+	}
+}
+
+// What a replica cannot use at its start is the configuration's fault: one line names
+// the variable and shows no secret.
+func TestNewRefuses(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	const shared = "groups:\n  - {id: one, api_key: key-one, terminals: [A1]}\n  - {id: two, api_key: key-two, terminals: [A1]}\n"
+	for name, change := range map[string]func(*bridge.Config){
+		"BRIDGE_HTTP_ADDR":            func(c *bridge.Config) { c.HTTP.Addr = taken.Addr().String() },
+		"BRIDGE_WEBHOOK_ADDR":         func(c *bridge.Config) { c.Webhook.Addr = taken.Addr().String() },
+		"BRIDGE_TERMINAL_GROUPS_FILE": withGroups(groupsFile(t, shared)),
+	} {
+		c, err := bridge.Defaults(apiKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.HTTP.Addr = "127.0.0.1:0"
+		change(&c)
+		_, err = bridge.New(c, bridge.Build{}, quiet())
+		if _, bad := errors.AsType[*bridge.ConfigError](err); !bad || !strings.Contains(err.Error(), name) || strings.ContainsAny(err.Error(), "\n") || strings.Contains(err.Error(), "key-") {
+			t.Errorf("%s: got %v", name, err)
+		}
 	}
 }

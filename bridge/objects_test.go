@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/posbridge/bridge/bridge"
@@ -150,24 +149,4 @@ func TestQueueDeletedTwice(t *testing.T) {
 	b.act(terminal1, simulator.ActApprove)
 	b.await("a", "initialized", "completed")
 	b.waitFree(terminal1)
-}
-
-// Something that no bridge wrote stands among an order's statuses: the payment
-// ends all the same, and its terminal is free.
-func TestGarbageAmongTheStatuses(t *testing.T) {
-	t.Parallel()
-	b := setup(t, options{simulator: simulator.Options{Manual: true}})
-	b.run()
-	b.start(order("a", terminal1))
-	b.await("a", "initialized")
-	garbage := nats.NewMsg("pos." + terminal1 + ".a.journal.status")
-	garbage.Header.Set(garbageHeader, "yes")
-	if _, err := b.js.PublishMsg(b.ctx, garbage); err != nil {
-		t.Fatal(err)
-	}
-	b.act(terminal1, simulator.ActApprove)
-	b.waitFree(terminal1)
-	if got := b.getOrder(terminal1, "a"); got.Status != "completed" || got.Sequence != 2 {
-		t.Errorf("got %+v", got)
-	}
 }

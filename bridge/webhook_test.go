@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/zap"
-
 	"github.com/posbridge/bridge/bridge"
 	"github.com/posbridge/bridge/internal/simulator"
 )
@@ -104,24 +102,5 @@ func TestSlowNotification(t *testing.T) {
 		if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
 			t.Errorf("the connection of %q is still open", texts[i])
 		}
-	}
-}
-
-// An address that cannot be listened on is the configuration's fault.
-func TestNotificationAddressTaken(t *testing.T) {
-	t.Parallel()
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer taken.Close()
-	c, err := bridge.Defaults(apiKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.HTTP.Addr, c.Webhook.Addr = "127.0.0.1:0", taken.Addr().String()
-	_, err = bridge.New(c, bridge.Build{}, zap.NewNop())
-	if _, bad := errors.AsType[*bridge.ConfigError](err); !bad || !strings.Contains(err.Error(), "BRIDGE_WEBHOOK_ADDR") || strings.Contains(err.Error(), "\n") {
-		t.Errorf("got %v", err)
 	}
 }
