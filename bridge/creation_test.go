@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go/micro"
 	"github.com/posbridge/bridge/bridge"
 	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/simulator"
@@ -251,47 +250,6 @@ func TestOrderOfAnEarlierDayIsFromElsewhere(t *testing.T) {
 	b.waitFree(terminal1)
 	if got := b.events("a"); len(got) > 0 {
 		t.Errorf("got %+v", got)
-	}
-}
-
-// Many starts of one order that the provider refuses are answered together: the
-// refused session is not queued again for each of them.
-func TestWaitingStartsShareARefusal(t *testing.T) {
-	t.Parallel()
-	gate := make(chan struct{})
-	p := &provider{create: func(w http.ResponseWriter, _ *http.Request, _ fields) {
-		<-gate
-		refuse(w, http.StatusBadRequest, 1001, "No")
-	}}
-	b := setup(t, options{provider: p})
-	r := b.run(func(c *bridge.Config) { c.Timing.RequestTimeout = patience })
-	const starts = 6
-	var answers [starts]<-chan reply
-	for i := range answers {
-		answers[i] = b.later("pos.payment.start", order("a", terminal1))
-	}
-	r.waitMetric("pos_bridge_sessions_active", "1")
-	eventually(t, "all have arrived, and the order is asked for", func() bool {
-		var stats micro.Stats
-		ask(b, "$SRV.STATS.pos-bridge", &stats)
-		arrived := 0
-		for _, e := range stats.Endpoints {
-			arrived += e.NumRequests
-		}
-		return arrived == starts && p.called("create") == 1
-	})
-	close(gate)
-	for _, answer := range answers {
-		(<-answer).failed(schema.ProviderRejected)
-	}
-	b.waitFree(terminal1)
-	info, err := b.js.Stream(b.ctx, "POS_SESSIONS")
-	if err != nil {
-		t.Fatal(err)
-	}
-	state := info.CachedInfo().State
-	if queued := state.LastSeq - info.CachedInfo().Config.FirstSeq + 1; queued > 2 { // a request whose turn comes late is a new start
-		t.Errorf("%d sessions were queued one after the other for %d starts", queued, starts)
 	}
 }
 

@@ -205,19 +205,3 @@ func TestOrderOfAnotherTerminal(t *testing.T) {
 	b.act(terminal1, simulator.ActCancel)
 	b.await("a", "initialized", "cancelled")
 }
-
-// A payment whose start was answered is in the list, whichever replica is asked.
-func TestListRightAfterTheReply(t *testing.T) {
-	t.Parallel()
-	b := setup(t, options{simulator: simulator.Options{Manual: true}})
-	b.run()
-	b.run()
-	for i := range 4 {
-		b.start(order(fmt.Sprintf("o-%d", i), fmt.Sprintf("SIM0000%d", i+1)))
-		for range 3 {
-			if got := b.list(); len(got) != i+1 {
-				t.Errorf("after %d starts: got %+v", i+1, got)
-			}
-		}
-	}
-}

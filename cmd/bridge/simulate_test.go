@@ -8,13 +8,10 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // runSimulate executes the command as the program would and returns its exit code.
@@ -155,43 +152,17 @@ func statusOf(t *testing.T, url string) int {
 	return resp.StatusCode
 }
 
-const simulateChild = "BRIDGE_TEST_SIMULATE_CHILD"
-
-// TestSimulateChild is not a test: TestSimulateSignals runs it as a process.
-func TestSimulateChild(t *testing.T) {
-	if os.Getenv(simulateChild) == "" {
-		t.Skip("only run as a child process")
-	}
-	code, err := runSimulate(context.Background(), os.Stdout, "--addr", "127.0.0.1:0")
-	if err != nil {
-		t.Log(err)
-	}
-	os.Exit(code)
-}
-
 func TestSimulateSignals(t *testing.T) {
 	t.Parallel()
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
 		t.Run(sig.String(), func(t *testing.T) {
 			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-			defer cancel()
-			child := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestSimulateChild$")
-			child.Env = append(os.Environ(), simulateChild+"=1")
-			out, err := child.StdoutPipe()
-			if err != nil {
+			cmd, out, _ := process(t, nil, "simulate", "--addr", "127.0.0.1:0")
+			out.Await(t, "Stop with")
+			if err := cmd.Process.Signal(sig); err != nil {
 				t.Fatal(err)
 			}
-			if err := child.Start(); err != nil {
-				t.Fatal(err)
-			}
-			readUntilStop(t, out)
-			if err := child.Process.Signal(sig); err != nil {
-				t.Fatal(err)
-			}
-			if err := child.Wait(); err != nil {
-				t.Errorf("after %s: %v, want exit code 0", sig, err)
-			}
+			ends(t, cmd, exitOK)
 		})
 	}
 }

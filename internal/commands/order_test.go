@@ -222,6 +222,28 @@ func TestList(t *testing.T) {
 	s.send("pos.payment.list", `{"all":true}`).failed(schema.InvalidRequest)
 }
 
+// A list has everything that was stored when it was asked for.
+func TestListWaitsForWhatIsStored(t *testing.T) {
+	t.Parallel()
+	asked := make(chan struct{}, 1)
+	s := setup(t, func(o *Options) {
+		b := o.Bus.(*bus.Bus)
+		o.Bus = oddBus{Bus: b, lastSeq: func(ctx context.Context) (uint64, error) {
+			seq, err := b.LastSeq(ctx)
+			asked <- struct{}{}
+			return seq + 1, err // one message that the board cannot have yet
+		}}
+	})
+	r := s.send("pos.payment.list", "{}")
+	<-asked
+	r.silent()
+	s.open("T1", "A")
+	var got schema.ListReply
+	if code := r.receive(&got); code != "" || len(got.Sessions) != 1 {
+		t.Errorf("got %s %+v, want the session", code, got)
+	}
+}
+
 func TestReceipt(t *testing.T) {
 	t.Parallel()
 	fail := &receipts{}

@@ -269,6 +269,7 @@ type oddBus struct {
 	*bus.Bus
 	enqueue func(context.Context, bus.Session) (uint64, error)
 	fast    func(ctx context.Context, terminal, order string, all bool) (bus.Log, error)
+	lastSeq func(context.Context) (uint64, error)
 }
 
 func (b oddBus) Enqueue(ctx context.Context, s bus.Session) (uint64, error) {
@@ -283,6 +284,13 @@ func (b oddBus) ReadLogFast(ctx context.Context, terminal, order string, all boo
 		return b.Bus.ReadLogFast(ctx, terminal, order, all)
 	}
 	return b.fast(ctx, terminal, order, all)
+}
+
+func (b oddBus) LastSeq(ctx context.Context) (uint64, error) {
+	if b.lastSeq == nil {
+		return b.Bus.LastSeq(ctx)
+	}
+	return b.lastSeq(ctx)
 }
 
 // owner is who follows the payments.

@@ -294,15 +294,14 @@ func TestAftercareOfAReplacedReplica(t *testing.T) {
 	}
 }
 
-// The amount that was charged is asked for again when the replica that was told of
-// the end is killed before it has the answer.
-func TestAmountChargedOfAReplacedReplica(t *testing.T) {
-	t.Parallel()
-	h := &hand{t: t, ctx: processtest.Context(t), order: "tip"}
+// tip starts a payment with a tip at a provider that is slow to answer questions.
+func tip(t *testing.T, delay time.Duration) (h *hand, fault simulator.Fault) {
+	t.Helper()
+	h = &hand{t: t, ctx: processtest.Context(t), order: "tip"}
 	h.Scene = processtest.NewScene(t, processtest.SceneOptions{Provider: simulator.Options{Pace: 20}})
 	h.terminal = h.Terminals[0]
-	first := h.Serve(t, "a")
-	slow, err := h.Provider.SetFault(simulator.Fault{Name: simulator.FaultSlowAPI, Operation: simulator.OpGet, Delay: time.Minute, Count: simulator.Always})
+	h.replicas = []*processtest.Replica{h.Serve(t, "a")}
+	fault, err := h.Provider.SetFault(simulator.Fault{Name: simulator.FaultSlowAPI, Operation: simulator.OpGet, Delay: delay, Count: simulator.Always})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -311,7 +310,15 @@ func TestAmountChargedOfAReplacedReplica(t *testing.T) {
 		t.Fatalf("start: %+v, %v", reply, err)
 	}
 	h.hear("completed")
-	h.Kill(first)
+	return h, fault
+}
+
+// The amount that was charged is asked for again when the replica that was told of
+// the end is killed before it has the answer.
+func TestAmountChargedOfAReplacedReplica(t *testing.T) {
+	t.Parallel()
+	h, slow := tip(t, time.Minute)
+	h.Kill(h.replicas[0])
 	h.Provider.ClearFault(slow.ID)
 	second := h.Serve(t, "b")
 	processtest.Until(t, time.Minute, "the amount is published", func() bool {
@@ -327,17 +334,6 @@ func TestAmountChargedOfAReplacedReplica(t *testing.T) {
 // The terminal is free before the amount that was charged is known: an audit waits for it.
 func TestAuditWaitsForTheAmountCharged(t *testing.T) {
 	t.Parallel()
-	h := &hand{t: t, ctx: processtest.Context(t), order: "tip"}
-	h.Scene = processtest.NewScene(t, processtest.SceneOptions{Provider: simulator.Options{Pace: 20}})
-	h.terminal = h.Terminals[0]
-	h.Serve(t, "a")
-	if _, err := h.Provider.SetFault(simulator.Fault{Name: simulator.FaultSlowAPI, Operation: simulator.OpGet, Delay: time.Second, Count: simulator.Always}); err != nil {
-		t.Fatal(err)
-	}
-	reply, err := processtest.Insist(h.ctx, h.Conn, "pos.payment.start", processtest.NewStart(h.terminal, h.order, string(simulator.ApproveWithTip)))
-	if err != nil || reply.Error != nil {
-		t.Fatalf("start: %+v, %v", reply, err)
-	}
-	h.hear("completed")
+	h, _ := tip(t, time.Second)
 	h.Close(t)
 }

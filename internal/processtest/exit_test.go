@@ -183,34 +183,3 @@ func TestSecondSignalCutsDrainShort(t *testing.T) {
 	r.WaitExit(t, exitLimit)
 	t.Logf("ended %s after the second signal", time.Since(second).Round(time.Millisecond))
 }
-
-// NATS away at the start is waited for, and readiness says so.
-func TestNATSAwayAtStart(t *testing.T) {
-	t.Parallel()
-	n := processtest.PlaceNATS(t)
-	provider := processtest.StartProvider(t, simulator.Options{Pace: 100}, "T1")
-	env := processtest.Quick().With(processtest.Env{"NATS_URL": n.URL(), "API_URL": provider.APIURL(), "API_KEY": processtest.ProviderKey})
-	r := processtest.Serve(t, processtest.Bridge(t, "0.0.0+a"), "a", env)
-	if status, _, err := r.Get("/healthz"); err != nil || status != http.StatusOK {
-		t.Errorf("/healthz: %d, %v; want 200", status, err)
-	}
-	status, body, err := r.Get("/readyz")
-	if err != nil || status != http.StatusServiceUnavailable || !json.Valid([]byte(body)) || !strings.Contains(body, "NATS") {
-		t.Errorf("/readyz: %d %s, %v; want 503 with the reason as JSON", status, body, err)
-	}
-	n.Start(t)
-	n.WaitReady(t)
-	r.WaitReady(t)
-	result, err := processtest.Pay(processtest.Context(t), processtest.Connect(t, n.URL()), processtest.NewStart("T1", "order-1", "approve"), false)
-	if err != nil || result.Final != "completed" {
-		t.Errorf("payment: %+v, %v; want completed", result, err)
-	}
-
-	n.Kill()
-	processtest.Until(t, exitLimit, "/readyz notices that NATS has gone", func() bool { return !r.Ready() })
-	if status, _, err := r.Get("/healthz"); err != nil || status != http.StatusOK {
-		t.Errorf("/healthz without NATS: %d, %v; want 200", status, err)
-	}
-	n.Restart(t)
-	r.WaitReady(t)
-}
