@@ -173,6 +173,24 @@ func TestStaleAnswerIsNoNews(t *testing.T) {
 	b.await("a", "declined")
 }
 
+// A silent stream is no proof that nothing happens.
+func TestSilenceIsReconciled(t *testing.T) {
+	t.Parallel()
+	p := &provider{}
+	b := setup(t, options{provider: p})
+	b.run(func(c *bridge.Config) { c.Timing.ReconcileInterval = 100 * time.Millisecond })
+	b.start(order("a", terminal1))
+	for i, status := range []string{"initialized", "declined", "initialized", "completed"} {
+		p.become(status)
+		want := []string{"initialized", "declined", "initialized", "completed"}[:i+1]
+		for _, e := range b.await("a", want...) {
+			if e.Source != schema.SourceReconcile || e.TransactionID != "42" || e.FinancialStatus != e.Status {
+				t.Errorf("got %+v", e)
+			}
+		}
+	}
+}
+
 // Many events that nobody can understand do not flood the bus.
 func TestInvalidEventsAreBounded(t *testing.T) {
 	t.Parallel()
