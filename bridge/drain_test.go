@@ -60,31 +60,42 @@ func TestDrainDuringCreate(t *testing.T) {
 	}
 }
 
-// A drain takes no longer than BRIDGE_DRAIN_TIMEOUT, and what is left then goes
-// on elsewhere.
-func TestDrainIsBounded(t *testing.T) {
+// A start whose follower is killed before it could answer is answered by the next. So is
+// one that a drain waits for until BRIDGE_DRAIN_TIMEOUT, and no longer.
+func TestFollowerDiesBeforeItAnswers(t *testing.T) {
 	t.Parallel()
-	asked := make(chan struct{})
-	p := &provider{}
-	p.create = func(w http.ResponseWriter, r *http.Request, order fields) {
-		p.make(order)
-		close(asked)
-		<-r.Context().Done()
-	}
-	b := setup(t, options{provider: p})
-	r := b.run(func(c *bridge.Config) {
-		c.Timing.DrainTimeout, c.Timing.RequestTimeout = 300*time.Millisecond, patience
-	})
-	answered := b.later("pos.payment.start", order("a", terminal1))
-	<-asked
-	began := time.Now()
-	r.drain()
-	if took := time.Since(began); r.err != nil || took > 5*time.Second {
-		t.Errorf("it took %s, and ended with %v", took, r.err)
-	}
-	b.run()
-	if got := (<-answered).started(); !got.Created {
-		t.Errorf("got %+v", got)
+	for name, end := range map[string]func(*replica){"killed": (*replica).kill, "drained": (*replica).drain} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			asked := make(chan struct{})
+			p := &provider{}
+			p.create = func(w http.ResponseWriter, r *http.Request, order fields) {
+				p.make(order)
+				close(asked)
+				<-r.Context().Done() // the answer never leaves
+			}
+			b := setup(t, options{provider: p})
+			first := b.run(func(c *bridge.Config) {
+				c.Timing.DrainTimeout, c.Timing.RequestTimeout = 300*time.Millisecond, patience
+			})
+			answered := b.later("pos.payment.start", order("a", terminal1))
+			<-asked
+			began := time.Now()
+			end(first)
+			if took := time.Since(began); first.err != nil || took > 5*time.Second {
+				t.Errorf("the end took %s, with %v", took, first.err)
+			}
+			b.run()
+			if got := (<-answered).started(); !got.Created || got.SessionID != "" {
+				t.Errorf("got %+v", got)
+			}
+			b.await("a", "initialized")
+			p.become("completed")
+			b.await("a", "initialized", "completed")
+			if n := p.called("create"); n != 1 {
+				t.Errorf("%d creates", n)
+			}
+		})
 	}
 }
 
