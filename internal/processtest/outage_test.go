@@ -92,3 +92,48 @@ func TestNATSAwayWhileStatusesChange(t *testing.T) {
 	t.Logf("NATS away for %s; all caught up %s after it served again", restarted.Sub(away).Round(time.Millisecond), time.Since(restarted).Round(time.Millisecond))
 	c.Close(t)
 }
+
+// Statuses change all the time while one replica after the other is drained, and
+// nobody waits for anybody: no status is missing, not even under the exception.
+// They change more slowly than a new connection may replay history: faster, a
+// status that goes away and comes back in the same transaction looks like history.
+func TestStatusesChangeWhileSessionsMove(t *testing.T) {
+	t.Parallel()
+	c := setupCrowd(t, processtest.SceneOptions{Env: processtest.Env{"REPLICA_TTL": "20s"}}, 8, "a", "b")
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	changes := 0
+	go func() {
+		defer close(stopped)
+		tick := time.NewTicker(1200 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			for _, a := range []simulator.Action{simulator.ActTap, simulator.ActDecline} {
+				select {
+				case <-tick.C:
+				case <-stop:
+					return
+				}
+				for _, terminal := range c.Terminals {
+					if _, err := c.Provider.Act(terminal, a); err != nil {
+						t.Error(err)
+						return
+					}
+					changes++
+				}
+			}
+		}
+	}()
+	for i := range 6 {
+		r := c.replicas[i%2]
+		r.Drain(t)
+		c.replicas[i%2] = c.Serve(t, r.ID)
+	}
+	close(stop)
+	<-stopped
+	c.all(simulator.ActApprove)
+	c.heard("completed")
+	t.Logf("%d statuses changed", changes)
+	if r := c.Close(t); len(r.Excepted)+len(r.Unseen) > 0 {
+		t.Errorf("%d statuses are missing after drains, want none", len(r.Excepted)+len(r.Unseen))
+	}
+}
