@@ -12,6 +12,7 @@ import (
 	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/simulator"
 	"github.com/posbridge/bridge/schema"
+	"golang.org/x/sync/errgroup"
 )
 
 func TestPaymentFromStartToRest(t *testing.T) {
@@ -187,6 +188,42 @@ func TestReplyMeansThatTheSessionWouldSurvive(t *testing.T) {
 				t.Errorf("%q is stored in the clear in %s", secret, stored)
 			}
 		}
+	}
+}
+
+// Many start the same order at once: all of them get the same session.
+func TestConcurrentStarts(t *testing.T) {
+	t.Parallel()
+	b := setup(t, options{simulator: simulator.Options{Manual: true}})
+	b.run()
+	b.run()
+	const starts = 12
+	replies := make(chan reply, starts)
+	var group errgroup.Group
+	for range starts {
+		group.Go(func() error {
+			r, err := b.try("pos.payment.start", order("a", terminal1))
+			replies <- r
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	close(replies)
+	sessions, made := map[string]int{}, 0
+	for r := range replies {
+		got := r.started()
+		sessions[got.SessionID]++
+		if got.Created {
+			made++
+		}
+	}
+	if len(sessions) != 1 || made != 1 {
+		t.Errorf("%d sessions, %d times created:true, want one of each", len(sessions), made)
+	}
+	if got := b.sim.Calls("a").Create; got != 1 {
+		t.Errorf("the provider was asked %d times to create the order", got)
 	}
 }
 
