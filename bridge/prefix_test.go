@@ -32,6 +32,9 @@ func TestNestedPrefixesAnswerTheirOwnCommands(t *testing.T) {
 		t.Errorf("got %+v, want %s", reply, want)
 	}
 	heard, err := b.nc.SubscribeSync(reply.StatusSubject)
+	if err == nil {
+		err = b.nc.Flush()
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

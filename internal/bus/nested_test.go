@@ -19,6 +19,9 @@ func TestNestedPrefixesStoreApart(t *testing.T) {
 	nested := b.another(func(o *bus.Options) { o.Space = eu })
 	must(nested.Ensure(t.Context()))(t)
 	heard := must(b.nc.SubscribeSync("pos.*.*.status"))(t)
+	if err := b.nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
 	for _, terminal := range []string{"journal", "session", "payment", "T1"} {
 		for _, order := range []string{"journal", "session", "payment", "A"} {
 			last := must(bus.Wait(t.Context(), func(done bus.Published) {
