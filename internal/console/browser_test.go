@@ -313,24 +313,26 @@ func TestAccessibility(t *testing.T) {
 	})
 }
 
+// tryToken types a token into the form, which has the focus.
+func tryToken(p *browsertest.Tab, token string) {
+	p.T.Helper()
+	p.Until(`document.activeElement?.id === "token"`)
+	p.Key(token, kb.Enter)
+}
+
 // Somebody who knows the token gets in, and out again, without a mouse; somebody
 // who does not is told so, and why it takes a while.
 func TestLoginInBrowser(t *testing.T) {
 	t.Parallel()
 	_, url := serve(t, shop(), "open sesame")
 	p := browse(t, url, darkDesk)
-	try := func(token string) {
-		t.Helper()
-		p.Until(`document.activeElement?.id === "token"`)
-		p.Key(token, kb.Enter)
-	}
 	p.Sees("#token")
 	p.Picture("console-login")
-	try("open barley")
+	tryToken(p, "open barley")
 	p.Sees("#wrong")
 	p.Reads("#wrong", "That was not the token.")
 	p.Picture("console-login-wrong")
-	try("open sesame")
+	tryToken(p, "open sesame")
 	p.Sees(`body[data-link="live"]`)
 	p.Reads("#count-sessions", "9")
 	if got := browsertest.Eval[string](p, "document.cookie"); got != "" {
@@ -348,7 +350,7 @@ func TestLoginInBrowser(t *testing.T) {
 		for guessed := ""; guessed != "../?slow"; {
 			guessed = login(t, url, "open rye").Header.Get("Location")
 		}
-		try("open sesame")
+		tryToken(p, "open sesame")
 		p.Sees(`#wrong, body[data-link="live"]`)
 		if slow = browsertest.Eval[bool](p, `!!document.querySelector("#wrong")`); !slow {
 			p.Click("#leave button")
@@ -376,15 +378,10 @@ func TestBehindAPath(t *testing.T) {
 
 	p := browse(t, server.URL+"/shops/pos", desk)
 	p.Sees("#token")
-	try := func(token string) {
-		t.Helper()
-		p.Until(`document.activeElement?.id === "token"`)
-		p.Key(token, kb.Enter)
-	}
-	try("open barley")
+	tryToken(p, "open barley")
 	p.Sees("#wrong")
 	p.Reads("#wrong", "That was not the token.")
-	try("open sesame")
+	tryToken(p, "open sesame")
 	p.Sees(`body[data-link="live"]`)
 	p.Reads("#count-sessions", "9")
 	p.Until(`getComputedStyle(document.querySelector(".top")).display !== "block"`) // the style sheet is there
