@@ -1,6 +1,7 @@
 package natsserver_test
 
 import (
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -114,6 +115,18 @@ func TestStartFailsWithReason(t *testing.T) {
 				t.Errorf("got %q, want it to say %q", err, tt.want)
 			}
 		})
+	}
+}
+
+func TestWithoutJetStream(t *testing.T) {
+	t.Parallel()
+	s := natstest.Run(t, natstest.WithoutJetStream())
+	js, err := jetstream.New(natstest.Connect(t, s.URL()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.AccountInfo(t.Context()); !errors.Is(err, jetstream.ErrJetStreamNotEnabled) {
+		t.Errorf("got %v, want %v", err, jetstream.ErrJetStreamNotEnabled)
 	}
 }
 
