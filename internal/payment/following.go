@@ -236,8 +236,8 @@ func (t *turn) cancelled(e Cancelled) {
 		p.Cancel.Failure = nil
 		t.askNow() // for what came in between, or for what was paid
 	case e.Outcome == Done && schema.IsFinal(e.Status):
-		o := Observation{Source: schema.SourceReconcile, Status: e.Status, At: t.at}
-		t.learnt(o)
+		t.believe() // it came before the cancel
+		t.learnt(Observation{Source: schema.SourceReconcile, Status: e.Status, At: t.at})
 		p.Cancel.Failure = nil
 	case e.Outcome == Done:
 		t.respondCancels(e.Status, nil)

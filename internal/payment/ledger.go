@@ -186,11 +186,12 @@ func (t *turn) exists() bool {
 // in the log yet.
 func (t *turn) hasToStore() bool {
 	p := &t.p
-	return p.Ledger.Writing != nil || p.Pending.Len() > 0 || len(p.Invalid) > 0 || len(p.Question.Held) > 0 || p.Stream.Connection.open()
+	return p.Ledger.Writing != nil || p.Pending.Len() > 0 || len(p.Invalid) > 0 || len(p.Question.Held) > 0 || p.Question.Suspect != nil ||
+		p.Stream.Connection.open()
 }
 
 // busy reports whether something of the payment is on its way.
 func (t *turn) busy() bool {
 	p := &t.p
-	return t.hasToStore() || p.Question.Asking || p.Question.Suspect != nil || p.Cancel.Sent || p.Visitor != nil
+	return t.hasToStore() || p.Question.Asking || p.Cancel.Sent || p.Visitor != nil
 }

@@ -137,8 +137,9 @@ type Question struct {
 type Suspect struct {
 	Observation Observation
 	// Look is the first reason to ask (Moment.Reasons) whose answer decides, 0 until it is
-	// time for that question.
-	Look uint64
+	// time for that question. Looks counts such questions.
+	Look  uint64
+	Looks int
 }
 
 // Moment tells what came before a question and what came after it. It counts: no
@@ -249,7 +250,8 @@ const (
 	handOverLimit = 2 * time.Second
 	// routineFactor is how much rarer routine questions become.
 	routineFactor = 8
-	// doubtLimit is how often an answer is doubted after the end of a payment.
+	// doubtLimit is how often an answer is doubted after the end of a payment, and how
+	// often another one is compared with it.
 	doubtLimit = 8
 	// maxInvalid is how many events of one session are stored as invalid.
 	maxInvalid = 100

@@ -39,7 +39,6 @@ func (t *turn) answered(e Answered) {
 	if e.Exists {
 		t.weigh(e)
 	} else {
-		t.lookLater()
 		t.note(NoteTrouble, "the provider does not know the order at the moment")
 		t.doubtAnswer()
 	}

@@ -7,12 +7,14 @@ import "github.com/posbridge/bridge/schema"
 func (t *turn) settle() {
 	p := &t.p
 	t.become(Settling{})
+	p.Question.Polls = 0
 	for _, timer := range []Timer{TimerLife, TimerQuestion, TimerAnswer} {
 		t.stop(timer)
 	}
 	t.unlock()
 	if p.State.Status == schema.StatusUnresolved || p.State.Status == schema.StatusNotCreated {
 		t.become(Settling{Over: true}) // nothing follows
+		p.Question.Asking = false
 		if p.Stream.Wanted {
 			t.closeStream()
 		}
@@ -30,9 +32,7 @@ func (t *turn) settleOver(phase Settling) {
 	if phase.Over {
 		p.Question.Asking = false // it has taken too long
 		t.resolveRun()
-		if s := t.clear(); s != nil && !t.goesBack(s.Observation) {
-			p.Pending = p.Pending.with(s.Observation)
-		}
+		t.believe()
 		t.flush()
 		return
 	}
@@ -102,6 +102,8 @@ func (t *turn) conclude(status, reason string) {
 	t.stop(TimerLife)
 	t.stop(TimerPhase)
 	t.stop(TimerQuestion)
+	t.believe()
+	t.release()
 	t.p.Pending = t.p.Pending.with(Observation{Source: schema.SourceBridge, Status: status, Reason: reason, At: t.at})
 	t.flush()
 }

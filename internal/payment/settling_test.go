@@ -40,3 +40,40 @@ func TestLongAftercare(t *testing.T) {
 		t.Errorf("asked after %v, now %s; want %v, left", asked, PhaseOf(p), rules.Aftercare)
 	}
 }
+
+// That the provider does not know an order any more is doubted a few times after its
+// end, however often it was asked before.
+func TestForgottenOrder(t *testing.T) {
+	t.Parallel()
+	rules := testRules()
+	at := epoch
+	p := Payment{Rules: &rules, Session: testSession("A"), Place: Place{Gone: true}, Phase: Following{}, Question: Question{Asking: true, Polls: 20}}
+	asked, input := 0, Event(Answered{Exists: true, Status: "cancelled"})
+	var answer time.Time
+	for asked < 50 && input != nil {
+		var effects []Effect
+		p, effects = Step(p, Input{At: at, Event: input})
+		input = nil
+		for _, e := range effects {
+			switch e := e.(type) {
+			case StoreStatus:
+				input = Stored{Seq: 1}
+			case Ask:
+				asked++
+				answer = at.Add(e.After)
+			}
+		}
+		due := p.Due()
+		switch {
+		case input != nil:
+		case !answer.IsZero() && (due.IsZero() || answer.Before(due)):
+			at, input = answer, Answered{SentAt: answer, Asked: p.Question.Moment}
+			answer = time.Time{}
+		case !due.IsZero():
+			at, input = due, Tick{}
+		}
+	}
+	if PhaseOf(p) != "left" {
+		t.Errorf("asked %d times, now %s; want left", asked, PhaseOf(p))
+	}
+}

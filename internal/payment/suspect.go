@@ -47,27 +47,32 @@ func (t *turn) suspect(o Observation) {
 }
 
 // look asks for the answer that decides about the one that is suspected of being old,
-// and about events that may be history.
+// and about events that may be history. It asks again when the answer decided nothing.
 func (t *turn) look() {
 	q := &t.p.Question
-	if q.Suspect == nil && !t.p.Stream.Connection.open() {
+	s := q.Suspect
+	switch {
+	case s == nil && !t.p.Stream.Connection.open():
 		return
+	case s == nil:
+		t.askNow()
+		return
+	case s.Look != 0 && t.p.Drain != DrainNot, s.Looks == doubtLimit && !q.Asking:
+		t.believe()
+		t.flush()
+		return
+	case s.Look == 0 || !q.Asking || q.Routine:
+		t.askNow()
+		q.Suspect = &Suspect{Observation: s.Observation, Look: q.Moment.Reasons, Looks: s.Looks + 1}
 	}
-	t.askNow()
-	if s := q.Suspect; s != nil {
-		q.Suspect = &Suspect{Observation: s.Observation, Look: q.Moment.Reasons}
-	}
+	t.wake(TimerLook, lagLimit)
 }
 
-// lookLater looks again when the provider did not know the order. What cannot be
-// compared is believed in the end.
-func (t *turn) lookLater() {
-	switch q := &t.p.Question; {
-	case q.Suspect == nil:
-	case q.Polls < doubtLimit:
-		t.wake(TimerLook, lagLimit)
-	default:
-		t.learnt(t.clear().Observation)
+// believe takes a suspected answer as news because no other one can be compared with it.
+// It does not take back how an order ended.
+func (t *turn) believe() {
+	if s := t.clear(); s != nil && (!t.expected().Final || !t.goesBack(s.Observation)) {
+		t.learnt(s.Observation)
 	}
 }
 
@@ -81,8 +86,9 @@ func (t *turn) confirms(e Answered, o Observation) bool {
 	}
 	same := s.Observation.seen() == o.seen()
 	_, change := Fold(t.expected(), t.p.Session.Request.Amount, o)
+	moved := change != nil && (change.Status != change.PreviousStatus || change.Status == "declined") // not only another amount
 	switch {
-	case change != nil && !same: // more has happened since
+	case moved && !same: // more has happened since
 		t.clear()
 		t.learnt(s.Observation)
 	case s.Look != 0 && e.Asked.Reasons >= s.Look:
