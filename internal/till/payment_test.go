@@ -263,6 +263,22 @@ func TestPaymentRefused(t *testing.T) {
 	}
 }
 
+func TestPaymentThatEndsBeforeItIsAccepted(t *testing.T) {
+	t.Parallel()
+	s := setup(t, bridgetest.Handlers{}, bridgetest.Options{})
+	s.bridge.Handle(func(h *bridgetest.Handlers) {
+		h.Start = func(schema.StartRequest) (any, error) {
+			s.bridge.Store(event("a", 1, "initialized"), event("a", 2, "completed"))
+			return nil, bridgetest.ErrNoReply
+		}
+	})
+	p := pay(t, s, nil)
+	p.ends(t, till.OutcomePaid)
+	if got, want := p.notes.String(), "the bridge's answer was lost; the payment is under way"; !strings.Contains(got, want) {
+		t.Errorf("got remarks %q, want %q", got, want)
+	}
+}
+
 func TestPaymentThatWasStartedBefore(t *testing.T) {
 	t.Parallel()
 	s := setup(t, bridgetest.Handlers{Start: func(r schema.StartRequest) (any, error) {
