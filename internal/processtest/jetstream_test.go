@@ -201,32 +201,38 @@ func TestAFinalStatusIsLost(t *testing.T) {
 	f.act("T00001", "B", simulator.ActApprove, "completed")
 }
 
-// The server loses the session of an open payment, or everything about it. Its owner
-// still follows it, and its terminal is locked again.
-func TestAnOpenPaymentIsLost(t *testing.T) {
+// The server loses the session of an open payment: its terminal is locked again.
+func TestTheLockOfAnOpenPaymentIsLost(t *testing.T) {
 	t.Parallel()
-	for finding, streams := range map[string][]string{"unqueued": {"POS_SESSIONS"}, "statuses_lost": {"POS_STATUS", "POS_SESSIONS"}} {
-		t.Run(finding, func(t *testing.T) {
-			t.Parallel()
-			f := setupFaulty(t)
-			f.NATS[0].Lose(t, func() {
-				f.start("T00001", "A")
-				f.act("T00001", "A", simulator.ActTap, "initialized")
-				f.seen()
-			}, streams...)
-			f.within("the terminal was locked again", func() {
-				processtest.Until(t, time.Minute, "the terminal is locked", func() bool { return f.locked("T00001") })
-			})
-			f.repaired(finding)
-			f.act("T00001", "A", simulator.ActApprove, "completed")
-			for _, r := range f.replicas {
-				r.WaitReady(t)
-			}
-			f.start("T00001", "B")
-			f.act("T00001", "B", simulator.ActApprove, "completed")
-			if len(streams) == 1 { // all statuses are there
-				f.Close(t)
-			}
-		})
+	f := loseOpenPayment(t, "unqueued", "POS_SESSIONS")
+	f.Close(t)
+}
+
+// The server loses everything about an open payment. Its owner still follows it.
+func TestEverythingAboutAnOpenPaymentIsLost(t *testing.T) {
+	t.Parallel()
+	loseOpenPayment(t, "statuses_lost", "POS_STATUS", "POS_SESSIONS")
+}
+
+// loseOpenPayment has the server lose what streams store about an open payment. That is
+// found and repaired, the payment ends, and its terminal takes the next one.
+func loseOpenPayment(t *testing.T, finding string, streams ...string) *faulty {
+	t.Helper()
+	f := setupFaulty(t)
+	f.NATS[0].Lose(t, func() {
+		f.start("T00001", "A")
+		f.act("T00001", "A", simulator.ActTap, "initialized")
+		f.seen()
+	}, streams...)
+	f.within("the terminal was locked again", func() {
+		processtest.Until(t, time.Minute, "the terminal is locked", func() bool { return f.locked("T00001") })
+	})
+	f.repaired(finding)
+	f.act("T00001", "A", simulator.ActApprove, "completed")
+	for _, r := range f.replicas {
+		r.WaitReady(t)
 	}
+	f.start("T00001", "B")
+	f.act("T00001", "B", simulator.ActApprove, "completed")
+	return f
 }

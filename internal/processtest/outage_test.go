@@ -111,6 +111,7 @@ func TestStatusesChangeWhileSessionsMove(t *testing.T) {
 				select {
 				case <-tick.C:
 				case <-stop:
+					<-tick.C // the last change is no faster than the others
 					return
 				}
 				for _, terminal := range c.Terminals {
