@@ -153,7 +153,7 @@ func TestEveryConnectionNamesTheLastEvent(t *testing.T) {
 func TestStaleAnswerIsNoNews(t *testing.T) {
 	t.Parallel()
 	p := &provider{}
-	release := make(chan struct{})
+	release, published := make(chan struct{}), make(chan struct{})
 	var gets atomic.Int32
 	p.get = func(w http.ResponseWriter, r *http.Request, id string) {
 		if gets.Add(1) > 1 {
@@ -165,7 +165,7 @@ func TestStaleAnswerIsNoNews(t *testing.T) {
 		p.mu.Unlock()
 		close(release)
 		select { // and arrives after the stream's news
-		case <-time.After(100 * time.Millisecond):
+		case <-published:
 		case <-r.Context().Done():
 		}
 		yes(w, answer)
@@ -181,6 +181,7 @@ func TestStaleAnswerIsNoNews(t *testing.T) {
 	r := b.run()
 	b.start(order("a", terminal1))
 	b.await("a", "declined")
+	close(published)
 	r.waitMetric(`pos_bridge_reconciles_total{result="no_news"}`, "2") // the stale one, and the one asked for instead
 	b.await("a", "declined")
 }
