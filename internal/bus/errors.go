@@ -46,6 +46,13 @@ func (e *UnfitError) Error() string {
 	return fmt.Sprintf("%s: %s; %s", e.Object, e.Problem, e.Hint)
 }
 
+// permissions is the Object of an UnfitError when the server refuses a right, and grant
+// its Hint.
+const (
+	permissions = "NATS permissions"
+	grant       = "grant it to the bridge's user (deploy/nats shows the least rights)"
+)
+
 // RefusedError says that NATS refused a message and will refuse it again: the
 // stream is full, the message is too long, or the bridge lacks the right. Nothing
 // was stored.

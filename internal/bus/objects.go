@@ -135,13 +135,6 @@ func (b *Bus) explain(doing string, err error) error {
 	return b.noted(fmt.Errorf("%s: %w", doing, err))
 }
 
-// permissions is what does not fit when the server refuses a right, and grant what to
-// do then.
-const (
-	permissions = "NATS permissions"
-	grant       = "grant it to the bridge's user (deploy/nats shows the least rights)"
-)
-
 func (b *Bus) ensureConsumer(ctx context.Context) error {
 	b.ahead.delivered = 0
 	ctx, cancel := limit(ctx)
