@@ -26,7 +26,7 @@ type Made struct {
 func (b *Bus) Ensure(ctx context.Context) (made Made, err error) {
 	b.ensuring.Lock()
 	defer b.ensuring.Unlock()
-	captured := b.checkCaptures()
+	unfit := b.checkCaptures()
 	if err := b.ensureJetStream(ctx); err != nil {
 		return made, err
 	}
@@ -43,10 +43,10 @@ func (b *Bus) Ensure(ctx context.Context) (made Made, err error) {
 		return made, err
 	}
 	b.findNested(ctx)
-	if captured == nil {
-		captured = b.captures.unfit()
+	if unfit == nil {
+		unfit = b.captures.unfit()
 	}
-	return made, captured
+	return made, unfit
 }
 
 // ensureJetStream checks that JetStream is there. Nobody answers also while a

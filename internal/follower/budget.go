@@ -205,8 +205,8 @@ func (b *budget) next() (pause time.Duration, more bool) {
 }
 
 // bunch is how many turns are given at once and how long the pause after them is, so
-// that no second has more than rate of them. A pause that is too short for one turn has
-// several.
+// that no second has more than rate of them. Several are given if the pause after one
+// would be shorter than least.
 func bunch(rate float64, least time.Duration) (turns int, pause time.Duration) {
 	turns = max(1, int(rate*least.Seconds()))
 	times := rate / float64(turns) // in a second
