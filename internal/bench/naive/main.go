@@ -15,7 +15,6 @@ import (
 	"net/url"
 	"os/signal"
 	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -202,10 +201,8 @@ func asContracted(msg *nats.Msg, e schema.StatusEvent, expect uint64) error {
 	id := e.TerminalID + "." + subjects.OrderToken(e.OrderID) + "." + strconv.FormatUint(e.Sequence, 10)
 	msg.Header = nats.Header{
 		jetstream.ExpectedLastSubjSeqHeader: {strconv.FormatUint(expect, 10)}, jetstream.ExpectedLastSubjSeqSubjHeader: {log},
-		jetstream.ExpectedStreamHeader: {subjects.Default().StatusStream()}, jetstream.MsgIDHeader: {id},
-		"ce-specversion": {"1.0"}, "ce-id": {id}, "ce-source": {"/pos/" + e.TerminalID}, "ce-type": {schema.CloudEventType},
+		jetstream.MsgIDHeader: {id}, "ce-specversion": {"1.0"}, "ce-id": {id}, "ce-source": {"/pos/" + e.TerminalID}, "ce-type": {schema.CloudEventType},
 		"ce-subject": {e.OrderID}, "ce-time": {at}, "content-type": {"application/json"},
-		"Bridge-Request-Hash": {strings.Repeat("0", 64)}, "Bridge-Group": {"default"}, "Bridge-Replica": {"naive"}, "Bridge-Epoch": {"1"}, "Bridge-Started-At": {at},
 	}
 	return nil
 }
