@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/posbridge/bridge/bridge"
-	"github.com/posbridge/bridge/internal/bus"
+	"github.com/posbridge/bridge/internal/payment"
 	"github.com/posbridge/bridge/internal/simulator"
 	"github.com/posbridge/bridge/schema"
 )
@@ -378,7 +378,7 @@ func TestStartIsDroppedAfterItsDeadline(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = queue.Enqueue(b.ctx, bus.Session{
+	_, err = queue.Enqueue(b.ctx, payment.Session{
 		Request: schema.StartRequest{OrderID: "a", TerminalID: terminal1, Amount: 1, Currency: "EUR", Description: "a"},
 		Hash:    "h", Nonce: "n", Reply: inbox, Deadline: time.Now().Add(-time.Second),
 	})

@@ -153,7 +153,7 @@ func (d *Daemon) serve(ctx, cut context.Context, life *lifecycle) {
 	var f *follower.Follower
 	orders := board.New(board.Options{
 		Feed: b, Horizon: d.config.ClaimTTL(), Self: d.process, Metrics: d.metrics, Log: d.log, Changed: d.page.Changed,
-		Claimed: func(ref board.Ref, c *bus.Claim) { f.Claimed(ref, c) },
+		Claimed: func(ref board.Ref, c *payment.Claim) { f.Claimed(ref, c) },
 		Lost: func(lost bool) {
 			if d.ready.set(condStatuses, map[bool]string{true: "the status stream has lost messages; the replica is reading the remaining ones"}[lost]); !lost {
 				wake(again)

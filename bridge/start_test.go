@@ -10,6 +10,7 @@ import (
 
 	"github.com/posbridge/bridge/bridge"
 	"github.com/posbridge/bridge/internal/bus"
+	"github.com/posbridge/bridge/internal/payment"
 	"github.com/posbridge/bridge/internal/simulator"
 	"github.com/posbridge/bridge/schema"
 	"golang.org/x/sync/errgroup"
@@ -176,10 +177,13 @@ func TestReplyMeansThatTheSessionWouldSurvive(t *testing.T) {
 	}
 	var claim struct {
 		V int `json:"v"`
-		bus.Claim
+		payment.Claim
+		payment.Session
+		Amount   int64  `json:"amount"`
+		Currency string `json:"currency"`
 	}
 	strictly(t, entry.Data, &claim)
-	if claim.V != bus.Version || claim.Phase != bus.PhaseOpen || claim.Replica != r.id || claim.SessionID != got.SessionID || len(claim.Sealed) == 0 || claim.Request.OrderID != "a" {
+	if claim.V != bus.Version || claim.Phase != payment.ClaimOpen || claim.Replica != r.id || claim.SessionID != got.SessionID || len(claim.Sealed) == 0 || claim.Request.OrderID != "a" {
 		t.Errorf("the claim says %+v", claim)
 	}
 	for _, stored := range [][]byte{queued.Data, entry.Data, claim.Sealed} {

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/posbridge/bridge/internal/bus"
+	"github.com/posbridge/bridge/internal/payment"
 	"github.com/posbridge/bridge/internal/telemetry"
 )
 
@@ -56,7 +57,7 @@ type Options struct {
 	Changed func(terminal string)
 	// Claimed is called with every claim that is stored after the board is
 	// complete. It must return at once.
-	Claimed func(Ref, *bus.Claim)
+	Claimed func(Ref, *payment.Claim)
 	// Lost is called with true when the stream has lost messages that the board had
 	// shown, and with false when the board shows what is left.
 	Lost func(lost bool)
@@ -354,7 +355,7 @@ func (b *Board) Watched(unpaid, paid time.Duration) map[Ref]string {
 			continue
 		}
 		age := now.Sub(e.Last.ObservedAt)
-		if Unpaid(e.Last) && age <= unpaid || e.Last.Status == "completed" && e.Last.AmountCharged == 0 && age <= paid {
+		if payment.EndsUnpaid(e.Last.Status) && age <= unpaid || e.Last.Status == "completed" && e.Last.AmountCharged == 0 && age <= paid {
 			watched[p.ref] = e.Claim.Owner
 		}
 	}

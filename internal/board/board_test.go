@@ -13,6 +13,7 @@ import (
 
 	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/natsserver/natstest"
+	"github.com/posbridge/bridge/internal/payment"
 	"github.com/posbridge/bridge/internal/telemetry"
 	"github.com/posbridge/bridge/schema"
 	"github.com/posbridge/bridge/subjects"
@@ -39,21 +40,26 @@ type stage struct {
 
 func newStage() *stage {
 	f := &feed{now: start}
-	return &stage{Board: New(Options{Feed: f, Horizon: 2 * time.Hour, Self: "me", Metrics: telemetry.NewMetrics("", "", ""), Log: zap.NewNop(), Changed: func(string) {}, Claimed: func(Ref, *bus.Claim) {}}), feed: f}
+	return &stage{Board: New(Options{Feed: f, Horizon: 2 * time.Hour, Self: "me", Metrics: telemetry.NewMetrics("", "", ""), Log: zap.NewNop(), Changed: func(string) {}, Claimed: func(Ref, *payment.Claim) {}}), feed: f}
+}
+
+// session is one that was started at a time.
+func session(at time.Time) payment.Session {
+	return payment.Session{StartedAt: at, Request: schema.StartRequest{Amount: 5, Currency: "EUR"}}
 }
 
 // claims shows a claim of an order that was started now.
-func (s *stage) claims(terminal, order, owner string, epoch uint64, phase bus.Phase) {
+func (s *stage) claims(terminal, order, owner string, epoch uint64, phase payment.ClaimPhase) {
 	s.seq++
-	s.saw(bus.Entry{Terminal: terminal, Order: order, Kind: subjects.Claim, Seq: s.seq, At: s.feed.now, Claim: &bus.Claim{
-		Owner: owner, Replica: "name of " + owner, Epoch: epoch, Phase: phase, Amount: 5, Currency: "EUR", SessionID: "session", QueueSeq: epoch, StartedAt: start, UpdatedAt: s.feed.now,
+	s.saw(bus.Entry{Terminal: terminal, Order: order, Kind: subjects.Claim, Seq: s.seq, At: s.feed.now, Claim: &payment.Claim{
+		Owner: owner, Replica: "name of " + owner, Epoch: epoch, Phase: phase, SessionID: "session", QueueSeq: epoch, Session: session(start), UpdatedAt: s.feed.now,
 	}})
 }
 
 // publishes shows a status.
 func (s *stage) publishes(terminal, order, status string, sequence uint64) {
 	s.seq++
-	s.saw(bus.Entry{Terminal: terminal, Order: order, Kind: subjects.Status, Seq: s.seq, At: s.feed.now, Status: &bus.Status{
+	s.saw(bus.Entry{Terminal: terminal, Order: order, Kind: subjects.Status, Seq: s.seq, At: s.feed.now, Status: &payment.Status{
 		Event: schema.StatusEvent{
 			TerminalID: terminal, OrderID: order, Status: status, Sequence: sequence, Final: schema.IsFinal(status),
 			Amount: 5, Currency: "EUR", ObservedAt: s.feed.now,
@@ -66,11 +72,11 @@ func TestAnOrderFromItsClaimToItsEnd(t *testing.T) {
 	t.Parallel()
 	s := newStage()
 	ref := Ref{"T1", "A"}
-	s.claims("T1", "A", "me", 1, bus.PhaseCreating)
+	s.claims("T1", "A", "me", 1, payment.ClaimCreating)
 	if got := s.Open()[ref]; got != "me" {
 		t.Errorf("owner: got %q", got)
 	}
-	s.claims("T1", "A", "other", 2, bus.PhaseOpen)
+	s.claims("T1", "A", "other", 2, payment.ClaimOpen)
 	s.publishes("T1", "A", "initialized", 1)
 	if got := s.Owners(); !slices.Equal(got, []string{"other"}) {
 		t.Errorf("owners: got %v", got)
@@ -111,7 +117,7 @@ func TestOldMessagesAreNoNews(t *testing.T) {
 	s := newStage()
 	s.publishes("T1", "A", "completed", 1)
 	s.seq = 0
-	s.claims("T1", "A", "me", 1, bus.PhaseOpen)
+	s.claims("T1", "A", "me", 1, payment.ClaimOpen)
 	if len(s.Active()) > 0 {
 		t.Error("an old claim opened an order that is over")
 	}
@@ -122,11 +128,11 @@ func TestOldMessagesAreNoNews(t *testing.T) {
 func TestClosedClaim(t *testing.T) {
 	t.Parallel()
 	s := newStage()
-	s.claims("T1", "A", "me", 1, bus.PhaseClosed)
+	s.claims("T1", "A", "me", 1, payment.ClaimClosed)
 	if len(s.Active())+len(s.Over(9)) > 0 {
 		t.Error("a closed session is shown")
 	}
-	s.claims("T1", "A", "me", 2, bus.PhaseCreating)
+	s.claims("T1", "A", "me", 2, payment.ClaimCreating)
 	if len(s.Active()) != 1 {
 		t.Error("the next session is not open")
 	}
@@ -139,8 +145,8 @@ func TestClosedClaim(t *testing.T) {
 func TestSilentPayments(t *testing.T) {
 	t.Parallel()
 	s := newStage()
-	s.claims("T1", "A", "me", 1, bus.PhaseOpen)
-	s.claims("T2", "B", "me", 1, bus.PhaseOpen)
+	s.claims("T1", "A", "me", 1, payment.ClaimOpen)
+	s.claims("T2", "B", "me", 1, payment.ClaimOpen)
 	s.publishes("T2", "B", "initialized", 1)
 	if got := s.Silent(start.Add(Silence - 1)); len(got) > 0 {
 		t.Errorf("too early: %v", got)
@@ -166,7 +172,7 @@ func TestSilentPaymentsAreCounted(t *testing.T) {
 		s := newStage()
 		s.Feed = running{since: time.Now()}
 		for order, owner := range map[string]string{"A": "me", "B": "me", "C": "another"} {
-			s.claims("T"+order, order, owner, 1, bus.PhaseOpen)
+			s.claims("T"+order, order, owner, 1, payment.ClaimOpen)
 		}
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
@@ -199,7 +205,7 @@ func TestSilentPaymentsAreCounted(t *testing.T) {
 func TestBoundedMemory(t *testing.T) {
 	t.Parallel()
 	s := newStage()
-	s.claims("T", "open", "me", 1, bus.PhaseOpen)
+	s.claims("T", "open", "me", 1, payment.ClaimOpen)
 	for i := range recent + 10 {
 		s.publishes("T", "over"+string(rune('A'+i%26))+string(rune('0'+i/26)), "completed", 1)
 	}
@@ -216,7 +222,7 @@ func TestBoundedMemory(t *testing.T) {
 	}
 	// Aftercare of an order that is forgotten: the claim alone does not open it.
 	s.feed.now = start.Add(s.Horizon + time.Minute)
-	s.claims("T", "overA0", "me", 2, bus.PhaseOpen)
+	s.claims("T", "overA0", "me", 2, payment.ClaimOpen)
 	if len(s.Active()) > 0 {
 		t.Error("a late claim opened an order that is over")
 	}
@@ -244,13 +250,13 @@ func TestAwait(t *testing.T) {
 	var waiting sync.WaitGroup
 	for range 3 {
 		waiting.Go(func() {
-			if err := s.Await(t.Context(), Ref{"T1", "A"}, func(e Entry) bool { return e.Claim.Phase == bus.PhaseOpen }); err != nil {
+			if err := s.Await(t.Context(), Ref{"T1", "A"}, func(e Entry) bool { return e.Claim.Phase == payment.ClaimOpen }); err != nil {
 				t.Error(err)
 			}
 		})
 	}
-	s.claims("T1", "A", "me", 1, bus.PhaseCreating)
-	s.claims("T1", "A", "me", 1, bus.PhaseOpen)
+	s.claims("T1", "A", "me", 1, payment.ClaimCreating)
+	s.claims("T1", "A", "me", 1, payment.ClaimOpen)
 	waiting.Wait()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -280,7 +286,7 @@ func TestRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	claim := func(order string, epoch, expect uint64) uint64 {
-		c := bus.Claim{Owner: "me", Epoch: epoch, Phase: bus.PhaseOpen, StartedAt: b.Now(), UpdatedAt: b.Now()}
+		c := payment.Claim{Owner: "me", Epoch: epoch, Phase: payment.ClaimOpen, Session: session(b.Now()), UpdatedAt: b.Now()}
 		seq, err := bus.Wait(t.Context(), func(done bus.Published) { b.AppendClaim(t.Context(), "T1", order, c, expect, done) })
 		if err != nil {
 			t.Fatal(err)
@@ -288,7 +294,7 @@ func TestRun(t *testing.T) {
 		return seq
 	}
 	claim("before", 1, 0)
-	s := New(Options{Feed: b, Horizon: time.Hour, Metrics: telemetry.NewMetrics("", "", ""), Log: zap.NewNop(), Changed: func(string) {}, Claimed: func(Ref, *bus.Claim) {}})
+	s := New(Options{Feed: b, Horizon: time.Hour, Metrics: telemetry.NewMetrics("", "", ""), Log: zap.NewNop(), Changed: func(string) {}, Claimed: func(Ref, *payment.Claim) {}})
 	ctx, stop := context.WithCancel(t.Context())
 	ready := make(chan struct{})
 	var running sync.WaitGroup

@@ -1,10 +1,9 @@
 package board
 
 import (
-	"slices"
 	"time"
 
-	"github.com/posbridge/bridge/internal/bus"
+	"github.com/posbridge/bridge/internal/payment"
 	"github.com/posbridge/bridge/schema"
 )
 
@@ -34,7 +33,7 @@ type Claim struct {
 	// Owner is the owner's process, Replica its name for people.
 	Owner, Replica string
 	Epoch          uint64
-	Phase          bus.Phase
+	Phase          payment.ClaimPhase
 	// QueueSeq is the session's sequence in the queue.
 	QueueSeq             uint64
 	SessionID            string
@@ -44,18 +43,18 @@ type Claim struct {
 }
 
 // EntryOf is what a log says of an order.
-func EntryOf(ref Ref, log bus.Log) Entry {
+func EntryOf(ref Ref, log payment.Log) Entry {
 	e := Entry{Ref: ref}
 	e.know(log.Claim, log.Newest())
 	return e
 }
 
 // know takes over what a claim and a status say; either may be nil.
-func (e *Entry) know(c *bus.Claim, s *bus.Status) {
+func (e *Entry) know(c *payment.Claim, s *payment.Status) {
 	if c != nil {
 		e.Claim = Claim{
 			Owner: c.Owner, Replica: c.Replica, Epoch: c.Epoch, Phase: c.Phase, QueueSeq: c.QueueSeq,
-			SessionID: c.SessionID, Amount: c.Amount, Currency: c.Currency, StartedAt: c.StartedAt, UpdatedAt: c.UpdatedAt,
+			SessionID: c.SessionID, Amount: c.Session.Request.Amount, Currency: c.Session.Request.Currency, StartedAt: c.Session.StartedAt, UpdatedAt: c.UpdatedAt,
 		}
 	}
 	if s != nil {
@@ -65,7 +64,7 @@ func (e *Entry) know(c *bus.Claim, s *bus.Status) {
 
 // Open reports whether the payment holds its terminal.
 func (e Entry) Open() bool {
-	return !e.Last.Final && e.Claim.Phase != bus.PhaseClosed && (e.Claim.Epoch > 0 || e.Last.Sequence > 0)
+	return !e.Last.Final && e.Claim.Phase != payment.ClaimClosed && (e.Claim.Epoch > 0 || e.Last.Sequence > 0)
 }
 
 // Started is when the start request was accepted.
@@ -106,10 +105,3 @@ func (e Entry) Session() schema.Session {
 	s.StartedAt, s.UpdatedAt = e.StartedAt, last.ObservedAt
 	return s
 }
-
-// unpaid are the final statuses after which an order may still be paid.
-var unpaid = []string{"cancelled", "expired", "void"}
-
-// Unpaid reports whether an order ended in a way that the provider may still take
-// back: it is asked for again then.
-func Unpaid(last schema.StatusEvent) bool { return last.Final && slices.Contains(unpaid, last.Status) }

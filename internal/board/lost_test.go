@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/posbridge/bridge/internal/bus"
+	"github.com/posbridge/bridge/internal/payment"
 	"github.com/posbridge/bridge/internal/telemetry"
 	"github.com/posbridge/bridge/schema"
 	"github.com/posbridge/bridge/subjects"
@@ -20,10 +21,10 @@ type lossy struct{ calls int }
 func (l *lossy) Now() time.Time { return start }
 
 func (l *lossy) Watch(ctx context.Context, _ time.Time, entry func(bus.Entry), ready func(uint64)) error {
-	claim := bus.Claim{Owner: "me", Epoch: 1, Phase: bus.PhaseOpen, StartedAt: start}
+	claim := payment.Claim{Owner: "me", Epoch: 1, Phase: payment.ClaimOpen, Session: session(start)}
 	entry(bus.Entry{Terminal: "T1", Order: "A", Kind: subjects.Claim, Seq: 7, At: start, Claim: &claim})
 	if l.calls++; l.calls == 1 {
-		entry(bus.Entry{Terminal: "T1", Order: "A", Kind: subjects.Status, Seq: 8, At: start, Status: &bus.Status{
+		entry(bus.Entry{Terminal: "T1", Order: "A", Kind: subjects.Status, Seq: 8, At: start, Status: &payment.Status{
 			Event: schema.StatusEvent{TerminalID: "T1", OrderID: "A", Status: "completed", Final: true, Sequence: 1},
 		}})
 		ready(8)

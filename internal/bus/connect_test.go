@@ -25,6 +25,7 @@ import (
 	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/natsserver"
 	"github.com/posbridge/bridge/internal/natsserver/natstest"
+	"github.com/posbridge/bridge/internal/payment"
 	"github.com/posbridge/bridge/schema"
 	"github.com/posbridge/bridge/subjects"
 )
@@ -75,7 +76,7 @@ func TestConnections(t *testing.T) {
 				t.Fatal(err)
 			}
 			receive(t, b.connected)
-			if _, err := appendStatus(t.Context(), b.Bus, bus.Status{Event: schema.StatusEvent{TerminalID: "T1", OrderID: "o", Sequence: 1}}, 0); err != nil {
+			if _, err := appendStatus(t.Context(), b.Bus, payment.Status{Event: schema.StatusEvent{TerminalID: "T1", OrderID: "o", Sequence: 1}}, 0); err != nil {
 				t.Errorf("after the reconnect: %v", err)
 			}
 		})
@@ -145,7 +146,7 @@ func TestPublishWhoseConnectionIsLost(t *testing.T) {
 	}
 	outcome := make(chan error, 1)
 	go func() {
-		_, err := appendStatus(t.Context(), b.Bus, bus.Status{Event: schema.StatusEvent{TerminalID: "T1", OrderID: "o", Sequence: 1}}, 0)
+		_, err := appendStatus(t.Context(), b.Bus, payment.Status{Event: schema.StatusEvent{TerminalID: "T1", OrderID: "o", Sequence: 1}}, 0)
 		outcome <- err
 	}()
 	receive(t, arrived)
@@ -166,7 +167,7 @@ func TestPublishDuringAnOutage(t *testing.T) {
 	}
 	server.Shutdown()
 	receive(t, b.lost)
-	event := bus.Status{Event: schema.StatusEvent{TerminalID: "T1", OrderID: "o", Sequence: 1, Status: "initialized"}}
+	event := payment.Status{Event: schema.StatusEvent{TerminalID: "T1", OrderID: "o", Sequence: 1, Status: "initialized"}}
 	if _, err := appendStatus(t.Context(), b.Bus, event, 0); err == nil {
 		t.Fatal("published while the server was away")
 	}
@@ -192,7 +193,7 @@ func TestRedeliveryAfterARestart(t *testing.T) {
 	if _, err := b.Ensure(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	seq, err := b.Enqueue(t.Context(), bus.Session{Request: schema.StartRequest{TerminalID: "T1", OrderID: "o"}, Nonce: "n"})
+	seq, err := b.Enqueue(t.Context(), payment.Session{Request: schema.StartRequest{TerminalID: "T1", OrderID: "o"}, Nonce: "n"})
 	if err != nil {
 		t.Fatal(err)
 	}

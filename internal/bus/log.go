@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/posbridge/bridge/internal/payment"
 	"github.com/posbridge/bridge/schema"
 	"github.com/posbridge/bridge/subjects"
 )
@@ -16,11 +17,8 @@ import (
 // AppendClaim publishes a claim if expect is the last sequence in the order's log;
 // 0 stands for an empty log. The new claim replaces the previous one. done gets the
 // outcome; the package comment lists the errors. Nothing is sent once ctx is over.
-func (b *Bus) AppendClaim(ctx context.Context, terminal, order string, c Claim, expect uint64, done Published) {
-	body, err := json.Marshal(struct {
-		V int `json:"v"`
-		Claim
-	}{Version, c})
+func (b *Bus) AppendClaim(ctx context.Context, terminal, order string, c payment.Claim, expect uint64, done Published) {
+	body, err := json.Marshal(claimMessage{Version, c, c.Session, c.Session.Request.Amount, c.Session.Request.Currency})
 	if err != nil {
 		done(0, fmt.Errorf("write claim: %w", err))
 		return
@@ -35,7 +33,7 @@ func (b *Bus) AppendClaim(ctx context.Context, terminal, order string, c Claim, 
 
 // AppendStatus publishes a status if expect is the last sequence in its order's
 // log, as AppendClaim does.
-func (b *Bus) AppendStatus(ctx context.Context, s Status, expect uint64, done Published) {
+func (b *Bus) AppendStatus(ctx context.Context, s payment.Status, expect uint64, done Published) {
 	msg, h, err := statusMessage(b.source, s)
 	if err != nil {
 		done(0, err)

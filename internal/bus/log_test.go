@@ -15,6 +15,7 @@ import (
 
 	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/natsserver/natstest"
+	"github.com/posbridge/bridge/internal/payment"
 	"github.com/posbridge/bridge/schema"
 )
 
@@ -31,7 +32,7 @@ func TestAnOrderIsOneLog(t *testing.T) {
 		paid := must(b.AppendStatus(ctx, status("A/1", "completed", 2), invalid))(t)
 		second := must(b.AppendClaim(ctx, "T1", "A/1", claim("T1", "A/1", 2), paid))(t)
 
-		for name, read := range map[string]func(context.Context, string, string, bool) (bus.Log, error){"leader": b.ReadLog, "copy": b.ReadLogFast} {
+		for name, read := range map[string]func(context.Context, string, string, bool) (payment.Log, error){"leader": b.ReadLog, "copy": b.ReadLogFast} {
 			if name == "copy" && b.nc.ConnectedClusterName() != "" {
 				continue // a copy may lag
 			}
@@ -188,7 +189,7 @@ func TestForeignMessagesAreSkipped(t *testing.T) {
 		last++
 	}
 	for _, all := range []bool{false, true} {
-		for name, read := range map[string]func(context.Context, string, string, bool) (bus.Log, error){"leader": b.ReadLog, "copy": b.ReadLogFast} {
+		for name, read := range map[string]func(context.Context, string, string, bool) (payment.Log, error){"leader": b.ReadLog, "copy": b.ReadLogFast} {
 			log := must(read(ctx, "T1", "A", all))(t)
 			if log.Last != last || log.Claim == nil || log.Claim.Epoch != 1 || len(log.Statuses) != 1 {
 				t.Errorf("%s, all %v: got %+v, want claim and status, last %d", name, all, log, last)
@@ -213,7 +214,7 @@ func TestALongLog(t *testing.T) {
 		last = receive(t, ack.Ok()).Sequence
 	}
 	last = must(b.AppendStatus(ctx, status("A", "completed", 1), last))(t)
-	for name, read := range map[string]func(context.Context, string, string, bool) (bus.Log, error){"leader": b.ReadLog, "copy": b.ReadLogFast} {
+	for name, read := range map[string]func(context.Context, string, string, bool) (payment.Log, error){"leader": b.ReadLog, "copy": b.ReadLogFast} {
 		log := must(read(ctx, "T1", "A", true))(t)
 		if log.Last != last || log.Claim == nil || len(log.Statuses) != 1 {
 			t.Errorf("%s: got %+v", name, log)

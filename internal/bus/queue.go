@@ -11,12 +11,13 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/posbridge/bridge/internal/payment"
 	"github.com/posbridge/bridge/subjects"
 )
 
 // Delivery is a session in the queue.
 type Delivery struct {
-	Session         Session
+	Session         payment.Session
 	Terminal, Order string
 	// Seq is the session's sequence in the queue.
 	Seq uint64
@@ -32,15 +33,12 @@ type Delivery struct {
 // Enqueue publishes a session, which locks its terminal, and returns its sequence.
 // ErrConflict: the terminal is locked, by another session or by an earlier try of
 // this call.
-func (b *Bus) Enqueue(ctx context.Context, s Session) (seq uint64, err error) {
+func (b *Bus) Enqueue(ctx context.Context, s payment.Session) (seq uint64, err error) {
 	subject, err := b.space.Session(s.Request.TerminalID)
 	if err != nil {
 		return 0, err
 	}
-	body, err := json.Marshal(struct {
-		V int `json:"v"`
-		Session
-	}{Version, s})
+	body, err := json.Marshal(sessionMessage{Version, s})
 	if err != nil {
 		return 0, fmt.Errorf("write session: %w", err)
 	}
@@ -68,10 +66,11 @@ func (b *Bus) Queued(ctx context.Context, terminal string) (Delivery, error) {
 // readDelivery reads a session and checks it against its subject.
 func (b *Bus) readDelivery(m stored) (Delivery, error) {
 	d := Delivery{Seq: m.Seq, StoredAt: m.At}
-	var err error
-	if d.Session, err = readVersioned[Session](m); err != nil {
+	content, err := readVersioned[sessionMessage](m)
+	if err != nil {
 		return d, err
 	}
+	d.Session = content.Session
 	d.Terminal, d.Order = d.Session.Request.TerminalID, d.Session.Request.OrderID
 	subject, err := b.space.Session(d.Terminal)
 	if err == nil {

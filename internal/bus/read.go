@@ -11,30 +11,9 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/posbridge/bridge/internal/payment"
 	"github.com/posbridge/bridge/subjects"
 )
-
-// Log is what the status stream holds about one order.
-type Log struct {
-	// Claim is the last claim, nil if there is none (any more).
-	Claim *Claim
-	// Statuses in order, or only the last one, see ReadLog.
-	Statuses []Status
-	// Last is the last sequence in the order's log, of whatever kind: what the next
-	// publish expects. 0: the log is empty.
-	Last uint64
-	// Created is when the stream was created. An order that is older may have had
-	// a log.
-	Created time.Time
-}
-
-// Newest is the last status, nil if there is none.
-func (l Log) Newest() *Status {
-	if len(l.Statuses) == 0 {
-		return nil
-	}
-	return &l.Statuses[len(l.Statuses)-1]
-}
 
 const (
 	// page is how many messages one request reads.
@@ -52,10 +31,10 @@ const (
 // and, with all, every status, otherwise the last one. A message that the bridge
 // cannot have written is skipped, but counts for Log.Last. ErrNewer: a later
 // release owns the order.
-func (b *Bus) ReadLog(ctx context.Context, terminal, order string, all bool) (Log, error) {
+func (b *Bus) ReadLog(ctx context.Context, terminal, order string, all bool) (payment.Log, error) {
 	now, err := b.statusInfo(ctx)
 	if err != nil {
-		return Log{}, err
+		return payment.Log{}, err
 	}
 	return b.readLog(ctx, terminal, order, all, now.Created, b.readLeader)
 }
@@ -63,7 +42,7 @@ func (b *Bus) ReadLog(ctx context.Context, terminal, order string, all bool) (Lo
 // ReadLogFast reads like ReadLog, in one request that any copy of the stream may
 // answer. A copy may lag: a publish under its Log.Last may get ErrConflict.
 // Log.Created is as of the last Ensure.
-func (b *Bus) ReadLogFast(ctx context.Context, terminal, order string, all bool) (Log, error) {
+func (b *Bus) ReadLogFast(ctx context.Context, terminal, order string, all bool) (payment.Log, error) {
 	return b.readLog(ctx, terminal, order, all, b.StatusCreated(), b.readCopy)
 }
 
@@ -71,14 +50,14 @@ func (b *Bus) ReadLogFast(ctx context.Context, terminal, order string, all bool)
 // one of each kind.
 type reader func(ctx context.Context, filter string, all bool) ([]stored, error)
 
-func (b *Bus) readLog(ctx context.Context, terminal, order string, all bool, created time.Time, read reader) (Log, error) {
+func (b *Bus) readLog(ctx context.Context, terminal, order string, all bool, created time.Time, read reader) (payment.Log, error) {
 	filter, err := b.space.Log(terminal, order)
 	if err != nil {
-		return Log{}, err
+		return payment.Log{}, err
 	}
 	messages, err := read(ctx, filter, all)
 	if err != nil {
-		return Log{}, err
+		return payment.Log{}, err
 	}
 	log, clean, err := newLog(messages)
 	if err == nil && !clean && !all {
@@ -88,7 +67,7 @@ func (b *Bus) readLog(ctx context.Context, terminal, order string, all bool, cre
 		}
 	}
 	if err != nil {
-		return Log{}, err
+		return payment.Log{}, err
 	}
 	if n := len(log.Statuses); !all && n > 1 {
 		log.Statuses = log.Statuses[n-1:]
@@ -98,25 +77,25 @@ func (b *Bus) readLog(ctx context.Context, terminal, order string, all bool, cre
 }
 
 // newLog sorts the messages of one order. clean is false if it skipped one.
-func newLog(messages []stored) (log Log, clean bool, err error) {
+func newLog(messages []stored) (log payment.Log, clean bool, err error) {
 	clean = true
 	for _, m := range messages {
 		log.Last = max(log.Last, m.Seq)
 		var err error
 		switch kindOf(m.Subject) {
 		case subjects.Claim:
-			var c Claim
-			if c, err = readVersioned[Claim](m); err == nil {
+			var c payment.Claim
+			if c, err = readClaim(m); err == nil {
 				log.Claim = &c
 			}
 		case subjects.Status:
-			var s Status
+			var s payment.Status
 			if s, err = readStatus(m); err == nil {
 				log.Statuses = append(log.Statuses, s)
 			}
 		}
 		if errors.Is(err, ErrNewer) {
-			return Log{}, false, err
+			return payment.Log{}, false, err
 		}
 		clean = clean && err == nil
 	}

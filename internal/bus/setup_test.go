@@ -11,6 +11,7 @@ import (
 	"github.com/posbridge/bridge/internal/bridgetest"
 	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/natsserver/natstest"
+	"github.com/posbridge/bridge/internal/payment"
 	"github.com/posbridge/bridge/schema"
 	"github.com/posbridge/bridge/subjects"
 )
@@ -69,11 +70,11 @@ func both(t *testing.T, test func(t *testing.T, b *bundle)) {
 
 // AppendClaim, AppendStatus and AppendInvalid are those of the bus; they wait for
 // the outcome.
-func (b *bundle) AppendClaim(ctx context.Context, terminal, order string, c bus.Claim, expect uint64) (uint64, error) {
+func (b *bundle) AppendClaim(ctx context.Context, terminal, order string, c payment.Claim, expect uint64) (uint64, error) {
 	return bus.Wait(ctx, func(done bus.Published) { b.Bus.AppendClaim(ctx, terminal, order, c, expect, done) })
 }
 
-func (b *bundle) AppendStatus(ctx context.Context, s bus.Status, expect uint64) (uint64, error) {
+func (b *bundle) AppendStatus(ctx context.Context, s payment.Status, expect uint64) (uint64, error) {
 	return appendStatus(ctx, b.Bus, s, expect)
 }
 
@@ -81,7 +82,7 @@ func (b *bundle) AppendInvalid(ctx context.Context, e schema.InvalidEvent, expec
 	return bus.Wait(ctx, func(done bus.Published) { b.Bus.AppendInvalid(ctx, e, expect, done) })
 }
 
-func appendStatus(ctx context.Context, b *bus.Bus, s bus.Status, expect uint64) (uint64, error) {
+func appendStatus(ctx context.Context, b *bus.Bus, s payment.Status, expect uint64) (uint64, error) {
 	return bus.Wait(ctx, func(done bus.Published) { b.AppendStatus(ctx, s, expect, done) })
 }
 
@@ -185,8 +186,8 @@ func must[T any](v T, err error) func(t testing.TB) T {
 	}
 }
 
-func status(order, name string, sequence uint64) bus.Status {
-	return bus.Status{
+func status(order, name string, sequence uint64) payment.Status {
+	return payment.Status{
 		Event: schema.StatusEvent{
 			TerminalID: "T1", OrderID: order, Status: name, Sequence: sequence, Source: schema.SourceStream,
 			Amount: 5, Currency: "EUR", ObservedAt: time.Date(2026, 11, 23, 12, 0, 0, 5, time.UTC),
@@ -196,19 +197,21 @@ func status(order, name string, sequence uint64) bus.Status {
 	}
 }
 
-func session(terminal, order string) bus.Session {
-	return bus.Session{
+func session(terminal, order string) payment.Session {
+	return payment.Session{
 		Request: schema.StartRequest{TerminalID: terminal, OrderID: order, Amount: 5, Currency: "EUR"},
 		Hash:    "hash", Nonce: terminal + "/" + order, Group: "group", Reply: "_INBOX.x",
 		Trace: map[string]string{"traceparent": "00-1-2-01"},
 	}
 }
 
-func claim(terminal, order string, epoch uint64) bus.Claim {
+func claim(terminal, order string, epoch uint64) payment.Claim {
 	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	return bus.Claim{
-		Replica: "a", Owner: "ID", Epoch: epoch, Phase: bus.PhaseOpen, Group: "group", SessionID: "session",
-		Sealed: []byte{1, 2}, Request: session(terminal, order).Request, Hash: "hash", Nonce: "nonce", QueueSeq: 7,
-		Amount: 5, Currency: "EUR", StartedAt: at, Deadline: at, UpdatedAt: at,
+	return payment.Claim{
+		Replica: "a", Owner: "ID", Epoch: epoch, Phase: payment.ClaimOpen, SessionID: "session", Sealed: []byte{1, 2}, QueueSeq: 7,
+		Session: payment.Session{
+			Group: "group", Request: session(terminal, order).Request, Hash: "hash", Nonce: "nonce", StartedAt: at, Deadline: at,
+		},
+		UpdatedAt: at,
 	}
 }

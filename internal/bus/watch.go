@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/posbridge/bridge/internal/payment"
 	"github.com/posbridge/bridge/subjects"
 )
 
@@ -22,8 +23,8 @@ type Entry struct {
 	At  time.Time
 	// Claim or Status, by Kind; both nil for an invalid event, or if the message
 	// cannot be read.
-	Claim  *Claim
-	Status *Status
+	Claim  *payment.Claim
+	Status *payment.Status
 }
 
 const (
@@ -230,7 +231,7 @@ func (b *Bus) newEntry(m stored) (e Entry, ok bool) {
 	e.Seq, e.At = m.Seq, m.At
 	switch e.Kind {
 	case subjects.Claim:
-		if c, err := readVersioned[Claim](m); err == nil {
+		if c, err := readClaim(m); err == nil {
 			e.Claim = &c
 		}
 	case subjects.Status:

@@ -8,6 +8,7 @@ import (
 
 	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/natsserver/natstest"
+	"github.com/posbridge/bridge/internal/payment"
 	"github.com/posbridge/bridge/subjects"
 )
 
@@ -48,7 +49,7 @@ func TestWatchShowsEveryOrder(t *testing.T) {
 }
 
 // appendAnyway publishes a status while the server may be away.
-func appendAnyway(t testing.TB, b *bundle, s bus.Status, expect uint64) uint64 {
+func appendAnyway(t testing.TB, b *bundle, s payment.Status, expect uint64) uint64 {
 	t.Helper()
 	var seq uint64
 	until(t, func() bool {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/posbridge/bridge/internal/board"
 	"github.com/posbridge/bridge/internal/bus"
+	"github.com/posbridge/bridge/internal/payment"
 	"github.com/posbridge/bridge/schema"
 )
 
@@ -26,7 +27,7 @@ func newOrders(o Options) *orders { return &orders{o, newGets()} }
 
 // known is what is stored about one order.
 type known struct {
-	log bus.Log
+	log payment.Log
 	// session is what get shows; active sessions may lack the newest transaction.
 	session schema.Session
 	// group is the id of the terminal group whose key the order goes by.
@@ -34,7 +35,7 @@ type known struct {
 }
 
 // reader reads an order's log.
-type reader func(ctx context.Context, terminal, order string, all bool) (bus.Log, error)
+type reader func(ctx context.Context, terminal, order string, all bool) (payment.Log, error)
 
 // find looks an order up: its log, and the queue while nobody has claimed it.
 func (o *orders) find(ctx context.Context, ref board.Ref, read reader) (*known, *schema.Error) {
@@ -44,13 +45,13 @@ func (o *orders) find(ctx context.Context, ref board.Ref, read reader) (*known, 
 			return nil, err
 		}
 		last := log.Newest()
-		if last != nil || log.Claim != nil && log.Claim.Phase != bus.PhaseClosed {
+		if last != nil || log.Claim != nil && log.Claim.Phase != payment.ClaimClosed {
 			k := &known{log: log, session: board.EntryOf(ref, log).Session()}
 			if last != nil {
 				k.group = last.Group
 			}
 			if log.Claim != nil {
-				k.group = log.Claim.Group
+				k.group = log.Claim.Session.Group
 			}
 			return k, nil
 		}
@@ -128,7 +129,7 @@ const newsLimit = 250 * time.Millisecond
 func (o *orders) get(ctx context.Context, ref board.Ref) (any, *schema.Error) {
 	k, failure := o.find(ctx, ref, o.readNewest)
 	if failure == nil {
-		if last := k.log.Newest(); last != nil && board.Unpaid(last.Event) && o.gets.mayAsk(ref, time.Now()) && o.ask(ctx, ref) {
+		if last := k.log.Newest(); last != nil && payment.EndsUnpaid(last.Event.Status) && o.gets.mayAsk(ref, time.Now()) && o.ask(ctx, ref) {
 			k, failure = o.find(ctx, ref, o.readNewest)
 		}
 	}
@@ -143,7 +144,7 @@ func (o *orders) get(ctx context.Context, ref board.Ref) (any, *schema.Error) {
 }
 
 // readNewest reads a log that is not older than what this replica has shown of it.
-func (o *orders) readNewest(ctx context.Context, terminal, order string, all bool) (bus.Log, error) {
+func (o *orders) readNewest(ctx context.Context, terminal, order string, all bool) (payment.Log, error) {
 	ref := board.Ref{Terminal: terminal, Order: order}
 	log, err := o.Bus.ReadLogFast(ctx, terminal, order, all)
 	shown, _ := o.gets.orders.Get(ref)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/multisafepay"
+	"github.com/posbridge/bridge/internal/payment"
 	"github.com/posbridge/bridge/internal/terminalgroups"
 	"github.com/posbridge/bridge/schema"
 )
@@ -38,7 +39,7 @@ func TestGet(t *testing.T) {
 	if got := s.get(); got != want {
 		t.Errorf("queued: got %+v, want %+v", got, want)
 	}
-	c := s.claim(d, bus.PhaseOpen)
+	c := s.claim(d, payment.ClaimOpen)
 	want.SessionID, want.Replica, want.UpdatedAt = "session", "follower", c.UpdatedAt
 	if got := s.get(); got != want {
 		t.Errorf("open: got %+v, want %+v", got, want)
@@ -50,7 +51,7 @@ func TestGet(t *testing.T) {
 	if got != want {
 		t.Errorf("with news: got %+v, want %+v", got, want)
 	}
-	s.publish(d, "completed", 2, func(e *bus.Status) { e.Event.AmountCharged = 1300 })
+	s.publish(d, "completed", 2, func(e *payment.Status) { e.Event.AmountCharged = 1300 })
 	got = s.get()
 	want.Status, want.Sequence, want.TransactionID, want.FinancialStatus, want.UpdatedAt = "completed", 2, "4711", "initialized", got.UpdatedAt
 	want.AmountCharged, want.Final, want.Active = 1300, true, false
@@ -68,7 +69,7 @@ func TestGetOfAClosedSession(t *testing.T) {
 	s := setup(t)
 	s.start("T1", "A")
 	d := s.queued("T1", "A")
-	s.claim(d, bus.PhaseClosed)
+	s.claim(d, payment.ClaimClosed)
 	s.send("pos.payment.get", askA).failed(schema.NotFound)
 	s.unlock(d)
 	s.start("T1", "A")
@@ -109,9 +110,9 @@ func TestGetOfAnUnpaidOrder(t *testing.T) {
 // A copy of the stream that lags is not believed.
 func TestGetIsNeverOlderThanBefore(t *testing.T) {
 	t.Parallel()
-	var old bus.Log
+	var old payment.Log
 	s := setup(t, func(o *Options) {
-		o.Bus = oddBus{Bus: o.Bus.(*bus.Bus), fast: func(context.Context, string, string, bool) (bus.Log, error) { return old, nil }}
+		o.Bus = oddBus{Bus: o.Bus.(*bus.Bus), fast: func(context.Context, string, string, bool) (payment.Log, error) { return old, nil }}
 	})
 	d := s.open("T1", "A")
 	old = s.log("T1", "A")
@@ -139,7 +140,7 @@ func TestCancel(t *testing.T) {
 	if got, want := cancelled(), (schema.CancelReply{OrderID: "A", TerminalID: "T1", Status: "created"}); got != want {
 		t.Errorf("queued: got %+v, want %+v", got, want)
 	}
-	s.claim(d, bus.PhaseOpen)
+	s.claim(d, payment.ClaimOpen)
 	who.cancel = func(context.Context, string, string) (string, *schema.Error) {
 		return "", schema.NewError(schema.ProviderRejected, "too late")
 	}
@@ -250,7 +251,7 @@ func TestReceipt(t *testing.T) {
 	s := setup(t, func(o *Options) { o.Provider = fail })
 	s.send("pos.payment.receipt", askA).failed(schema.NotFound)
 	d := s.over("T1", "A", "completed")
-	s.claim(d, bus.PhaseOpen, func(c *bus.Claim) { c.Group, c.Epoch = "of the order", 2 })
+	s.claim(d, payment.ClaimOpen, func(c *payment.Claim) { c.Session.Group, c.Epoch = "of the order", 2 })
 	var got schema.ReceiptReply
 	if code := s.send("pos.T1.payment.receipt", `{"order_id":"A"}`).receive(&got); code != "" || got.OrderID != "A" || got.TerminalID != "T1" {
 		t.Fatalf("got %s %+v", code, got)
@@ -308,39 +309,39 @@ func TestProviderFailures(t *testing.T) {
 
 func TestStanding(t *testing.T) {
 	t.Parallel()
-	claim := func(phase bus.Phase, hash string, seq uint64) *bus.Claim {
-		return &bus.Claim{Phase: phase, Hash: hash, QueueSeq: seq}
+	claim := func(phase payment.ClaimPhase, hash string, seq uint64) *payment.Claim {
+		return &payment.Claim{Phase: phase, Session: payment.Session{Hash: hash}, QueueSeq: seq}
 	}
 	queued := func(hash string, seq uint64) bus.Delivery {
-		return bus.Delivery{Seq: seq, Session: bus.Session{Hash: hash}}
+		return bus.Delivery{Seq: seq, Session: payment.Session{Hash: hash}}
 	}
-	status := func(name, hash string) []bus.Status {
-		return []bus.Status{{Hash: hash, Event: schema.StatusEvent{Status: name, Final: schema.IsFinal(name)}}}
+	status := func(name, hash string) []payment.Status {
+		return []payment.Status{{Hash: hash, Event: schema.StatusEvent{Status: name, Final: schema.IsFinal(name)}}}
 	}
 	none := bus.Delivery{}
 	tests := []struct {
 		name   string
-		log    bus.Log
+		log    payment.Log
 		queued bus.Delivery
 		want   standing
 	}{
-		{"nothing", bus.Log{}, none, absent},
-		{"queued", bus.Log{}, queued("h", 5), pending},
-		{"queued with other content", bus.Log{}, queued("x", 5), differs},
-		{"creating", bus.Log{Claim: claim(bus.PhaseCreating, "h", 5)}, queued("h", 5), pending},
-		{"creating, not in the queue", bus.Log{Claim: claim(bus.PhaseCreating, "h", 5)}, none, pending},
-		{"creating with other content", bus.Log{Claim: claim(bus.PhaseCreating, "x", 5)}, queued("x", 5), differs},
-		{"open", bus.Log{Claim: claim(bus.PhaseOpen, "h", 5)}, queued("h", 5), exists},
-		{"open with other content", bus.Log{Claim: claim(bus.PhaseOpen, "x", 5)}, none, differs},
-		{"open, with a status", bus.Log{Claim: claim(bus.PhaseOpen, "h", 5), Statuses: status("initialized", "h")}, none, exists},
-		{"over, its claim has expired", bus.Log{Statuses: status("completed", "h")}, none, exists},
-		{"over with other content", bus.Log{Statuses: status("completed", "x")}, none, differs},
-		{"closed", bus.Log{Claim: claim(bus.PhaseClosed, "h", 5)}, queued("h", 5), ended},
-		{"closed with other content", bus.Log{Claim: claim(bus.PhaseClosed, "x", 5)}, queued("x", 5), ended},
-		{"closed and unlocked", bus.Log{Claim: claim(bus.PhaseClosed, "h", 5)}, none, absent},
-		{"closed, a new session is queued", bus.Log{Claim: claim(bus.PhaseClosed, "x", 5)}, queued("h", 6), pending},
-		{"closed, a new session with other content is queued", bus.Log{Claim: claim(bus.PhaseClosed, "h", 5)}, queued("x", 6), differs},
-		{"not created", bus.Log{Claim: claim(bus.PhaseClosed, "h", 5), Statuses: status("not_created", "h")}, none, exists},
+		{"nothing", payment.Log{}, none, absent},
+		{"queued", payment.Log{}, queued("h", 5), pending},
+		{"queued with other content", payment.Log{}, queued("x", 5), differs},
+		{"creating", payment.Log{Claim: claim(payment.ClaimCreating, "h", 5)}, queued("h", 5), pending},
+		{"creating, not in the queue", payment.Log{Claim: claim(payment.ClaimCreating, "h", 5)}, none, pending},
+		{"creating with other content", payment.Log{Claim: claim(payment.ClaimCreating, "x", 5)}, queued("x", 5), differs},
+		{"open", payment.Log{Claim: claim(payment.ClaimOpen, "h", 5)}, queued("h", 5), exists},
+		{"open with other content", payment.Log{Claim: claim(payment.ClaimOpen, "x", 5)}, none, differs},
+		{"open, with a status", payment.Log{Claim: claim(payment.ClaimOpen, "h", 5), Statuses: status("initialized", "h")}, none, exists},
+		{"over, its claim has expired", payment.Log{Statuses: status("completed", "h")}, none, exists},
+		{"over with other content", payment.Log{Statuses: status("completed", "x")}, none, differs},
+		{"closed", payment.Log{Claim: claim(payment.ClaimClosed, "h", 5)}, queued("h", 5), ended},
+		{"closed with other content", payment.Log{Claim: claim(payment.ClaimClosed, "x", 5)}, queued("x", 5), ended},
+		{"closed and unlocked", payment.Log{Claim: claim(payment.ClaimClosed, "h", 5)}, none, absent},
+		{"closed, a new session is queued", payment.Log{Claim: claim(payment.ClaimClosed, "x", 5)}, queued("h", 6), pending},
+		{"closed, a new session with other content is queued", payment.Log{Claim: claim(payment.ClaimClosed, "h", 5)}, queued("x", 6), differs},
+		{"not created", payment.Log{Claim: claim(payment.ClaimClosed, "h", 5), Statuses: status("not_created", "h")}, none, exists},
 	}
 	for _, tt := range tests {
 		if got := standingOf(tt.log, tt.queued, "h"); got != tt.want {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/posbridge/bridge/internal/board"
 	"github.com/posbridge/bridge/internal/bus"
+	"github.com/posbridge/bridge/internal/payment"
 	"github.com/posbridge/bridge/internal/redact"
 	"github.com/posbridge/bridge/internal/telemetry"
 	"github.com/posbridge/bridge/internal/terminalgroups"
@@ -18,10 +19,10 @@ import (
 
 // Bus is what the commands need of NATS, besides the micro service.
 type Bus interface {
-	Enqueue(ctx context.Context, s bus.Session) (seq uint64, err error)
+	Enqueue(ctx context.Context, s payment.Session) (seq uint64, err error)
 	Queued(ctx context.Context, terminal string) (bus.Delivery, error)
-	ReadLog(ctx context.Context, terminal, order string, all bool) (bus.Log, error)
-	ReadLogFast(ctx context.Context, terminal, order string, all bool) (bus.Log, error)
+	ReadLog(ctx context.Context, terminal, order string, all bool) (payment.Log, error)
+	ReadLogFast(ctx context.Context, terminal, order string, all bool) (payment.Log, error)
 	LastSeq(ctx context.Context) (uint64, error)
 	// IsInbox reports whether a requester may be answered on a subject.
 	IsInbox(subject string) bool

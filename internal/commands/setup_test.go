@@ -16,6 +16,7 @@ import (
 	"github.com/posbridge/bridge/internal/bridgetest"
 	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/natsserver/natstest"
+	"github.com/posbridge/bridge/internal/payment"
 	"github.com/posbridge/bridge/internal/redact"
 	"github.com/posbridge/bridge/internal/telemetry"
 	"github.com/posbridge/bridge/internal/terminalgroups"
@@ -50,7 +51,7 @@ func setup(t *testing.T, change ...func(*Options)) *scene {
 	}
 	metrics := telemetry.NewMetrics("", "", "")
 	s.board = board.New(board.Options{
-		Feed: s.bus, Horizon: 2 * time.Hour, Metrics: metrics, Log: zap.NewNop(), Changed: func(string) {}, Claimed: func(board.Ref, *bus.Claim) {},
+		Feed: s.bus, Horizon: 2 * time.Hour, Metrics: metrics, Log: zap.NewNop(), Changed: func(string) {}, Claimed: func(board.Ref, *payment.Claim) {},
 	})
 	s.opts = Options{
 		Bus: s.bus, Board: s.board, Owner: &owner{}, Groups: groups{}, Provider: receipts{}, Space: subjects.Default(),
@@ -190,14 +191,13 @@ func (s *scene) queued(terminal, order string) bus.Delivery {
 }
 
 // claim stores a claim of a session as its follower would.
-func (s *scene) claim(d bus.Delivery, phase bus.Phase, change ...func(*bus.Claim)) bus.Claim {
+func (s *scene) claim(d bus.Delivery, phase payment.ClaimPhase, change ...func(*payment.Claim)) payment.Claim {
 	s.Helper()
 	log := s.log(d.Terminal, d.Order)
-	c := bus.Claim{
-		Owner: "process", Replica: "follower", Epoch: 1, Phase: phase, Group: d.Session.Group, Request: d.Session.Request, Hash: d.Session.Hash,
-		Nonce: d.Session.Nonce, QueueSeq: d.Seq, SessionID: "session", Amount: d.Session.Request.Amount, Currency: d.Session.Request.Currency,
-		StartedAt: d.StoredAt, UpdatedAt: s.bus.Now(),
+	c := payment.Claim{
+		Owner: "process", Replica: "follower", Epoch: 1, Phase: phase, Session: d.Session, QueueSeq: d.Seq, SessionID: "session", UpdatedAt: s.bus.Now(),
 	}
+	c.Session.StartedAt = d.StoredAt
 	for _, f := range change {
 		f(&c)
 	}
@@ -208,10 +208,10 @@ func (s *scene) claim(d bus.Delivery, phase bus.Phase, change ...func(*bus.Claim
 }
 
 // publish stores a status.
-func (s *scene) publish(d bus.Delivery, status string, sequence uint64, change ...func(*bus.Status)) {
+func (s *scene) publish(d bus.Delivery, status string, sequence uint64, change ...func(*payment.Status)) {
 	s.Helper()
 	log := s.log(d.Terminal, d.Order)
-	e := bus.Status{
+	e := payment.Status{
 		Event: schema.StatusEvent{
 			TerminalID: d.Terminal, OrderID: d.Order, SessionID: "session", Status: status, TransactionID: "4711", FinancialStatus: "initialized",
 			Sequence: sequence, Final: schema.IsFinal(status), Source: schema.SourceStream, Amount: 1250, Currency: "EUR", ObservedAt: s.bus.Now(),
@@ -230,7 +230,7 @@ func (s *scene) publish(d bus.Delivery, status string, sequence uint64, change .
 	}
 }
 
-func (s *scene) log(terminal, order string) bus.Log {
+func (s *scene) log(terminal, order string) payment.Log {
 	s.Helper()
 	log, err := s.bus.ReadLog(s.Context(), terminal, order, true)
 	if err != nil {
@@ -251,7 +251,7 @@ func (s *scene) open(terminal, order string) bus.Delivery {
 	s.Helper()
 	s.start(terminal, order)
 	d := s.queued(terminal, order)
-	s.claim(d, bus.PhaseOpen)
+	s.claim(d, payment.ClaimOpen)
 	return d
 }
 
@@ -267,19 +267,19 @@ func (s *scene) over(terminal, order, status string) bus.Delivery {
 // oddBus forces what is rare.
 type oddBus struct {
 	*bus.Bus
-	enqueue func(context.Context, bus.Session) (uint64, error)
-	fast    func(ctx context.Context, terminal, order string, all bool) (bus.Log, error)
+	enqueue func(context.Context, payment.Session) (uint64, error)
+	fast    func(ctx context.Context, terminal, order string, all bool) (payment.Log, error)
 	lastSeq func(context.Context) (uint64, error)
 }
 
-func (b oddBus) Enqueue(ctx context.Context, s bus.Session) (uint64, error) {
+func (b oddBus) Enqueue(ctx context.Context, s payment.Session) (uint64, error) {
 	if b.enqueue == nil {
 		return b.Bus.Enqueue(ctx, s)
 	}
 	return b.enqueue(ctx, s)
 }
 
-func (b oddBus) ReadLogFast(ctx context.Context, terminal, order string, all bool) (bus.Log, error) {
+func (b oddBus) ReadLogFast(ctx context.Context, terminal, order string, all bool) (payment.Log, error) {
 	if b.fast == nil {
 		return b.Bus.ReadLogFast(ctx, terminal, order, all)
 	}

@@ -1,6 +1,9 @@
 package commands
 
-import "github.com/posbridge/bridge/internal/bus"
+import (
+	"github.com/posbridge/bridge/internal/bus"
+	"github.com/posbridge/bridge/internal/payment"
+)
 
 // standing is what an order's log, and its session in the queue, say to a start
 // with the order's id.
@@ -22,13 +25,13 @@ const (
 // standingOf judges by the log of an order, as the stream's leader has it, and by
 // the session of the order that was in the queue before the log was read; its Seq
 // is 0 if there was none.
-func standingOf(log bus.Log, queued bus.Delivery, hash string) standing {
+func standingOf(log payment.Log, queued bus.Delivery, hash string) standing {
 	claim, last := log.Claim, log.Newest()
-	closed := claim == nil || claim.Phase == bus.PhaseClosed
+	closed := claim == nil || claim.Phase == payment.ClaimClosed
 	switch {
-	case !closed && claim.Hash != hash, closed && last != nil && last.Hash != hash:
+	case !closed && claim.Session.Hash != hash, closed && last != nil && last.Hash != hash:
 		return differs
-	case last != nil, !closed && claim.Phase == bus.PhaseOpen:
+	case last != nil, !closed && claim.Phase == payment.ClaimOpen:
 		return exists
 	case !closed:
 		return pending
@@ -44,10 +47,7 @@ func standingOf(log bus.Log, queued bus.Delivery, hash string) standing {
 
 // holds reports whether a queued session still holds its terminal, by the log of
 // its order: otherwise it is about to leave the queue.
-func holds(log bus.Log, queued bus.Delivery) bool {
-	if last := log.Newest(); last != nil && last.Event.Final {
-		return false
-	}
+func holds(log payment.Log, queued bus.Delivery) bool {
 	claim := log.Claim
-	return claim == nil || claim.Phase != bus.PhaseClosed || claim.QueueSeq < queued.Seq
+	return !log.Over() && (claim == nil || claim.Phase != payment.ClaimClosed || claim.QueueSeq < queued.Seq)
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/posbridge/bridge/internal/board"
 	"github.com/posbridge/bridge/internal/bus"
+	"github.com/posbridge/bridge/internal/payment"
 	"github.com/posbridge/bridge/internal/telemetry"
 	"github.com/posbridge/bridge/internal/telemetry/tracing"
 	"github.com/posbridge/bridge/schema"
@@ -41,7 +42,7 @@ type requester struct {
 // starting is a start under way.
 type starting struct {
 	board.Ref
-	session bus.Session
+	session payment.Session
 	from    requester
 }
 
@@ -66,7 +67,7 @@ type verdict struct {
 func (s *starts) start(ctx context.Context, r schema.StartRequest, from requester) (*schema.StartReply, *schema.Error) {
 	r = complete(r)
 	left := s.StartDeadline - from.age
-	st := starting{Ref: board.Ref{Terminal: r.TerminalID, Order: r.OrderID}, from: from, session: bus.Session{
+	st := starting{Ref: board.Ref{Terminal: r.TerminalID, Order: r.OrderID}, from: from, session: payment.Session{
 		Request: r, Hash: contentHash(r), Nonce: rand.Text(), Reply: from.inbox, Trace: tracing.Fields(ctx), Deadline: s.Bus.Now().Add(left),
 	}}
 	if left <= 0 {
@@ -174,7 +175,7 @@ func (s *starts) judge(ctx context.Context, st starting, queued bus.Delivery) (v
 	case differs:
 		return verdict{failure: orderConflict.answer(st.Order)}, at
 	case ended:
-		if log.Claim.Hash == st.session.Hash && log.Claim.Answer != nil {
+		if log.Claim.Session.Hash == st.session.Hash && log.Claim.Answer != nil {
 			return verdict{failure: log.Claim.Answer}, at
 		}
 		return verdict{freed: st.Order}, at
@@ -218,7 +219,7 @@ func (s *starts) instead(ctx context.Context, st starting, failure *schema.Error
 }
 
 // startReply is the answer to a repeated start of an order that exists.
-func (s *starts) startReply(ref board.Ref, log bus.Log) schema.StartReply {
+func (s *starts) startReply(ref board.Ref, log payment.Log) schema.StartReply {
 	subject, _ := s.Space.Of(ref.Terminal, ref.Order, subjects.Status) // the ids were checked
 	known := board.EntryOf(ref, log).Session()
 	return schema.StartReply{OrderID: ref.Order, TerminalID: ref.Terminal, SessionID: known.SessionID, Status: known.Status, StatusSubject: subject}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/multisafepay"
+	"github.com/posbridge/bridge/internal/payment"
 	"github.com/posbridge/bridge/schema"
 )
 
@@ -29,8 +30,8 @@ func TestStartQueuesTheSession(t *testing.T) {
 	if left := q.Deadline.Sub(before); left < patience || left > patience+time.Minute {
 		t.Errorf("deadline: %s after the request", left)
 	}
-	s.claim(d, bus.PhaseCreating)
-	s.claim(d, bus.PhaseOpen)
+	s.claim(d, payment.ClaimCreating)
+	s.claim(d, payment.ClaimOpen)
 	if err := s.bus.Reply(q.Reply, nil, []byte(`{"order_id":"A","created":true}`)); err != nil {
 		t.Fatal(err)
 	}
@@ -49,9 +50,9 @@ func TestRepeatedStarts(t *testing.T) {
 		s := setup(t)
 		s.start("T1", "A")
 		d := s.queued("T1", "A")
-		s.claim(d, bus.PhaseCreating)
+		s.claim(d, payment.ClaimCreating)
 		waiting := []reply{s.start("T1", "A"), s.start("T1", "A"), s.start("T1", "A")}
-		s.claim(d, bus.PhaseOpen)
+		s.claim(d, payment.ClaimOpen)
 		for _, r := range waiting {
 			if got := r.started(); got != want {
 				t.Errorf("joined: got %+v, want %+v", got, want)
@@ -80,7 +81,7 @@ func TestRepeatedStarts(t *testing.T) {
 		s.start("T1", "A")
 		d := s.queued("T1", "A")
 		r := s.start("T1", "A")
-		s.claim(d, bus.PhaseClosed, func(c *bus.Claim) { c.Answer = schema.NewError(schema.ProviderRejected, "no") })
+		s.claim(d, payment.ClaimClosed, func(c *payment.Claim) { c.Answer = schema.NewError(schema.ProviderRejected, "no") })
 		if got := r.failed(schema.ProviderRejected); got.Message != "no" {
 			t.Errorf("got %+v", got)
 		}
@@ -105,7 +106,7 @@ func TestRepeatedStarts(t *testing.T) {
 		}
 		s.send("pos.payment.start", strings.Replace(orderA, "EUR", "USD", 1)).failed(schema.OrderConflict)
 		s.send("pos.payment.start", other).failed(schema.OrderConflict)
-		s.claim(d, bus.PhaseOpen)
+		s.claim(d, payment.ClaimOpen)
 		s.send("pos.payment.start", other).failed(schema.OrderConflict)
 		s.publish(d, "completed", 1)
 		s.send("pos.payment.start", other).failed(schema.OrderConflict)
@@ -120,7 +121,7 @@ func TestStartOnABusyTerminal(t *testing.T) {
 	if got := s.start("T1", "B").failed(schema.TerminalBusy); !got.Retryable || !strings.Contains(got.Message, "order A") {
 		t.Errorf("got %+v", got)
 	}
-	s.claim(d, bus.PhaseOpen)
+	s.claim(d, payment.ClaimOpen)
 	s.publish(d, "initialized", 1)
 	s.start("T1", "B").failed(schema.TerminalBusy)
 	// The terminal is free with the final event, a moment before it is unlocked.
@@ -154,7 +155,7 @@ func TestTerminalThatIsNotFreedInTime(t *testing.T) {
 	s := setup(t, func(o *Options) {
 		b := o.Bus.(*bus.Bus)
 		o.StartDeadline = 300 * time.Millisecond
-		o.Bus = oddBus{Bus: b, enqueue: func(ctx context.Context, q bus.Session) (uint64, error) {
+		o.Bus = oddBus{Bus: b, enqueue: func(ctx context.Context, q payment.Session) (uint64, error) {
 			if q.Request.OrderID == "B" {
 				return 0, bus.ErrConflict // and the deadline cannot make it doubtful
 			}
@@ -163,7 +164,7 @@ func TestTerminalThatIsNotFreedInTime(t *testing.T) {
 	})
 	s.start("T1", "A")
 	d := s.queued("T1", "A")
-	s.claim(d, bus.PhaseOpen)
+	s.claim(d, payment.ClaimOpen)
 	s.publish(d, "completed", 1)
 	if got := s.start("T1", "B").failed(schema.TerminalBusy); !strings.Contains(got.Message, "still being freed by order A") {
 		t.Errorf("got %+v", got)
@@ -204,26 +205,26 @@ func TestUncertainPublish(t *testing.T) {
 	tests := []struct {
 		name string
 		// enqueue is the nth try.
-		enqueue func(b *bus.Bus, n int32, s bus.Session) (uint64, error)
+		enqueue func(b *bus.Bus, n int32, s payment.Session) (uint64, error)
 		want    schema.Code // empty: the session is queued, and its follower answers
 	}{
-		{"stored, answer lost", func(b *bus.Bus, n int32, s bus.Session) (uint64, error) {
+		{"stored, answer lost", func(b *bus.Bus, n int32, s payment.Session) (uint64, error) {
 			if _, err := b.Enqueue(context.Background(), s); n == 1 && err == nil {
 				return 0, lost
 			}
 			return 0, bus.ErrConflict
 		}, ""},
-		{"not stored at first", func(b *bus.Bus, n int32, s bus.Session) (uint64, error) {
+		{"not stored at first", func(b *bus.Bus, n int32, s payment.Session) (uint64, error) {
 			if n < 3 {
 				return 0, lost
 			}
 			return b.Enqueue(context.Background(), s)
 		}, ""},
-		{"never", func(*bus.Bus, int32, bus.Session) (uint64, error) { return 0, lost }, schema.OutcomeUnknown},
-		{"refused for good", func(*bus.Bus, int32, bus.Session) (uint64, error) {
+		{"never", func(*bus.Bus, int32, payment.Session) (uint64, error) { return 0, lost }, schema.OutcomeUnknown},
+		{"refused for good", func(*bus.Bus, int32, payment.Session) (uint64, error) {
 			return 0, &bus.RefusedError{Op: "publish session", Err: errors.New("maximum messages exceeded")}
 		}, schema.ProviderUnavailable},
-		{"lost, then refused for good", func(_ *bus.Bus, n int32, _ bus.Session) (uint64, error) {
+		{"lost, then refused for good", func(_ *bus.Bus, n int32, _ payment.Session) (uint64, error) {
 			if n == 1 {
 				return 0, lost
 			}
@@ -239,7 +240,7 @@ func TestUncertainPublish(t *testing.T) {
 				if tt.name == "never" {
 					o.StartDeadline = 300 * time.Millisecond
 				}
-				o.Bus = oddBus{Bus: b, enqueue: func(_ context.Context, q bus.Session) (uint64, error) { return tt.enqueue(b, n.Add(1), q) }}
+				o.Bus = oddBus{Bus: b, enqueue: func(_ context.Context, q payment.Session) (uint64, error) { return tt.enqueue(b, n.Add(1), q) }}
 			})
 			failed := make(chan *schema.Error, 1)
 			go func() {
@@ -248,7 +249,7 @@ func TestUncertainPublish(t *testing.T) {
 				failed <- failure
 			}()
 			if tt.want == "" {
-				s.claim(s.queued("T1", "A"), bus.PhaseOpen)
+				s.claim(s.queued("T1", "A"), payment.ClaimOpen)
 			}
 			failure := <-failed
 			if (failure == nil) != (tt.want == "") || failure != nil && failure.Code != tt.want {
@@ -263,7 +264,7 @@ func TestUncertainPublish(t *testing.T) {
 func TestStartThatCannotBeCarriedOut(t *testing.T) {
 	t.Parallel()
 	down := &multisafepay.Error{Op: "terminals", Kind: multisafepay.KindUnreachable}
-	refuses := func(context.Context, bus.Session) (uint64, error) {
+	refuses := func(context.Context, payment.Session) (uint64, error) {
 		return 0, &bus.RefusedError{Err: errors.New("full")}
 	}
 	tests := []struct {

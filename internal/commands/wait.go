@@ -8,6 +8,7 @@ import (
 
 	"github.com/posbridge/bridge/internal/board"
 	"github.com/posbridge/bridge/internal/bus"
+	"github.com/posbridge/bridge/internal/payment"
 	"github.com/posbridge/bridge/schema"
 )
 
@@ -50,7 +51,7 @@ func (s *starts) join(st starting, queued bus.Delivery) verdict {
 func (s *starts) awaitOwner(ctx context.Context, st starting, seq uint64) *schema.Error {
 	st.from.queued() // from here on the queue bounds the terminal's sessions
 	claimed := func(e board.Entry) bool { return e.Claim.QueueSeq >= seq }
-	settled := func(e board.Entry) bool { return claimed(e) && e.Claim.Phase != bus.PhaseCreating }
+	settled := func(e board.Entry) bool { return claimed(e) && e.Claim.Phase != payment.ClaimCreating }
 	for look := firstLook; ctx.Err() == nil; look = nextLook {
 		if s.awaitWithin(ctx, look, st.Ref, settled) {
 			return nil

@@ -79,12 +79,12 @@ func (f *Follower) askOwner(ctx context.Context, ref Ref, e payment.AskOwner) pa
 
 // Claimed tells of a claim that was seen. A payment that another replica has
 // claimed is left; without this its next publish would be refused.
-func (f *Follower) Claimed(ref Ref, c *bus.Claim) {
+func (f *Follower) Claimed(ref Ref, c *payment.Claim) {
 	if c.Owner == f.opts.Rules.Self {
 		return
 	}
 	f.peers.heard(c.Owner)
-	outranked := payment.Outranked{Epoch: c.Epoch, Phase: payment.ClaimPhase(c.Phase)}
+	outranked := payment.Outranked{Epoch: c.Epoch, Phase: c.Phase}
 	f.post(func() {
 		if a := f.actors[ref]; a != nil {
 			f.step(a, outranked)

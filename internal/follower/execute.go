@@ -22,11 +22,12 @@ func (f *Follower) execute(a *actor, effect payment.Effect, at time.Time) {
 		f.run(a, func(ctx context.Context) payment.Event { return f.log.read(ctx, a.ref) })
 	case payment.StoreClaim:
 		f.store(a, func(ctx context.Context, done bus.Published) {
-			f.opts.Bus.AppendClaim(ctx, a.ref.Terminal, a.ref.Order, wireClaim(e.Claim), e.Expect, done)
+			f.opts.Bus.AppendClaim(ctx, a.ref.Terminal, a.ref.Order, e.Claim, e.Expect, done)
 		})
 	case payment.StoreStatus:
 		f.store(a, func(ctx context.Context, done bus.Published) {
-			f.opts.Bus.AppendStatus(ctx, wireStatus(e.Entry, tracing.Fields(ctx)), e.Expect, done)
+			e.Status.Trace = tracing.Fields(ctx)
+			f.opts.Bus.AppendStatus(ctx, e.Status, e.Expect, done)
 		})
 	case payment.StoreInvalid:
 		f.store(a, func(ctx context.Context, done bus.Published) { f.opts.Bus.AppendInvalid(ctx, e.Event, e.Expect, done) })

@@ -20,10 +20,10 @@ func TestMain(m *testing.M) { bridgetest.Main(m) }
 type fakeBus struct {
 	Bus
 	ask     func(id string) (string, error)
-	log     func(order string) (bus.Log, error)
+	log     func(order string) (payment.Log, error)
 	queued  func(terminal string) (bus.Delivery, error)
 	locked  func() []string
-	enqueue func(s bus.Session) (uint64, error)
+	enqueue func(s payment.Session) (uint64, error)
 }
 
 func (*fakeBus) Now() time.Time           { return time.Now() }
@@ -41,10 +41,10 @@ func (b *fakeBus) AskReplica(_ context.Context, id string, _ []byte) ([]byte, er
 	return []byte(answer), err
 }
 
-func (b *fakeBus) ReadLog(ctx context.Context, _, order string, _ bool) (bus.Log, error) {
+func (b *fakeBus) ReadLog(ctx context.Context, _, order string, _ bool) (payment.Log, error) {
 	if b.log == nil {
 		<-ctx.Done()
-		return bus.Log{}, ctx.Err()
+		return payment.Log{}, ctx.Err()
 	}
 	return b.log(order)
 }
@@ -58,7 +58,7 @@ func (b *fakeBus) Queued(_ context.Context, terminal string) (bus.Delivery, erro
 
 func (b *fakeBus) QueuedTerminals(context.Context) ([]string, error) { return b.locked(), nil }
 
-func (b *fakeBus) Enqueue(_ context.Context, s bus.Session) (uint64, error) { return b.enqueue(s) }
+func (b *fakeBus) Enqueue(_ context.Context, s payment.Session) (uint64, error) { return b.enqueue(s) }
 
 // fakeFollower runs a follower "me" on a fake bus.
 func fakeFollower(t *testing.T, b *fakeBus) *Follower {

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/payment"
 )
 
@@ -166,28 +165,6 @@ func inLoop[T any](ctx context.Context, f *Follower, work func(answer func(T))) 
 	case <-f.work.Done():
 	}
 	return result, false
-}
-
-// Deliver takes a session from the queue. It returns at once.
-func (f *Follower) Deliver(d bus.Delivery) {
-	f.post(func() {
-		ref := Ref{Terminal: d.Terminal, Order: d.Order}
-		a := f.actors[ref]
-		switch {
-		case a != nil:
-		case f.draining:
-			f.giveBack(d.Handle)
-			return
-		case f.failures.pausing(ref, f.opts.Bus.Now()):
-			return // it is delivered again, to whoever is there then
-		}
-		session := sessionOf(d, f.opts.StartDeadline)
-		place := payment.Place{Seq: d.Seq, Handle: d.Handle, Delivered: d.Delivered, LogCreated: f.opts.Bus.StatusCreated()}
-		if a == nil {
-			a = f.begin(ref, session, place)
-		}
-		f.step(a, payment.Delivered{Place: place, Session: session})
-	})
 }
 
 // find begins with an order that nobody seems to follow, unless this replica

@@ -104,13 +104,13 @@ func (l *logLane) end(w *write, event payment.Event) {
 
 // read reads an order's log until it is there; nil when ctx is over first.
 func (l *logLane) read(ctx context.Context, ref Ref) payment.Event {
-	log, err := backoff.RetryWithData(func() (bus.Log, error) {
+	log, err := backoff.RetryWithData(func() (payment.Log, error) {
 		return l.ReadLog(ctx, ref.Terminal, ref.Order, true)
 	}, backoff.WithContext(retries(retryFirst, retryLast), ctx))
 	if err != nil {
 		return nil
 	}
-	return payment.LogRead{Log: logOf(log)}
+	return payment.LogRead{Log: log}
 }
 
 // unlock takes a session out of the queue until that is confirmed; nil when ctx

@@ -37,17 +37,17 @@ type Clock interface {
 
 // OrderLog is the status stream.
 type OrderLog interface {
-	AppendClaim(ctx context.Context, terminal, order string, c bus.Claim, expect uint64, done bus.Published)
-	AppendStatus(ctx context.Context, s bus.Status, expect uint64, done bus.Published)
+	AppendClaim(ctx context.Context, terminal, order string, c payment.Claim, expect uint64, done bus.Published)
+	AppendStatus(ctx context.Context, s payment.Status, expect uint64, done bus.Published)
 	AppendInvalid(ctx context.Context, e schema.InvalidEvent, expect uint64, done bus.Published)
-	ReadLog(ctx context.Context, terminal, order string, all bool) (bus.Log, error)
+	ReadLog(ctx context.Context, terminal, order string, all bool) (payment.Log, error)
 	// StatusCreated is when the stream was created, as far as is known.
 	StatusCreated() time.Time
 }
 
 // Queue is the work queue.
 type Queue interface {
-	Enqueue(ctx context.Context, s bus.Session) (seq uint64, err error)
+	Enqueue(ctx context.Context, s payment.Session) (seq uint64, err error)
 	Queued(ctx context.Context, terminal string) (bus.Delivery, error)
 	QueuedTerminals(ctx context.Context) ([]string, error)
 	InProgress(handle string) error

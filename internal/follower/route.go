@@ -58,7 +58,7 @@ func (f *Follower) route(ctx context.Context, ref Ref, op string) (replicaAnswer
 		}
 		log, err := f.opts.Bus.ReadLog(ctx, ref.Terminal, ref.Order, false)
 		if err == nil {
-			answer, err = f.there(ctx, ref, op, logOf(log))
+			answer, err = f.there(ctx, ref, op, log)
 		}
 		if errors.Is(err, ErrNotKnown) || err == nil && !answer.Elsewhere {
 			return answer, err

@@ -6,13 +6,14 @@ import (
 	"testing"
 
 	"github.com/posbridge/bridge/internal/bus"
+	"github.com/posbridge/bridge/internal/payment"
 	"github.com/posbridge/bridge/schema"
 )
 
-func logOwnedBy(owner string, phase bus.Phase, statuses ...schema.StatusEvent) bus.Log {
-	l := bus.Log{Last: 5, Claim: &bus.Claim{Owner: owner, Epoch: 1, Phase: phase, QueueSeq: 3}}
+func logOwnedBy(owner string, phase payment.ClaimPhase, statuses ...schema.StatusEvent) payment.Log {
+	l := payment.Log{Last: 5, Claim: &payment.Claim{Owner: owner, Epoch: 1, Phase: phase, QueueSeq: 3}}
 	for _, e := range statuses {
-		l.Statuses = append(l.Statuses, bus.Status{Event: e, Epoch: 1})
+		l.Statuses = append(l.Statuses, payment.Status{Event: e, Epoch: 1})
 	}
 	return l
 }
@@ -23,28 +24,28 @@ func TestRouteOfACancel(t *testing.T) {
 	final := schema.StatusEvent{Status: "completed", Final: true, Sequence: 1}
 	cancelled := func(string) (string, error) { return `{"status":"cancelled"}`, nil }
 	for name, tt := range map[string]struct {
-		logs   []bus.Log // the last one stays
+		logs   []payment.Log // the last one stays
 		locked bool
 		status string
 		code   schema.Code
 		asks   int
 	}{
-		"the owner answers":       {logs: []bus.Log{logOwnedBy("other", bus.PhaseOpen)}, status: "cancelled", asks: 1},
-		"the order is over":       {logs: []bus.Log{logOwnedBy("other", bus.PhaseOpen, final)}, status: "completed"},
-		"nothing is known":        {logs: []bus.Log{{}}, code: schema.NotFound},
-		"the session was refused": {logs: []bus.Log{logOwnedBy("other", bus.PhaseClosed)}, code: schema.NotFound},
-		"it is not claimed yet":   {logs: []bus.Log{{}, {}, logOwnedBy("other", bus.PhaseCreating)}, locked: true, status: "cancelled", asks: 1},
-		"it ends while it moves":  {logs: []bus.Log{logOwnedBy("gone", bus.PhaseOpen), logOwnedBy("gone", bus.PhaseOpen, final)}, status: "completed", asks: 1},
+		"the owner answers":       {logs: []payment.Log{logOwnedBy("other", payment.ClaimOpen)}, status: "cancelled", asks: 1},
+		"the order is over":       {logs: []payment.Log{logOwnedBy("other", payment.ClaimOpen, final)}, status: "completed"},
+		"nothing is known":        {logs: []payment.Log{{}}, code: schema.NotFound},
+		"the session was refused": {logs: []payment.Log{logOwnedBy("other", payment.ClaimClosed)}, code: schema.NotFound},
+		"it is not claimed yet":   {logs: []payment.Log{{}, {}, logOwnedBy("other", payment.ClaimCreating)}, locked: true, status: "cancelled", asks: 1},
+		"it ends while it moves":  {logs: []payment.Log{logOwnedBy("gone", payment.ClaimOpen), logOwnedBy("gone", payment.ClaimOpen, final)}, status: "completed", asks: 1},
 		"another replica has it now": {
-			logs: []bus.Log{logOwnedBy("gone", bus.PhaseOpen), logOwnedBy("other", bus.PhaseOpen)}, status: "cancelled", asks: 2,
+			logs: []payment.Log{logOwnedBy("gone", payment.ClaimOpen), logOwnedBy("other", payment.ClaimOpen)}, status: "cancelled", asks: 2,
 		},
 		"the owner hands it over": {
-			logs: []bus.Log{logOwnedBy("leaving", bus.PhaseOpen), logOwnedBy("other", bus.PhaseOpen)}, status: "cancelled", asks: 2,
+			logs: []payment.Log{logOwnedBy("leaving", payment.ClaimOpen), logOwnedBy("other", payment.ClaimOpen)}, status: "cancelled", asks: 2,
 		},
 		"the answer of the owner is lost": {
-			logs: []bus.Log{logOwnedBy("silent", bus.PhaseOpen), logOwnedBy("other", bus.PhaseOpen)}, status: "cancelled", asks: 2,
+			logs: []payment.Log{logOwnedBy("silent", payment.ClaimOpen), logOwnedBy("other", payment.ClaimOpen)}, status: "cancelled", asks: 2,
 		},
-		"the provider refuses": {logs: []bus.Log{logOwnedBy("refusing", bus.PhaseOpen)}, code: schema.ProviderRejected, asks: 1},
+		"the provider refuses": {logs: []payment.Log{logOwnedBy("refusing", payment.ClaimOpen)}, code: schema.ProviderRejected, asks: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -64,7 +65,7 @@ func TestRouteOfACancel(t *testing.T) {
 					}
 					return cancelled(id)
 				},
-				log: func(string) (bus.Log, error) {
+				log: func(string) (payment.Log, error) {
 					l := tt.logs[min(reads, len(tt.logs)-1)]
 					reads++
 					return l, nil
@@ -94,9 +95,9 @@ func TestRouteOfACancel(t *testing.T) {
 // When nobody answers in time the outcome is unknown, whatever keeps it.
 func TestRouteThatLeadsNowhere(t *testing.T) {
 	t.Parallel()
-	for name, log := range map[string]func(string) (bus.Log, error){
-		"the owner has gone":   func(string) (bus.Log, error) { return logOwnedBy("gone", bus.PhaseOpen), nil },
-		"the log is not there": func(string) (bus.Log, error) { return bus.Log{}, errors.New("down") },
+	for name, log := range map[string]func(string) (payment.Log, error){
+		"the owner has gone":   func(string) (payment.Log, error) { return logOwnedBy("gone", payment.ClaimOpen), nil },
+		"the log is not there": func(string) (payment.Log, error) { return payment.Log{}, errors.New("down") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

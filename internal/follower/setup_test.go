@@ -208,7 +208,7 @@ func (s *scene) start(b *bus.Bus, terminal, order string, change ...func(*schema
 	for _, c := range change {
 		c(&r)
 	}
-	if _, err := b.Enqueue(s.ctx, bus.Session{Request: r, Hash: "hash-" + order, Nonce: inbox, Group: "demo", Reply: inbox}); err != nil {
+	if _, err := b.Enqueue(s.ctx, payment.Session{Request: r, Hash: "hash-" + order, Nonce: inbox, Group: "demo", Reply: inbox}); err != nil {
 		s.Fatal(err)
 	}
 	return sub
@@ -249,7 +249,7 @@ func (g oneGroup) Lookup(context.Context, string) (terminalgroups.Group, error) 
 type orders struct {
 	note   func(order string, note payment.Note)
 	mu     sync.Mutex
-	claims map[Ref]bus.Claim
+	claims map[Ref]payment.Claim
 	final  map[Ref]schema.StatusEvent
 	// changed is closed with the next message.
 	changed chan struct{}
@@ -259,7 +259,7 @@ func (o *orders) saw(e bus.Entry) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.claims == nil {
-		o.claims, o.final = map[Ref]bus.Claim{}, map[Ref]schema.StatusEvent{}
+		o.claims, o.final = map[Ref]payment.Claim{}, map[Ref]schema.StatusEvent{}
 	}
 	defer func() {
 		close(o.changed)
@@ -279,7 +279,7 @@ func (o *orders) Open() map[Ref]string {
 	defer o.mu.Unlock()
 	open := map[Ref]string{}
 	for ref, c := range o.claims {
-		if _, over := o.final[ref]; !over && c.Phase != bus.PhaseClosed {
+		if _, over := o.final[ref]; !over && c.Phase != payment.ClaimClosed {
 			open[ref] = c.Owner
 		}
 	}

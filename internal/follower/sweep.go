@@ -182,10 +182,10 @@ func (s *sweeper) lookAtSession(ctx context.Context, terminal string) (finding, 
 	case err != nil:
 		return finding{}, false, err
 	}
-	switch l := logOf(log); {
-	case l.Over() && l.Newest().Hash == d.Session.Hash:
+	switch {
+	case log.Over() && log.Newest().Hash == d.Session.Hash:
 		at.what = ended
-	case l.Last == 0:
+	case log.Last == 0:
 		at.what = undelivered
 	}
 	return at, true, nil
@@ -254,7 +254,7 @@ func (s *sweeper) requeue(ctx context.Context, ref Ref) {
 	if !ok || p.Hash == "" {
 		return
 	}
-	seq, err := s.f.opts.Bus.Enqueue(ctx, bus.Session(p))
+	seq, err := s.f.opts.Bus.Enqueue(ctx, p)
 	if err != nil {
 		s.f.report.Log.Debug("Could not queue an open payment again", zap.String(telemetry.KeyOrder, ref.Order), zap.Error(err))
 		return

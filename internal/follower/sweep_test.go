@@ -29,12 +29,12 @@ func queueOf(sessions ...bus.Delivery) *fakeBus {
 			}
 			return bus.Delivery{}, bus.ErrNotFound
 		},
-		log: func(string) (bus.Log, error) { return bus.Log{}, nil },
+		log: func(string) (payment.Log, error) { return payment.Log{}, nil },
 	}
 }
 
 func queuedSession(terminal, order string) bus.Delivery {
-	return bus.Delivery{Seq: 7, Terminal: terminal, Order: order, Session: bus.Session{Hash: "hash"}}
+	return bus.Delivery{Seq: 7, Terminal: terminal, Order: order, Session: payment.Session{Hash: "hash"}}
 }
 
 // following makes "me" follow an order.
@@ -50,9 +50,9 @@ func following(f *Follower, ref Ref) {
 
 // claimed are the claims of a board.
 func claimed(owners map[Ref]string) *orders {
-	o := &orders{changed: make(chan struct{}), claims: map[Ref]bus.Claim{}}
+	o := &orders{changed: make(chan struct{}), claims: map[Ref]payment.Claim{}}
 	for ref, owner := range owners {
-		o.claims[ref] = bus.Claim{Owner: owner, Phase: bus.PhaseOpen}
+		o.claims[ref] = payment.Claim{Owner: owner, Phase: payment.ClaimOpen}
 	}
 	return o
 }
@@ -60,12 +60,12 @@ func claimed(owners map[Ref]string) *orders {
 func TestWhatASweepFinds(t *testing.T) {
 	t.Parallel()
 	ref := Ref{Terminal: "T1", Order: "A"}
-	over := bus.Log{Last: 9, Statuses: []bus.Status{{Hash: "hash", Event: schema.StatusEvent{Status: "completed", Final: true, Sequence: 1}}}}
-	begun := bus.Log{Last: 9, Claim: &bus.Claim{Owner: "stranger", Phase: bus.PhaseOpen}}
+	over := payment.Log{Last: 9, Statuses: []payment.Status{{Hash: "hash", Event: schema.StatusEvent{Status: "completed", Final: true, Sequence: 1}}}}
+	begun := payment.Log{Last: 9, Claim: &payment.Claim{Owner: "stranger", Phase: payment.ClaimOpen}}
 	down := errors.New("down")
 	for name, tt := range map[string]struct {
 		queue *fakeBus
-		log   *bus.Log
+		log   *payment.Log
 		// unread is why the session cannot be read.
 		unread error
 		owner  string
@@ -91,7 +91,7 @@ func TestWhatASweepFinds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if tt.log != nil {
-				tt.queue.log = func(string) (bus.Log, error) { return *tt.log, nil }
+				tt.queue.log = func(string) (payment.Log, error) { return *tt.log, nil }
 			}
 			if tt.unread != nil {
 				tt.queue.queued = func(string) (bus.Delivery, error) { return bus.Delivery{Seq: 7}, tt.unread }
@@ -118,8 +118,8 @@ func TestWhatASweepFinds(t *testing.T) {
 func TestSweepRepairsWhatItSeesTwice(t *testing.T) {
 	t.Parallel()
 	b := queueOf()
-	var queued []bus.Session
-	b.enqueue = func(s bus.Session) (uint64, error) {
+	var queued []payment.Session
+	b.enqueue = func(s payment.Session) (uint64, error) {
 		queued = append(queued, s)
 		return 8, nil
 	}

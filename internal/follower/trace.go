@@ -11,6 +11,7 @@ import (
 
 	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/multisafepay"
+	"github.com/posbridge/bridge/internal/payment"
 	"github.com/posbridge/bridge/internal/redact"
 	"github.com/posbridge/bridge/internal/telemetry/tracing"
 )
@@ -66,7 +67,7 @@ type tracedBus struct {
 }
 
 // AppendStatus publishes a status within a span; the message carries its context on.
-func (b tracedBus) AppendStatus(ctx context.Context, s bus.Status, expect uint64, done bus.Published) {
+func (b tracedBus) AppendStatus(ctx context.Context, s payment.Status, expect uint64, done bus.Published) {
 	ctx, span := b.tracer.Start(ctx, "publish status", trace.WithSpanKind(trace.SpanKindProducer), about(s.Event.TerminalID, s.Event.OrderID))
 	span.SetAttributes(attribute.String("pos.status", s.Event.Status), attribute.String("pos.source", s.Event.Source))
 	if out := tracing.Fields(ctx); out != nil {

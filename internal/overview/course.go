@@ -65,14 +65,14 @@ func terminalOf(ctx context.Context, b Board, past Past, order string) (string, 
 	return terminal, nil
 }
 
-func (p *Page) course(ref board.Ref, log bus.Log, notes []Noted) console.Course {
+func (p *Page) course(ref board.Ref, log payment.Log, notes []Noted) console.Course {
 	s := board.EntryOf(ref, log).Session()
 	c := console.Course{
 		Terminal: ref.Terminal, Order: ref.Order, SessionID: s.SessionID, TransactionID: s.TransactionID,
 		Status: s.Status, Financial: s.FinancialStatus, Final: s.Final,
 		Amount: cmp.Or(s.AmountCharged, s.Amount), Currency: s.Currency, Started: s.StartedAt,
 	}
-	refused := len(log.Statuses) == 0 && (log.Claim == nil || log.Claim.Phase == bus.PhaseClosed)
+	refused := len(log.Statuses) == 0 && (log.Claim == nil || log.Claim.Phase == payment.ClaimClosed)
 	switch {
 	case refused:
 		c.Status = "refused"
@@ -85,7 +85,7 @@ func (p *Page) course(ref board.Ref, log bus.Log, notes []Noted) console.Course 
 }
 
 // steps puts the statuses and what this replica remembers into one order.
-func (p *Page) steps(started time.Time, statuses []bus.Status, notes []Noted) []console.Step {
+func (p *Page) steps(started time.Time, statuses []payment.Status, notes []Noted) []console.Step {
 	var all []console.Step
 	if !started.IsZero() {
 		all = append(all, console.Step{Kind: console.StepActivity, At: started, Text: "Start accepted"})
@@ -172,7 +172,7 @@ func upper(text string) string {
 
 // statusStep is a status event. Its latency is what this replica measured, or else
 // the time between two clocks, the replica's and the NATS server's.
-func statusStep(s bus.Status, measured time.Duration) console.Step {
+func statusStep(s payment.Status, measured time.Duration) console.Step {
 	e := s.Event
 	step := console.Step{
 		Kind: console.StepStatus, At: e.ObservedAt, Status: e.Status, Source: e.Source,

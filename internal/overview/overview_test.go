@@ -103,13 +103,13 @@ func (o orders) At(terminal string) (board.Entry, bool) {
 
 // past is the stream.
 type past struct {
-	log  bus.Log
+	log  payment.Log
 	fail error
 }
 
-func (p past) ReadLogFast(_ context.Context, _, _ string, all bool) (bus.Log, error) {
+func (p past) ReadLogFast(_ context.Context, _, _ string, all bool) (payment.Log, error) {
 	if !all {
-		return bus.Log{}, errors.New("the course needs every status")
+		return payment.Log{}, errors.New("the course needs every status")
 	}
 	return p.log, p.fail
 }
@@ -123,9 +123,9 @@ func (p past) TerminalOf(_ context.Context, order string) (string, error) {
 
 func (past) Now() time.Time { return start }
 
-func status(name string, sequence uint64, replica string) bus.Status {
+func status(name string, sequence uint64, replica string) payment.Status {
 	at := start.Add(time.Duration(sequence) * time.Second)
-	return bus.Status{
+	return payment.Status{
 		Event: schema.StatusEvent{
 			TerminalID: "T1", OrderID: "A", SessionID: "S", Status: name, FinancialStatus: "f", TransactionID: "4711", Sequence: sequence,
 			Final: schema.IsFinal(name), Source: schema.SourceStream, Amount: 1250, Currency: "EUR", ObservedAt: at,
@@ -134,10 +134,10 @@ func status(name string, sequence uint64, replica string) bus.Status {
 	}
 }
 
-func entry(terminal, order string, s bus.Status) board.Entry {
+func entry(terminal, order string, s payment.Status) board.Entry {
 	return board.Entry{
 		Ref: board.Ref{Terminal: terminal, Order: order}, Last: s.Event, Replica: s.Replica, StartedAt: start, Seq: s.Seq, StatusSeq: s.Seq,
-		Claim: board.Claim{Owner: "process", Replica: s.Replica, Epoch: 1, Phase: bus.PhaseOpen, StartedAt: start},
+		Claim: board.Claim{Owner: "process", Replica: s.Replica, Epoch: 1, Phase: payment.ClaimOpen, StartedAt: start},
 	}
 }
 
@@ -162,7 +162,7 @@ func TestLists(t *testing.T) {
 	p.Connect(orders{
 		open:   []board.Entry{entry("T1", "A", status("initialized", 1, "two"))},
 		over:   []board.Entry{entry("T2", "B", status("cancelled", 2, "one")), entry("T4", "C", status("completed", 3, "one"))},
-		silent: []board.Entry{entry("T5", "late", bus.Status{})},
+		silent: []board.Entry{entry("T5", "late", payment.Status{})},
 	}, past{})
 	p.Noted("T1", "A", payment.Note{Kind: payment.NoteStream, Text: "event stream connected"}, start)
 	p.Changed("T2")
@@ -260,7 +260,7 @@ func TestCourse(t *testing.T) {
 	note(payment.NoteAnswer, "initialized", 1600*time.Millisecond)
 	last := status("completed", 2, "two")
 	p.Noted("T1", "A", payment.Note{Kind: payment.NoteStatus, Event: &last.Event}, last.Event.ObservedAt.Add(7*time.Millisecond))
-	p.Connect(orders{}, past{log: bus.Log{Statuses: []bus.Status{status("initialized", 1, "one"), last}}})
+	p.Connect(orders{}, past{log: payment.Log{Statuses: []payment.Status{status("initialized", 1, "one"), last}}})
 	c, err := p.Course(t.Context(), "", "A")
 	if err != nil {
 		t.Fatal(err)
@@ -290,13 +290,13 @@ func TestCourse(t *testing.T) {
 func TestCourseOfOthers(t *testing.T) {
 	t.Parallel()
 	p := newPage(State{})
-	log := bus.Log{Claim: &bus.Claim{Replica: "two", Epoch: 1, Phase: bus.PhaseOpen, StartedAt: start, Amount: 5, Currency: "EUR"}}
+	log := payment.Log{Claim: &payment.Claim{Replica: "two", Epoch: 1, Phase: payment.ClaimOpen, Session: payment.Session{StartedAt: start, Request: schema.StartRequest{Amount: 5, Currency: "EUR"}}}}
 	p.Connect(orders{}, past{log: log})
 	c, err := p.Course(t.Context(), "T1", "A")
 	if err != nil || c.Status != schema.StatusCreated || c.Replica != "two" || c.Note == "" {
 		t.Errorf("got %+v, %v", c, err)
 	}
-	log.Claim.Phase = bus.PhaseClosed
+	log.Claim.Phase = payment.ClaimClosed
 	c, err = p.Course(t.Context(), "T1", "A")
 	if err != nil || c.Status != "refused" || c.Replica != "" {
 		t.Errorf("closed: got %+v, %v", c, err)

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/posbridge/bridge/internal/board"
-	"github.com/posbridge/bridge/internal/bus"
 	"github.com/posbridge/bridge/internal/console"
 	"github.com/posbridge/bridge/internal/payment"
 	"github.com/posbridge/bridge/internal/telemetry"
@@ -36,7 +35,7 @@ type Board interface {
 
 // Past reads the logs of orders.
 type Past interface {
-	ReadLogFast(ctx context.Context, terminal, order string, all bool) (bus.Log, error)
+	ReadLogFast(ctx context.Context, terminal, order string, all bool) (payment.Log, error)
 	// TerminalOf finds the terminal that an order was last on, or bus.ErrNotFound.
 	TerminalOf(ctx context.Context, order string) (string, error)
 	// Now is the time by the NATS server's clock.

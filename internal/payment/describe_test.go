@@ -15,7 +15,7 @@ func describeEffect(e Effect) string {
 	case StoreClaim:
 		return "store claim " + describeClaim(e.Claim) + fmt.Sprintf(", expect %d", e.Expect)
 	case StoreStatus:
-		return "store status " + describeEntry(e.Entry) + fmt.Sprintf(", expect %d", e.Expect)
+		return "store status " + describeEntry(e.Status) + fmt.Sprintf(", expect %d", e.Expect)
 	case StoreInvalid:
 		return fmt.Sprintf("store invalid %q, expect %d", e.Event.Reason, e.Expect)
 	case Create:
@@ -63,7 +63,7 @@ func describeClaim(c Claim) string {
 	return text
 }
 
-func describeEntry(e Entry) string {
+func describeEntry(e Status) string {
 	s := e.Event
 	return words(fmt.Sprintf("%d %s", s.Sequence, s.Status), when(s.Final, "final"), when(s.TransactionID != "", "tx "+s.TransactionID),
 		when(s.AmountCharged != 0, fmt.Sprintf("charged %d", s.AmountCharged)), "from "+s.Source, fmt.Sprintf("epoch %d", e.Epoch))
@@ -82,7 +82,7 @@ func describeEvent(e Event) string {
 		if e.Log.Claim != nil {
 			text += ", claim " + describeClaim(*e.Log.Claim)
 		}
-		for _, entry := range e.Log.Entries {
+		for _, entry := range e.Log.Statuses {
 			text += ", " + describeEntry(entry)
 		}
 		return text

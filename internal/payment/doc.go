@@ -6,6 +6,9 @@
 // goroutine, no logger. Whoever executes the effects is the only one that waits
 // and retries.
 //
+// Session, Claim, Status and Log are also what the streams store, and what everybody
+// who reads a log gets.
+//
 // A payment is in one Phase at a time:
 //
 //	arriving ─────▶ claiming      inquiring     connecting     unlocking     left

@@ -26,7 +26,7 @@ type (
 		Expect uint64
 	}
 	StoreStatus struct {
-		Entry  Entry
+		Status Status
 		Expect uint64
 	}
 	StoreInvalid struct {

@@ -111,16 +111,17 @@ func isNews(s State, o Observation) bool {
 	case o.Status == "initialized", o.Status == "declined", o.Source == schema.SourceBridge:
 		return false // the payment is over
 	}
-	return !endsUnpaid(s.Status) || !endsUnpaid(o.Status)
+	return !EndsUnpaid(s.Status) || !EndsUnpaid(o.Status)
 }
 
-// endsUnpaid tells the statuses that count as one end.
-func endsUnpaid(status string) bool {
+// EndsUnpaid tells the statuses that count as one end: the order was not paid, which the
+// provider may still take back.
+func EndsUnpaid(status string) bool {
 	return status == "cancelled" || status == "void" || status == "expired"
 }
 
 // after is the state that a stored status leaves.
-func (e Entry) after(before State) State {
+func (e Status) after(before State) State {
 	s := State{
 		Status:      e.Event.Status,
 		Financial:   e.Event.FinancialStatus,
@@ -140,7 +141,7 @@ func (e Entry) after(before State) State {
 // stateOf is the state after all entries of a log.
 func stateOf(log Log) State {
 	var s State
-	for _, e := range log.Entries {
+	for _, e := range log.Statuses {
 		s = e.after(s)
 	}
 	if log.Claim != nil {

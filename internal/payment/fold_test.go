@@ -132,7 +132,7 @@ func TestFoldProperties(t *testing.T) {
 				t.Fatalf("%s follows %s", e.Status, before.Status)
 			case before.Final && (e.Status == "initialized" || e.Status == "declined" || e.Source == schema.SourceBridge):
 				t.Fatalf("%s follows an end", e.Status)
-			case endsUnpaid(before.Status) && endsUnpaid(e.Status):
+			case EndsUnpaid(before.Status) && EndsUnpaid(e.Status):
 				t.Fatalf("two ends: %s, %s", before.Status, e.Status)
 			case e.Final != (before.Final || schema.IsFinal(e.Status)):
 				t.Fatalf("%s is final: %v", e.Status, e.Final)

@@ -232,7 +232,7 @@ func (t *turn) cancelled(e Cancelled) {
 		t.resolveRun()
 	}
 	switch {
-	case e.Outcome == Done && (t.expected().Final || schema.IsFinal(e.Status) && !endsUnpaid(e.Status)):
+	case e.Outcome == Done && (t.expected().Final || schema.IsFinal(e.Status) && !EndsUnpaid(e.Status)):
 		p.Cancel.Failure = nil
 		t.askNow() // for what came in between, or for what was paid
 	case e.Outcome == Done && schema.IsFinal(e.Status):

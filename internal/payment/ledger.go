@@ -60,7 +60,7 @@ func (t *turn) know(log Log) {
 
 // knowEvent takes over which event of the stream was the last one that is stored.
 func (t *turn) knowEvent(log Log) {
-	for _, e := range slices.Backward(log.Entries) {
+	for _, e := range slices.Backward(log.Statuses) {
 		if e.EventID != "" { // what answers told has none
 			t.p.Stream.LastID = orElse(t.p.Stream.LastID, e.EventID)
 			return
@@ -95,15 +95,15 @@ func (t *turn) adopt(log Log) {
 
 func seenOf(log Log) *Trail {
 	var seen *Trail
-	for _, e := range log.Entries {
-		seen = withEntry(seen, e)
+	for _, e := range log.Statuses {
+		seen = withStatus(seen, e)
 	}
 	return seen
 }
 
-// withEntry adds a stored status. One that only brings the charged amount is
+// withStatus adds a stored status. One that only brings the charged amount is
 // nothing that a stream repeats.
-func withEntry(seen *Trail, e Entry) *Trail {
+func withStatus(seen *Trail, e Status) *Trail {
 	if e.Event.Status == e.Event.PreviousStatus && e.Event.Status != "declined" {
 		return seen
 	}
@@ -138,12 +138,12 @@ func (t *turn) flush() {
 		}
 		change.OrderID, change.TerminalID = p.Session.Order(), p.Session.Terminal()
 		change.Currency = p.Session.Request.Currency
-		entry := Entry{
+		entry := Status{
 			Event: *change, Hash: p.Session.Hash, Group: p.Session.Group, Replica: p.Rules.Replica,
 			Epoch: p.Ledger.Epoch, EventID: o.EventID, StartedAt: p.Session.StartedAt,
 		}
 		p.Ledger.Writing = statusWrite{entry: entry, next: next}
-		t.do(StoreStatus{Entry: entry, Expect: p.Ledger.Last})
+		t.do(StoreStatus{Status: entry, Expect: p.Ledger.Last})
 	}
 	if p.Ledger.Writing == nil && t.writes() && len(p.Invalid) > 0 {
 		p.Ledger.Writing = invalidWrite{}

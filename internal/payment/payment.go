@@ -70,7 +70,7 @@ type Write interface{ write() }
 type (
 	claimWrite  struct{}
 	statusWrite struct {
-		entry Entry
+		entry Status
 		next  State
 	}
 	invalidWrite struct{}

@@ -36,13 +36,13 @@ func isStored(l Ledger, log Log, own bool) bool {
 	case claimWrite:
 		return own && log.Claim.Phase == l.Claim.Phase && log.Claim.UpdatedAt.Equal(l.Claim.UpdatedAt)
 	case statusWrite:
-		for _, e := range log.Entries {
+		for _, e := range log.Statuses {
 			if e.Epoch == w.entry.Epoch && e.Event.Sequence == w.entry.Event.Sequence && e.Event.Status == w.entry.Event.Status {
 				return own
 			}
 		}
 	case invalidWrite:
-		return own && log.Last > l.Last && len(log.Entries) == l.Seen.len()
+		return own && log.Last > l.Last && len(log.Statuses) == l.Seen.len()
 	}
 	return false
 }

@@ -13,8 +13,8 @@ func TestJudgeRefusal(t *testing.T) {
 	claim := func(owner string, epochs uint64, phase ClaimPhase, at time.Duration) *Claim {
 		return &Claim{Owner: owner, Epoch: epochs, Phase: phase, UpdatedAt: epoch.Add(at)}
 	}
-	entry := func(sequence, epochs uint64, status string) Entry {
-		return Entry{Epoch: epochs, Event: schema.StatusEvent{Sequence: sequence, Status: status}}
+	entry := func(sequence, epochs uint64, status string) Status {
+		return Status{Epoch: epochs, Event: schema.StatusEvent{Sequence: sequence, Status: status}}
 	}
 	status := statusWrite{entry: entry(2, 2, "declined")}
 	first := entry(1, 2, "initialized")
@@ -27,17 +27,17 @@ func TestJudgeRefusal(t *testing.T) {
 		{"the claim is stored", claimWrite{}, Log{Last: 9, Claim: claim("r1", 2, ClaimOpen, 0)}, refusedAfterAll},
 		{"an older claim of this replica is", claimWrite{}, Log{Last: 9, Claim: claim("r1", 2, ClaimCreating, 0)}, refusedByOwn},
 		{"the same claim from before", claimWrite{}, Log{Last: 9, Claim: claim("r1", 2, ClaimOpen, time.Second)}, refusedByOwn},
-		{"the status is stored", status, Log{Last: 9, Claim: claim("r1", 2, ClaimOpen, 0), Entries: []Entry{first, status.entry}}, refusedAfterAll},
-		{"another status is", status, Log{Last: 9, Claim: claim("r1", 2, ClaimOpen, 0), Entries: []Entry{first, entry(2, 2, "completed")}}, refusedByOwn},
-		{"the status is stored, and the session claimed since", status, Log{Last: 9, Claim: claim("r2", 3, ClaimOpen, 0), Entries: []Entry{first, status.entry}}, refusedByOwner},
-		{"the invalid event is stored", invalidWrite{}, Log{Last: 9, Claim: claim("r1", 2, ClaimOpen, 0), Entries: []Entry{first}}, refusedAfterAll},
-		{"it is not", invalidWrite{}, Log{Last: 8, Claim: claim("r1", 2, ClaimOpen, 0), Entries: []Entry{first}}, refusedByOwn},
-		{"a higher claim", status, Log{Last: 9, Claim: claim("r2", 3, ClaimOpen, 0), Entries: []Entry{first}}, refusedByOwner},
-		{"a status of a higher claim that has expired", status, Log{Last: 9, Entries: []Entry{first, entry(2, 3, "declined")}}, refusedByOwner},
+		{"the status is stored", status, Log{Last: 9, Claim: claim("r1", 2, ClaimOpen, 0), Statuses: []Status{first, status.entry}}, refusedAfterAll},
+		{"another status is", status, Log{Last: 9, Claim: claim("r1", 2, ClaimOpen, 0), Statuses: []Status{first, entry(2, 2, "completed")}}, refusedByOwn},
+		{"the status is stored, and the session claimed since", status, Log{Last: 9, Claim: claim("r2", 3, ClaimOpen, 0), Statuses: []Status{first, status.entry}}, refusedByOwner},
+		{"the invalid event is stored", invalidWrite{}, Log{Last: 9, Claim: claim("r1", 2, ClaimOpen, 0), Statuses: []Status{first}}, refusedAfterAll},
+		{"it is not", invalidWrite{}, Log{Last: 8, Claim: claim("r1", 2, ClaimOpen, 0), Statuses: []Status{first}}, refusedByOwn},
+		{"a higher claim", status, Log{Last: 9, Claim: claim("r2", 3, ClaimOpen, 0), Statuses: []Status{first}}, refusedByOwner},
+		{"a status of a higher claim that has expired", status, Log{Last: 9, Statuses: []Status{first, entry(2, 3, "declined")}}, refusedByOwner},
 		{"a lower claim of another replica: the log was made anew", status, Log{Last: 99, Claim: claim("r2", 1, ClaimOpen, 0)}, refusedByOwner},
-		{"the claim has expired", status, Log{Last: 7, Entries: []Entry{first}}, refusedByLoss},
+		{"the claim has expired", status, Log{Last: 7, Statuses: []Status{first}}, refusedByLoss},
 		{"the log is gone", status, Log{}, refusedByLoss},
-		{"the log goes back", status, Log{Last: 7, Claim: claim("r1", 2, ClaimOpen, 0), Entries: []Entry{first}}, refusedByLoss},
+		{"the log goes back", status, Log{Last: 7, Claim: claim("r1", 2, ClaimOpen, 0), Statuses: []Status{first}}, refusedByLoss},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

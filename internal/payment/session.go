@@ -30,25 +30,31 @@ type Rules struct {
 	without ruleSet
 }
 
-// Session is what was asked for: one payment on one terminal. It never changes.
+// Session is what was asked for: one payment on one terminal. It never changes. The
+// work queue stores it, and so does a claim: with it alone, the order can be created
+// and the session queued again.
 type Session struct {
 	// Request as it was accepted, every default filled in.
-	Request schema.StartRequest
+	Request schema.StartRequest `json:"request"`
 	// Hash of the request's content: the same order with another hash is
 	// another request under the same name.
-	Hash string
-	// Nonce tells this start from every other one.
-	Nonce string
+	Hash string `json:"hash"`
+	// Nonce tells this start from every other one, also when the answer to its publish
+	// was lost.
+	Nonce string `json:"nonce"`
 	// Group is the terminal group whose key is used from first to last.
-	Group string
+	Group string `json:"group"`
 	// Reply is the requester's inbox; empty when nobody waits.
-	Reply string
-	// Deadline is when it is dropped if it was not put to the provider.
+	Reply string `json:"reply,omitempty"`
+	// Deadline is when it is dropped if it was not put to the provider. It counts from
+	// the request, which may be long before the message.
+	Deadline time.Time `json:"deadline,omitzero"`
 	// StartedAt is when the session was stored for the first time, by the NATS
-	// server's clock: one that is queued again is not younger for it (R4).
-	Deadline, StartedAt time.Time
+	// server's clock: one that is queued again is not younger for it (R4). It is zero in
+	// the queue until then.
+	StartedAt time.Time `json:"started_at,omitzero"`
 	// Trace is the W3C trace context of the request.
-	Trace map[string]string
+	Trace map[string]string `json:"trace,omitempty"`
 }
 
 // Terminal is the terminal of the session.
@@ -88,33 +94,34 @@ const (
 )
 
 // Claim is the current record of an order: who writes its log, and what another
-// replica needs to go on.
+// replica needs to go on. The log keeps only the last one.
 type Claim struct {
 	// Owner is the process that follows the session, Replica its name.
-	Owner, Replica string
+	Owner   string `json:"owner"`
+	Replica string `json:"replica"`
 	// Epoch counts the claims of owners of this order.
-	Epoch uint64
-	Phase ClaimPhase
-	// Session is what was asked for.
-	Session Session
+	Epoch uint64     `json:"epoch"`
+	Phase ClaimPhase `json:"phase"`
+	// Session is what was asked for. It is stored field by field beside the others.
+	Session Session `json:"-"`
 	// SessionID is the provider's, empty while unknown.
-	SessionID string
+	SessionID string `json:"session_id,omitempty"`
 	// Sealed holds the event stream's address and token, encrypted.
-	Sealed []byte
+	Sealed []byte `json:"sealed,omitempty"`
 	// Handle and QueueSeq are the session's place in the work queue.
-	Handle   string
-	QueueSeq uint64
+	Handle   string `json:"handle,omitempty"`
+	QueueSeq uint64 `json:"queue_seq"`
 	// Answer is what a closed session was answered.
-	Answer *schema.Error
+	Answer *schema.Error `json:"answer,omitempty"`
 	// Ended are the nonces of earlier sessions of the order that ended without
 	// it, oldest first: a publish of one of them may still arrive.
-	Ended []string
+	Ended []string `json:"ended,omitempty"`
 	// UpdatedAt is when the claim was written.
-	UpdatedAt time.Time
+	UpdatedAt time.Time `json:"updated_at"`
 }
 
-// Entry is a status as the log stores it.
-type Entry struct {
+// Status is a status as the log stores it.
+type Status struct {
 	Event schema.StatusEvent
 	// Hash of the request that the order came from, and Group whose key it goes by.
 	Hash, Group string
@@ -125,27 +132,33 @@ type Entry struct {
 	EventID string
 	// StartedAt is when the session was stored.
 	StartedAt time.Time
+	// Trace is sent as the message's trace context; it is not read back.
+	Trace map[string]string
+	// Seq and At are the place in the stream and when it was stored. They are set
+	// on what was read, and ignored on what is written.
+	Seq uint64
+	At  time.Time
 }
 
 // Log is what the status stream holds of one order.
 type Log struct {
 	// Claim is nil when there is none.
 	Claim *Claim
-	// Entries are the statuses, oldest first.
-	Entries []Entry
+	// Statuses are all of them, oldest first, or only the last one.
+	Statuses []Status
 	// Last is the sequence of the last message of the order, of whatever kind;
 	// 0 when there is none.
 	Last uint64
-	// Created is when the stream was made.
+	// Created is when the stream was made. An order that is older may have had a log.
 	Created time.Time
 }
 
 // Newest is the last status, nil when there is none.
-func (l Log) Newest() *Entry {
-	if len(l.Entries) == 0 {
+func (l Log) Newest() *Status {
+	if len(l.Statuses) == 0 {
 		return nil
 	}
-	return &l.Entries[len(l.Entries)-1]
+	return &l.Statuses[len(l.Statuses)-1]
 }
 
 // Over reports whether the payment has ended: the terminal is free.

@@ -53,7 +53,7 @@ func (t *turn) settled() {
 		t.closeStream()
 	}
 	t.stop(TimerPhase)
-	if endsUnpaid(p.State.Status) && len(p.Rules.Aftercare) > 0 && p.Drain == DrainNot {
+	if EndsUnpaid(p.State.Status) && len(p.Rules.Aftercare) > 0 && p.Drain == DrainNot {
 		t.watch(!t.at.Before(p.State.EndedAt.Add(p.Rules.Aftercare[0]))) // the settle window took long
 		return
 	}
@@ -85,7 +85,7 @@ func (t *turn) watchRound() {
 func (t *turn) nextRound() {
 	p := &t.p
 	t.stop(TimerPhase)
-	if !endsUnpaid(p.State.Status) {
+	if !EndsUnpaid(p.State.Status) {
 		return
 	}
 	for _, after := range p.Rules.Aftercare {

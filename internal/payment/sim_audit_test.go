@@ -226,7 +226,7 @@ func (a *auditor) statusLost() {
 }
 
 // statusStored checks a status against the ones before it and the provider's truth.
-func (a *auditor) statusStored(order int, e Entry) {
+func (a *auditor) statusStored(order int, e Status) {
 	o, s := a.orders[order], e.Event
 	id := orderIDs[order]
 	n := uint64(len(o.stored))

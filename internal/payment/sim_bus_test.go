@@ -22,7 +22,7 @@ type simBus struct {
 type simLog struct {
 	last    uint64
 	claim   *Claim
-	entries []Entry
+	entries []Status
 	ids     []simID
 }
 
@@ -115,7 +115,7 @@ type simID struct {
 
 // append stores a message of an order if the last one is the expected one. busy
 // is set when its id is known from before a purge.
-func (b *simBus) append(order int, expect uint64, claim *Claim, entry *Entry) (seq uint64, ok, busy bool) {
+func (b *simBus) append(order int, expect uint64, claim *Claim, entry *Status) (seq uint64, ok, busy bool) {
 	l := &b.logs[order]
 	if entry != nil {
 		for _, id := range l.ids {
@@ -166,7 +166,7 @@ func (b *simBus) republish(order int, claim *Claim) {
 // read is the log of an order as the leader has it.
 func (b *simBus) read(order int) Log {
 	l := b.logs[order]
-	return Log{Claim: l.claim, Entries: l.entries[:len(l.entries):len(l.entries)], Last: l.last, Created: epoch.Add(b.created)}
+	return Log{Claim: l.claim, Statuses: l.entries[:len(l.entries):len(l.entries)], Last: l.last, Created: epoch.Add(b.created)}
 }
 
 // enqueue stores a session if its terminal has none.

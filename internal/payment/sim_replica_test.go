@@ -483,7 +483,7 @@ func (r *simReplica) execute(y *simPay, effect Effect) {
 		claim := e.Claim
 		r.store(y, e.Expect, &claim, nil)
 	case StoreStatus:
-		entry := e.Entry
+		entry := e.Status
 		r.store(y, e.Expect, nil, &entry)
 	case StoreInvalid:
 		r.store(y, e.Expect, nil, nil)
@@ -512,7 +512,7 @@ func (r *simReplica) execute(y *simPay, effect Effect) {
 	}
 }
 
-func (r *simReplica) store(y *simPay, expect uint64, claim *Claim, entry *Entry) {
+func (r *simReplica) store(y *simPay, expect uint64, claim *Claim, entry *Status) {
 	var seq uint64
 	var ok, busy bool
 	r.retried(y, 0, func() { seq, ok, busy = r.w.bus.append(y.order.index, expect, claim, entry) }, func() {

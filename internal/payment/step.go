@@ -184,7 +184,7 @@ func (t *turn) stored(seq uint64) {
 	case statusWrite:
 		ended := w.next.Final && !p.State.Final
 		p.State = w.next
-		p.Ledger.Seen = withEntry(p.Ledger.Seen, w.entry)
+		p.Ledger.Seen = withStatus(p.Ledger.Seen, w.entry)
 		p.Pending = p.Pending.rest()
 		t.do(Note{Kind: NoteStatus, Text: w.entry.Event.Status, Event: &w.entry.Event})
 		switch e := w.entry.Event; {

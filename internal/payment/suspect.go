@@ -17,7 +17,7 @@ func (t *turn) suspicious(o Observation) bool {
 	switch {
 	case t.lacks(ruleSecondLook), o.Status == now.Status: // another attempt, or another amount
 		return false
-	case now.Final && (o.Status != "completed" || !endsUnpaid(now.Status)):
+	case now.Final && (o.Status != "completed" || !EndsUnpaid(now.Status)):
 		return true
 	}
 	return t.goesBack(o)

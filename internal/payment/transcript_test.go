@@ -292,11 +292,11 @@ func (s *script) log(d *datadriven.TestData, a args) Log {
 			if newest := log.Newest(); newest != nil {
 				previous = newest.Event.Status
 			}
-			sequence := uint64(len(log.Entries) + 1)
+			sequence := uint64(len(log.Statuses) + 1)
 			if values["sequence"] != "" {
 				sequence = n("sequence")
 			}
-			log.Entries = append(log.Entries, Entry{
+			log.Statuses = append(log.Statuses, Status{
 				Event: schema.StatusEvent{
 					OrderID: "A", TerminalID: "T1", SessionID: "S1", Status: fields[1], TransactionID: values["tx"], PreviousStatus: previous,
 					Final: schema.IsFinal(fields[1]), Sequence: sequence, Amount: 1000, Currency: "EUR", ObservedAt: epoch.Add(s.now),

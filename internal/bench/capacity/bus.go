@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/posbridge/bridge/internal/bus"
+	"github.com/posbridge/bridge/internal/payment"
 	"github.com/posbridge/bridge/schema"
 	"github.com/posbridge/bridge/subjects"
 )
@@ -157,7 +158,7 @@ func (l *busLoad) work(ctx context.Context, number int) {
 func (l *busLoad) pay(ctx context.Context, terminal, order string, mine <-chan bus.Delivery) error {
 	request := schema.StartRequest{OrderID: order, TerminalID: terminal, Amount: 1250, Currency: "EUR", Description: order}
 	const hash, group = "cc2f7b7d1f4a5e6b8c9d0e1f2a3b4c5d6e7f8091a2b3c4d5e6f708192a3b4c5d", "57958"
-	session := bus.Session{Request: request, Hash: hash, Nonce: order, Group: group, Reply: "_INBOX.abcdefghijklmnopqrstuv.12345678"}
+	session := payment.Session{Request: request, Hash: hash, Nonce: order, Group: group, Reply: "_INBOX.abcdefghijklmnopqrstuv.12345678"}
 	for {
 		_, err := l.bus.Enqueue(ctx, session)
 		if err == nil {
@@ -169,9 +170,10 @@ func (l *busLoad) pay(ctx context.Context, terminal, order string, mine <-chan b
 	}
 	d := <-mine
 	now := time.Now().UTC()
-	c := bus.Claim{
-		Replica: "replica-7d9f8b6c5-abcde", Owner: "YDCHOMPPWAZLWRO6SXZNMAGLTU", Epoch: 1, Phase: bus.PhaseCreating, Group: group, Request: request, Hash: hash,
-		Nonce: order, Reply: session.Reply, QueueSeq: d.Seq, Handle: d.Handle, Amount: 1250, Currency: "EUR", StartedAt: now, Deadline: now.Add(time.Minute), UpdatedAt: now,
+	c := payment.Claim{
+		Replica: "replica-7d9f8b6c5-abcde", Owner: "YDCHOMPPWAZLWRO6SXZNMAGLTU", Epoch: 1, Phase: payment.ClaimCreating,
+		Session:  payment.Session{Group: group, Request: request, Hash: hash, Nonce: order, Reply: session.Reply, StartedAt: now, Deadline: now.Add(time.Minute)},
+		QueueSeq: d.Seq, Handle: d.Handle, UpdatedAt: now,
 	}
 	claim := func(expect uint64) (uint64, error) {
 		return bus.Wait(ctx, func(done bus.Published) { l.bus.AppendClaim(ctx, terminal, order, c, expect, done) })
@@ -180,12 +182,12 @@ func (l *busLoad) pay(ctx context.Context, terminal, order string, mine <-chan b
 	if err != nil {
 		return err
 	}
-	c.Phase, c.SessionID, c.Sealed = bus.PhaseOpen, "session-"+order, make([]byte, 400)
+	c.Phase, c.SessionID, c.Sealed = payment.ClaimOpen, "session-"+order, make([]byte, 400)
 	if last, err = claim(last); err != nil {
 		return err
 	}
 	for n, name := range []string{"initialized", "completed"} {
-		status := bus.Status{
+		status := payment.Status{
 			Event: schema.StatusEvent{
 				OrderID: order, TerminalID: terminal, SessionID: c.SessionID, TransactionID: "123456789", Status: name, FinancialStatus: name,
 				Final: n == 1, Sequence: uint64(n + 1), Source: schema.SourceStream, Amount: 1250, Currency: "EUR", ObservedAt: now,
