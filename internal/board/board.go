@@ -73,10 +73,8 @@ type Board struct {
 
 	mu      sync.Mutex
 	entries map[Ref]*Entry
-	// open are the orders that are not over, by terminal; owned are those of each
-	// process.
-	open  map[string][]*Entry
-	owned map[string]map[Ref]struct{}
+	// open are the orders that are not over, by terminal.
+	open map[string][]*Entry
 	// latest is the order that something last happened to, of each terminal.
 	latest *lru.Cache[string, *Entry]
 	// over are the orders that are over, in the order of their last status or claim.
@@ -94,8 +92,8 @@ type passed struct {
 func New(o Options) *Board {
 	latest, _ := lru.New[string, *Entry](maxTerminals) // fails only for a size that is not positive
 	return &Board{
-		Options: o, waits: newWaits(), entries: map[Ref]*Entry{},
-		open: map[string][]*Entry{}, owned: map[string]map[Ref]struct{}{}, latest: latest,
+		Options: o, waits: waits{orders: map[Ref]map[chan struct{}]struct{}{}}, entries: map[Ref]*Entry{},
+		open: map[string][]*Entry{}, latest: latest,
 	}
 }
 
@@ -144,7 +142,6 @@ func (b *Board) lost() {
 	defer b.mu.Unlock()
 	clear(b.entries)
 	clear(b.open)
-	clear(b.owned)
 	b.latest.Purge()
 	b.over = nil
 }
@@ -174,7 +171,7 @@ func (b *Board) take(ref Ref, e bus.Entry) bool {
 		entry = &Entry{Ref: ref}
 		b.entries[ref] = entry
 	}
-	b.disown(entry)
+	b.close(entry)
 	entry.Seq = e.Seq
 	entry.know(e.Claim, e.Status)
 	// A claim on an order that was forgotten, or never seen, is about its aftercare.
@@ -187,25 +184,14 @@ func (b *Board) take(ref Ref, e bus.Entry) bool {
 		return true
 	}
 	b.open[ref.Terminal] = append(b.open[ref.Terminal], entry)
-	if owner := entry.Claim.Owner; owner != "" {
-		if b.owned[owner] == nil {
-			b.owned[owner] = map[Ref]struct{}{}
-		}
-		b.owned[owner][ref] = struct{}{}
-	}
 	return true
 }
 
-// disown takes an order out of the indexes of open ones. b.mu is held.
-func (b *Board) disown(e *Entry) {
+// close takes an order out of the open ones. b.mu is held.
+func (b *Board) close(e *Entry) {
 	left := slices.DeleteFunc(b.open[e.Terminal], func(o *Entry) bool { return o == e })
 	if b.open[e.Terminal] = left; len(left) == 0 {
 		delete(b.open, e.Terminal)
-	}
-	of := b.owned[e.Claim.Owner]
-	delete(of, e.Ref)
-	if len(of) == 0 {
-		delete(b.owned, e.Claim.Owner)
 	}
 }
 
@@ -241,7 +227,7 @@ func (b *Board) prune(now time.Time) {
 	b.over = slices.Delete(b.over, 0, drop)
 	for _, e := range b.active() {
 		if now.Sub(e.Changed()) > b.Horizon {
-			b.disown(e)
+			b.close(e)
 			delete(b.entries, e.Ref)
 		}
 	}
@@ -309,20 +295,6 @@ func (b *Board) Silent(now time.Time) []Entry {
 		}
 	}
 	return silent
-}
-
-// Owners returns the processes that own orders which are not over.
-func (b *Board) Owners() []string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return slices.Collect(maps.Keys(b.owned))
-}
-
-// OwnedBy returns the orders of a process that are not over.
-func (b *Board) OwnedBy(owner string) []Ref {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return slices.Collect(maps.Keys(b.owned[owner]))
 }
 
 // Open returns the claimed orders that are not over, with their owners.

@@ -78,11 +78,8 @@ func TestAnOrderFromItsClaimToItsEnd(t *testing.T) {
 	}
 	s.claims("T1", "A", "other", 2, payment.ClaimOpen)
 	s.publishes("T1", "A", "initialized", 1)
-	if got := s.Owners(); !slices.Equal(got, []string{"other"}) {
-		t.Errorf("owners: got %v", got)
-	}
-	if got := s.OwnedBy("other"); !slices.Equal(got, []Ref{ref}) {
-		t.Errorf("owned: got %v", got)
+	if got := s.Open()[ref]; got != "other" {
+		t.Errorf("owner: got %q", got)
 	}
 	want := schema.Session{
 		OrderID: "A", TerminalID: "T1", SessionID: "session", Status: "initialized", Sequence: 1, Active: true,
@@ -92,7 +89,7 @@ func TestAnOrderFromItsClaimToItsEnd(t *testing.T) {
 		t.Errorf("active: got %+v, want %+v", active, want)
 	}
 	s.publishes("T1", "A", "cancelled", 2)
-	if len(s.Active())+len(s.Open())+len(s.Owners()) > 0 {
+	if len(s.Active())+len(s.Open()) > 0 {
 		t.Error("it is over, and still open")
 	}
 	if e, ok := s.At("T1"); !ok || e.Open() || e.Last.Status != "cancelled" {

@@ -8,27 +8,18 @@ import (
 // waits are those who wait for the board to change.
 type waits struct {
 	mu sync.Mutex
-	// orders has the waiters of each order; every one gets a note in its channel.
+	// orders has the waiters of each order; every one gets a note in its channel. Those of
+	// the zero Ref wait for any message.
 	orders map[Ref]map[chan struct{}]struct{}
-	// seq is the last sequence of the stream that was told, syncs who waits for one.
-	seq   uint64
-	syncs map[chan struct{}]uint64
-}
-
-func newWaits() waits {
-	return waits{orders: map[Ref]map[chan struct{}]struct{}{}, syncs: map[chan struct{}]uint64{}}
+	// seq is the last sequence of the stream that was told.
+	seq uint64
 }
 
 // changed leaves a note for everybody who waits for an order.
 func (w *waits) changed(ref Ref) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for ch := range w.orders[ref] {
-		select {
-		case ch <- struct{}{}:
-		default: // one note is enough
-		}
-	}
+	w.note(ref)
 }
 
 // told notes that the stream was shown up to a sequence.
@@ -36,10 +27,15 @@ func (w *waits) told(seq uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.seq = max(w.seq, seq)
-	for ch, wanted := range w.syncs {
-		if w.seq >= wanted {
-			delete(w.syncs, ch)
-			close(ch)
+	w.note(Ref{})
+}
+
+// note leaves notes. w.mu is held.
+func (w *waits) note(ref Ref) {
+	for ch := range w.orders[ref] {
+		select {
+		case ch <- struct{}{}:
+		default: // one note is enough
 		}
 	}
 }
@@ -67,37 +63,30 @@ func (b *Board) Changes(ref Ref) (changed <-chan struct{}, stop func()) {
 
 // Await waits until holds is true of an order, or returns the error of ctx.
 func (b *Board) Await(ctx context.Context, ref Ref, holds func(Entry) bool) error {
+	return b.await(ctx, ref, func() bool {
+		e, _ := b.Get(ref)
+		return holds(e)
+	})
+}
+
+// Synced waits until the board shows everything up to a sequence of the stream.
+func (b *Board) Synced(ctx context.Context, seq uint64) error {
+	return b.await(ctx, Ref{}, func() bool {
+		b.waits.mu.Lock()
+		defer b.waits.mu.Unlock()
+		return b.waits.seq >= seq
+	})
+}
+
+func (b *Board) await(ctx context.Context, ref Ref, holds func() bool) error {
 	changed, stop := b.Changes(ref)
 	defer stop()
-	for {
-		if e, _ := b.Get(ref); holds(e) {
-			return nil
-		}
+	for !holds() {
 		select {
 		case <-changed:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
-}
-
-// Synced waits until the board shows everything up to a sequence of the stream.
-func (b *Board) Synced(ctx context.Context, seq uint64) error {
-	w, ch := &b.waits, make(chan struct{})
-	w.mu.Lock()
-	if w.seq >= seq {
-		w.mu.Unlock()
-		return nil
-	}
-	w.syncs[ch] = seq
-	w.mu.Unlock()
-	select {
-	case <-ch:
-		return nil
-	case <-ctx.Done():
-		w.mu.Lock()
-		delete(w.syncs, ch)
-		w.mu.Unlock()
-		return ctx.Err()
-	}
+	return nil
 }

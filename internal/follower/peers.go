@@ -34,8 +34,8 @@ const (
 	thereFor = 2 * time.Second
 )
 
-// peers are the other replicas that this one knows of: from their claims, and
-// from their questions.
+// peers are the other replicas that this one knows of: from their claims, which the
+// board and the sweep show, and from their questions.
 type peers struct {
 	asker  *asker
 	orders Orders
@@ -107,9 +107,6 @@ func (p *peers) run(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		for _, id := range p.orders.Owners() {
-			p.heard(id)
-		}
 		var pings sync.WaitGroup
 		for _, id := range p.toPing(time.Now()) {
 			pings.Go(func() { p.ping(ctx, id) })
@@ -173,7 +170,7 @@ func (p *peers) ping(ctx context.Context, id string) {
 // takeOver goes on with the payments of a replica that has gone. The candidates
 // for each of them wait for each other.
 func (p *peers) takeOver(ctx context.Context, id string) {
-	orders := p.orders.OwnedBy(id)
+	orders := p.ownedBy(id)
 	p.report.Log.Warn("The process of another replica is gone; taking over its sessions",
 		zap.String(telemetry.KeyOwner, id), zap.Int(telemetry.KeyCount, len(orders)))
 	waves := map[int][]Ref{}
@@ -186,7 +183,7 @@ func (p *peers) takeOver(ctx context.Context, id string) {
 			if !sleep(ctx, time.Duration(rank)*rankStep) {
 				return
 			}
-			left := p.orders.OwnedBy(id)
+			left := p.ownedBy(id)
 			for _, ref := range refs {
 				if rank == 0 || slices.Contains(left, ref) {
 					p.find(ref)
@@ -194,6 +191,16 @@ func (p *peers) takeOver(ctx context.Context, id string) {
 			}
 		})
 	}
+}
+
+// ownedBy lists the open orders of a replica.
+func (p *peers) ownedBy(id string) (refs []Ref) {
+	for ref, owner := range p.orders.Open() {
+		if owner == id {
+			refs = append(refs, ref)
+		}
+	}
+	return refs
 }
 
 // rank is how many replicas come before this one for an order.

@@ -41,6 +41,9 @@ func among(t *testing.T, b *fakeBus, owned map[string][]Ref, calm time.Duration,
 				n.found[ref] = time.Since(n.began)
 			},
 		}
+		for owner := range owned {
+			n.heard(owner)
+		}
 		wg.Go(func() { n.run(ctx) })
 		test(n)
 		stop()
@@ -54,15 +57,15 @@ type ownedBy struct {
 	owned map[string][]Ref
 }
 
-func (o ownedBy) Owners() []string {
-	var ids []string
-	for id := range o.owned {
-		ids = append(ids, id)
+func (o ownedBy) Open() map[Ref]string {
+	open := map[Ref]string{}
+	for id, refs := range o.owned {
+		for _, ref := range refs {
+			open[ref] = id
+		}
 	}
-	return ids
+	return open
 }
-
-func (o ownedBy) OwnedBy(owner string) []Ref { return o.owned[owner] }
 
 // after lets time pass and returns what was taken over, and when.
 func (n *neighbourhood) after(d time.Duration) map[Ref]time.Duration {
@@ -161,10 +164,11 @@ func TestAlone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := &fakeBus{ask: func(string) (string, error) { return test.answer, test.err }}
-			among(t, b, map[string][]Ref{"other": nil}, time.Hour, func(n *neighbourhood) {
+			among(t, b, nil, time.Hour, func(n *neighbourhood) {
 				if !n.alone() {
 					t.Error("a replica that nobody has heard of counts")
 				}
+				n.heard("other")
 				n.after(5 * time.Second)
 				if got := n.alone(); got != test.want {
 					t.Errorf("got %v, want %v", got, test.want)

@@ -78,10 +78,6 @@ type Groups interface {
 
 // Orders is what the board knows of the orders of all replicas. It may lag.
 type Orders interface {
-	// Owners are the processes that own orders which are not over.
-	Owners() []string
-	// OwnedBy are the orders of one of them.
-	OwnedBy(owner string) []Ref
 	// Open are the orders that have a claim and are not over, with the owner.
 	Open() map[Ref]string
 	// Watched are the orders that ended unpaid, or were paid without another amount,

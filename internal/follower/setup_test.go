@@ -286,24 +286,6 @@ func (o *orders) Open() map[Ref]string {
 	return open
 }
 
-func (o *orders) Owners() []string {
-	var ids []string
-	for _, owner := range o.Open() {
-		ids = append(ids, owner)
-	}
-	return ids
-}
-
-func (o *orders) OwnedBy(owner string) []Ref {
-	var refs []Ref
-	for ref, id := range o.Open() {
-		if id == owner {
-			refs = append(refs, ref)
-		}
-	}
-	return refs
-}
-
 func (o *orders) Watched(_, _ time.Duration) map[Ref]string {
 	o.mu.Lock()
 	defer o.mu.Unlock()

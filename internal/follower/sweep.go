@@ -101,6 +101,7 @@ func (s *sweeper) look(ctx context.Context) ([]finding, error) {
 	own, held := s.unlisted(open), map[string]bool{} // the terminals of what is followed
 	for ref, owner := range open {
 		if !s.f.follows(ref, owner) {
+			s.f.peers.heard(owner) // it is pinged from now on: the next sweep knows whether it is there
 			left = append(left, finding{ref: ref, what: unfollowed})
 			continue
 		}
@@ -156,7 +157,7 @@ func (s *sweeper) unwatched() (findings []finding) {
 	}
 	for ref, owner := range s.f.opts.Orders.Watched(unpaid, 2*SweepInterval) {
 		if owner != s.f.opts.Rules.Self && !s.f.follows(ref, owner) {
-			s.f.peers.heard(owner) // it is pinged from now on: the next sweep knows whether it is there
+			s.f.peers.heard(owner)
 			findings = append(findings, finding{ref: ref, what: unwatched})
 		}
 	}

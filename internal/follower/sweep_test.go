@@ -171,6 +171,7 @@ func TestSweepTakesUpWhatWasLeft(t *testing.T) {
 	f, ref := fakeFollower(t, queueOf()), Ref{Terminal: "T1", Order: "A"}
 	f.opts.Bus.(*fakeBus).log = nil // its log is being read
 	f.opts.Orders = claimed(map[Ref]string{ref: "stranger"})
+	f.peers.known["stranger"] = &peer{gone: time.Now()}
 	s := &sweeper{f: f}
 	for _, now := range twoSweeps() {
 		if _, err := s.sweep(t.Context(), now); err != nil {
