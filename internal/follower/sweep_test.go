@@ -80,6 +80,7 @@ func TestWhatASweepFinds(t *testing.T) {
 		"an order that was left here":      {queue: queueOf(), owner: "me", want: []finding{{ref, unfollowed, 0}}},
 		"an owner that nobody knows":       {queue: queueOf(), owner: "stranger", want: []finding{{ref, unfollowed, 0}}},
 		"both are left":                    {queue: queueOf(queuedSession("T1", "A")), log: &begun, owner: "stranger", want: []finding{{ref, unfollowed, 7}, {ref, unfollowed, 0}}},
+		"an owner that is silent":          {queue: queueOf(), owner: "silent", want: []finding{{ref, unfollowed, 0}}},
 		"a lost lock":                      {queue: queueOf(), owner: "me", mine: true, want: []finding{{ref, unqueued, 0}}},
 		"a lost claim and a lost lock":     {queue: queueOf(), mine: true, want: []finding{{ref, unqueued, 0}}},
 		"a lost claim":                     {queue: queueOf(queuedSession("T1", "B")), log: &over, mine: true, want: []finding{{Ref{Terminal: "T1", Order: "B"}, ended, 7}}},
@@ -99,6 +100,8 @@ func TestWhatASweepFinds(t *testing.T) {
 			tt.queue.ask = func(string) (string, error) { return "{}", nil }
 			f := fakeFollower(t, tt.queue)
 			f.peers.heard("there")
+			f.peers.heard("silent")
+			f.peers.known["silent"].answered = time.Now().Add(-f.opts.Rules.ReplicaTTL)
 			if tt.owner != "" {
 				f.opts.Orders = claimed(map[Ref]string{ref: tt.owner})
 			}
