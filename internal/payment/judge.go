@@ -93,14 +93,24 @@ func untold(e *schema.Error) *schema.Error {
 }
 
 // isOurs reports whether an order that the provider knows, although this
-// session is not known to have created it, is what the session asked for and
-// still open. A proxy may have repeated our request.
+// session is not known to have created it, is what the session asked for. A proxy
+// may have repeated our request. An order that is over is ours only if it was
+// certainly made for this session; it may have been paid with a tip.
 func isOurs(s Session, a Answered) bool {
-	return (a.Amount == 0 || a.Amount == s.Request.Amount) &&
-		(a.Currency == "" || strings.EqualFold(a.Currency, s.Request.Currency)) &&
-		(a.Terminal == "" || strings.EqualFold(a.Terminal, s.Request.TerminalID)) &&
-		(a.Created.IsZero() || !a.Created.Before(s.StartedAt.Add(-clockTolerance))) &&
-		!schema.IsFinal(a.Status)
+	over, dated := schema.IsFinal(a.Status), !a.Created.IsZero()
+	switch difference(s, a) {
+	case "":
+	case "amount":
+		if a.Status != "completed" || a.Terminal == "" {
+			return false
+		}
+	default:
+		return false
+	}
+	if !dated {
+		return !over
+	}
+	return !a.Created.Before(s.StartedAt.Add(-clockTolerance))
 }
 
 // earlier is how long before a session an order must have been made to be another's:

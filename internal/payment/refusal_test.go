@@ -99,7 +99,12 @@ func TestIsOurs(t *testing.T) {
 		{"another terminal", func(a *Answered) { a.Terminal = "T2" }, false},
 		{"older than the session", func(a *Answered) { a.Created = epoch.Add(-time.Minute) }, false},
 		{"as old, by another clock", func(a *Answered) { a.Created = epoch.Add(-time.Second) }, true},
-		{"over", func(a *Answered) { a.Status = "completed" }, false},
+		{"over", func(a *Answered) { a.Status = "cancelled" }, true},
+		{"over, made at an unknown time", func(a *Answered) { a.Status, a.Created = "completed", time.Time{} }, false},
+		{"over, older than the session", func(a *Answered) { a.Status, a.Created = "completed", epoch.Add(-time.Minute) }, false},
+		{"paid with a tip", func(a *Answered) { a.Status, a.Amount = "completed", 1208 }, true},
+		{"paid with a tip, on an unknown terminal", func(a *Answered) { a.Status, a.Amount, a.Terminal = "completed", 1208, "" }, false},
+		{"paid with a tip, made at an unknown time", func(a *Answered) { a.Status, a.Amount, a.Created = "completed", 1208, time.Time{} }, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
