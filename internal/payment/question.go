@@ -42,6 +42,7 @@ func (t *turn) answered(e Answered) {
 		t.note(NoteTrouble, "the provider does not know the order at the moment")
 		t.doubtAnswer()
 	}
+	t.awaitAmount(e)
 	if q.Moment.Reasons != e.Asked.Reasons {
 		t.askNow()
 	} else {
@@ -69,6 +70,20 @@ func (t *turn) doubtAnswer() {
 			p.Question.Polls++
 			t.askAfter(pause)
 		}
+	}
+}
+
+// awaitAmount asks again when the answer of a payment that was just made is older than
+// that: it does not tell the amount that was charged.
+func (t *turn) awaitAmount(e Answered) {
+	p := &t.p
+	_, settling := p.Phase.(Settling)
+	if !settling || p.State.Status != "completed" || p.State.Charged != 0 || e.Exists && schema.IsFinal(e.Status) {
+		return
+	}
+	if !p.Question.Asking && p.Question.Polls < doubtLimit && p.Drain == DrainNot {
+		t.askAfter(t.pause(p.Question.Polls))
+		p.Question.Polls++
 	}
 }
 
