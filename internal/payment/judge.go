@@ -113,14 +113,21 @@ func isOurs(s Session, a Answered) bool {
 	return !a.Created.Before(s.StartedAt.Add(-clockTolerance))
 }
 
-// earlier is how long before a session an order must have been made to be another's:
-// no clock and no time zone is as wrong as that.
-const earlier = 24 * time.Hour
+// How long before a session an order must have been made to be another's: longer than
+// clocks are wrong, and than the unknown time zone of an answer can make it.
+const (
+	clockLimit    = 2 * time.Hour
+	timeZoneLimit = 14 * time.Hour
+)
 
 // isEarlier reports whether an order was made long before the session was queued, so
 // that none of its creates can have made it, and the provider refuses all of them.
 func isEarlier(s Session, a Answered) bool {
-	return !a.CreatedAbout.IsZero() && a.CreatedAbout.Before(s.StartedAt.Add(-earlier))
+	limit := clockLimit
+	if a.Created.IsZero() {
+		limit += timeZoneLimit
+	}
+	return !a.CreatedAbout.IsZero() && a.CreatedAbout.Before(s.StartedAt.Add(-limit))
 }
 
 // isAnothers reports whether an order that the provider knows cannot be the one

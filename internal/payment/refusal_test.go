@@ -117,3 +117,37 @@ func TestIsOurs(t *testing.T) {
 		})
 	}
 }
+
+// An order that was made long before the session is another's, and its end is not the end
+// of this payment.
+func TestIsEarlier(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name  string
+		age   time.Duration
+		zoned bool
+		want  bool
+	}{
+		{"by a clock that is wrong", 2 * time.Hour, true, false},
+		{"of this morning", 2*time.Hour + time.Second, true, true},
+		{"in another time zone", 16 * time.Hour, false, false},
+		{"of yesterday", 16*time.Hour + time.Second, false, true},
+		{"made since", -time.Second, true, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := testSession("A")
+			a := Answered{Exists: true, Status: "completed", CreatedAbout: s.StartedAt.Add(-tt.age)}
+			if tt.zoned {
+				a.Created = a.CreatedAbout
+			}
+			if got := isEarlier(s, a); got != tt.want {
+				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
+	}
+	if isEarlier(testSession("A"), Answered{Exists: true, Status: "completed"}) {
+		t.Error("an order whose time is not known counts as earlier")
+	}
+}
