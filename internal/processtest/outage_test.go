@@ -17,11 +17,13 @@ type crowd struct {
 }
 
 // setupCrowd starts replicas and one payment on each of n terminals, and waits
-// until all are followed.
+// until all are followed. No stream is idle long enough to connect again while the
+// others start: statuses that change at once on a new connection look like history.
 func setupCrowd(t *testing.T, o processtest.SceneOptions, n int, replicas ...string) *crowd {
 	t.Helper()
 	o.Terminals = n
 	o.Provider.Manual = true
+	o.Env = processtest.Env{"IDLE_TIMEOUT": "2m"}.With(o.Env)
 	c := &crowd{Scene: processtest.NewScene(t, o), hand: &hand{t: t, ctx: processtest.Context(t)}}
 	c.hand.Scene = c.Scene
 	for _, id := range replicas {
