@@ -129,18 +129,26 @@ func (p *Payment) start(ctx context.Context) error {
 }
 
 // refused takes an answer after which the request is not sent again. doubt says why an
-// earlier one may have been carried out. The error means that nothing was started.
+// earlier one may have been carried out: then the bridge is asked for the order before the
+// refusal is believed. The error means that nothing was started.
 func (p *Payment) refused(ctx context.Context, err, doubt error) error {
-	_, refusal := errors.AsType[*Error](err)
 	switch {
 	case leavesDoubt(err):
 		p.doubtful(err)
-	case doubt != nil && !errors.Is(err, ErrOrderConflict) && p.exists(ctx):
-		p.doubtful(nil)
-	case doubt != nil && !refusal:
-		p.doubtful(doubt)
-	default:
+		return nil
+	case doubt == nil, errors.Is(err, ErrOrderConflict):
 		return err
+	}
+	session, unknown := p.client.Get(ctx, p.terminal, p.order)
+	_, refusal := errors.AsType[*Error](err)
+	another := errors.Is(err, ErrTerminalBusy) // the refusal is about another order
+	switch {
+	case unknown == nil && p.asked(session) && made(session):
+		p.doubtful(nil)
+	case refusal && (errors.Is(unknown, ErrNotFound) || unknown == nil && (!another || !p.asked(session))):
+		return err
+	default:
+		p.doubtful(doubt)
 	}
 	return nil
 }
@@ -241,13 +249,6 @@ func (p *Payment) untilSeen(ctx context.Context) (context.Context, func()) {
 	}
 }
 
-// exists asks the bridge whether the order exists at the provider, with what was asked
-// for.
-func (p *Payment) exists(ctx context.Context) bool {
-	session, err := p.ask(ctx)
-	return err == nil && made(session)
-}
-
 // made says whether an order exists at the provider. Before, the bridge knows the session
 // alone.
 func made(s schema.Session) bool { return s.SessionID != "" || s.Sequence > 0 }
@@ -259,11 +260,15 @@ func (p *Payment) ask(ctx context.Context) (session schema.Session, err error) {
 	if err != nil {
 		return session, err
 	}
-	if json.Unmarshal(body, &session) != nil || session.OrderID != p.order || session.TerminalID != p.terminal ||
-		session.Amount != p.request.Amount || session.Currency != p.request.Currency {
+	if json.Unmarshal(body, &session) != nil || session.OrderID != p.order || session.TerminalID != p.terminal || !p.asked(session) {
 		return session, fmt.Errorf("ask for the order: %w", ErrBadReply)
 	}
 	return session, nil
+}
+
+// asked says whether an order has the content that was asked for.
+func (p *Payment) asked(s schema.Session) bool {
+	return s.Amount == p.request.Amount && s.Currency == p.request.Currency
 }
 
 // started notes the bridge's answer.

@@ -334,34 +334,52 @@ func TestStartWithoutABridge(t *testing.T) {
 	}
 }
 
-// A refusal after a lost answer is believed once the bridge was asked for the order.
+// A refusal after a lost answer is believed once the bridge has said that it does not know
+// the order. That answer may be lost as well.
 func TestStartRefusedAfterALostAnswer(t *testing.T) {
 	t.Parallel()
-	for name, known := range map[string]bool{"the order is known": true, "the order is not known": false} {
+	busy := schema.NewError(schema.TerminalBusy, "another payment is open")
+	making := bridgetest.Session(event("a", 0, schema.StatusCreated))
+	making.SessionID = ""
+	other := bridgetest.Session(event("a", 1, "initialized"))
+	other.Amount++
+	for name, c := range map[string]struct {
+		found    any
+		refusal  error // what Start returns
+		doubtful bool
+	}{
+		"the order is known":         {found: bridgetest.Session(event("a", 1, "initialized"))},
+		"the order is not known":     {refusal: client.ErrTerminalBusy},
+		"another order has its name": {found: other, refusal: client.ErrTerminalBusy},
+		"the order is being made":    {found: making, doubtful: true},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var starts atomic.Int64
+			var starts, gets atomic.Int64
 			s := setup(t, bridgetest.Handlers{
 				Start: func(schema.StartRequest) (any, error) {
 					if starts.Add(1) == 1 {
 						return nil, bridgetest.ErrNoReply
 					}
-					return nil, schema.NewError(schema.TerminalBusy, "another payment is open")
+					return nil, busy
 				},
 				Get: func(schema.OrderRequest) (any, error) {
-					if known && starts.Load() > 1 {
-						return bridgetest.Session(event("a", 1, "initialized")), nil
+					switch {
+					case starts.Load() > 1 && gets.Add(1) == 1:
+						return nil, bridgetest.ErrNoReply
+					case starts.Load() > 1 && c.found != nil:
+						return c.found, nil
 					}
 					return nil, schema.NewError(schema.NotFound, "the order is not known")
 				},
 			}, bridgetest.Options{})
-			s.client.AnswerWithin(50 * time.Millisecond)
+			s.client.AnswerWithin(200 * time.Millisecond)
 			p, err := within(t, s.client, bridgetest.Limit)
-			switch {
-			case known && (err != nil || p.Doubt() != nil):
-				t.Errorf("got %v, want a payment", err)
-			case !known && !errors.Is(err, client.ErrTerminalBusy):
-				t.Errorf("got %v, want terminal_busy", err)
+			if !errors.Is(err, c.refusal) {
+				t.Fatalf("got %v, want %v", err, c.refusal)
+			}
+			if err == nil && (p.Doubt() != nil) != c.doubtful {
+				t.Errorf("got doubt %v, want one: %v", p.Doubt(), c.doubtful)
 			}
 		})
 	}
