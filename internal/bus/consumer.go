@@ -54,6 +54,7 @@ func wrongSettings(c jetstream.ConsumerConfig) []string {
 	add(len(c.BackOff) > 0, "backoff %v", c.BackOff)
 	add(c.HeadersOnly, "headers only")
 	add(c.MaxRequestExpires > 0, "requests expire after %s", c.MaxRequestExpires)
+	add(c.MaxRequestBatch > 0, "requests for %d sessions at most", c.MaxRequestBatch)
 	add(c.MaxRequestMaxBytes > 0, "requests for %d bytes at most", c.MaxRequestMaxBytes)
 	add(c.InactiveThreshold > 0, "deleted when unused for %s", c.InactiveThreshold)
 	add(c.PriorityPolicy != jetstream.PriorityPolicyNone, "priority groups %v", c.PriorityGroups)

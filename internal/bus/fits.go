@@ -89,12 +89,19 @@ func (b *Bus) fits(want, got jetstream.StreamConfig) error {
 		{got.Retention != want.Retention, fmt.Sprintf("its retention is %s, but must be %s", got.Retention, want.Retention), remake},
 		{got.Storage != jetstream.FileStorage, "it is stored in memory, but must be stored in files", remake},
 		{!sameSubjects(got.Subjects, want.Subjects), fmt.Sprintf("its subjects are %q, but must be %q", got.Subjects, want.Subjects), remake},
-		{!equal(got.SubjectTransform, want.SubjectTransform), "it does not store the journal under the orders' subjects (subject transform)", remake},
-		{!equal(got.RePublish, want.RePublish), "it does not republish what it stored (republish)", remake},
+		{!equal(got.SubjectTransform, want.SubjectTransform), "its subject transform is " + shown(got.SubjectTransform) + ", but must be " + shown(want.SubjectTransform), remake},
+		{!equal(got.RePublish, want.RePublish), "its republish is " + shown(got.RePublish) + ", but must be " + shown(want.RePublish), remake},
 		{want.AllowDirect && !got.AllowDirect, "direct get is off", edit + "--allow-direct"},
 		{got.Sealed, "it is sealed", remake},
 		{got.Mirror != nil || len(got.Sources) > 0, "it mirrors or sources another stream", remake},
 		{got.NoAck, "it does not acknowledge", edit + "--ack"},
+		{got.PersistMode != jetstream.DefaultPersistMode, "it acknowledges messages before it has stored them (persist mode)", remake},
+		{
+			got.MaxMsgSize > 0 && got.MaxMsgSize < want.MaxMsgSize,
+			fmt.Sprintf("it stores messages of at most %d bytes, but the bridge's can have %d", got.MaxMsgSize, want.MaxMsgSize),
+			edit + fmt.Sprintf("--max-msg-size %d", want.MaxMsgSize),
+		},
+		{want.Retention == jetstream.WorkQueuePolicy && got.DenyDelete, "no session can be removed from it (deny delete)", remake},
 		{
 			want.AllowRollup && (!got.AllowRollup || got.DenyPurge),
 			"a new claim cannot replace the previous one in it (rollup)", edit + "--allow-rollup, without --deny-purge",
@@ -128,6 +135,14 @@ func sameSubjects(a, b []string) bool {
 
 func equal[T comparable](a, b *T) bool { return a == b || a != nil && b != nil && *a == *b }
 
+// shown returns a setting that may be absent, for an error.
+func shown[T any](setting *T) string {
+	if setting == nil {
+		return "off"
+	}
+	return fmt.Sprintf("%+v", *setting)
+}
+
 // Difference is a setting of an object that weakens something, and what to do.
 type Difference struct{ Problem, Hint string }
 
@@ -150,10 +165,6 @@ func differences(want, got jetstream.StreamConfig) []Difference {
 	if got.Duplicates < want.Duplicates {
 		differs(fmt.Sprintf("%s --dupe-window %s", edit, want.Duplicates),
 			"recognises a repeated message for %s only, %s is better", got.Duplicates, want.Duplicates)
-	}
-	if got.MaxMsgSize > 0 && got.MaxMsgSize < want.MaxMsgSize {
-		differs(fmt.Sprintf("%s --max-msg-size %d", edit, want.MaxMsgSize),
-			"stores messages of at most %d bytes, but the bridge's can have %d", got.MaxMsgSize, want.MaxMsgSize)
 	}
 	if got.MaxMsgs > 0 || got.MaxBytes > 0 {
 		effect := "drops the oldest events when it is full"

@@ -162,6 +162,17 @@ func TestUnfitObjects(t *testing.T) {
 		{"statuses that forget claims", changed("POS_STATUS", func(c *jetstream.StreamConfig) { c.MaxAge = 2 * time.Hour }), "POS_STATUS", "2h0m0s", "--max-age 4h0m0s"},
 		{"statuses for few watchers", changed("POS_STATUS", func(c *jetstream.StreamConfig) { c.MaxConsumers = 1 }), "POS_STATUS", "1 consumers", "delete or rename"},
 		{"other subjects", changed("POS_SESSIONS", func(c *jetstream.StreamConfig) { c.Subjects = []string{"pos.T1.session"} }), "POS_SESSIONS", "pos.T1.session", "delete or rename"},
+		{"queue of short messages", changed("POS_SESSIONS", func(c *jetstream.StreamConfig) { c.MaxMsgSize = 100 }), "POS_SESSIONS", "at most 100 bytes", "--max-msg-size 65536"},
+		{"statuses of short messages", changed("POS_STATUS", func(c *jetstream.StreamConfig) { c.MaxMsgSize = 1 << 15 }), "POS_STATUS", "at most 32768 bytes", "--max-msg-size 65536"},
+		{"queue that keeps all", changed("POS_SESSIONS", func(c *jetstream.StreamConfig) { c.DenyDelete = true }), "POS_SESSIONS", "deny delete", "delete or rename"},
+		{
+			"queue that republishes", changed("POS_SESSIONS", func(c *jetstream.StreamConfig) { c.RePublish = &jetstream.RePublish{Destination: "x.>"} }),
+			"POS_SESSIONS", "but must be off", "delete or rename",
+		},
+		{
+			"statuses acknowledged too early", changed("POS_STATUS", func(c *jetstream.StreamConfig) { c.PersistMode = jetstream.AsyncPersistMode }),
+			"POS_STATUS", "persist mode", "delete or rename",
+		},
 		{"sealed", changed("POS_STATUS", func(c *jetstream.StreamConfig) { c.Sealed = true }), "POS_STATUS", "sealed", "delete or rename"},
 		{"another consumer on the queue", consumer(func(c *jetstream.ConsumerConfig) { c.Durable = "mine" }), "POS_SESSIONS", "consumer", "remove other consumers"},
 		{"a filtered consumer", consumer(func(c *jetstream.ConsumerConfig) { c.FilterSubject = "pos.T1.session" }), "POS_SESSIONS", "filters subjects", "delete it"},
@@ -236,6 +247,7 @@ func TestConsumerIsSetRight(t *testing.T) {
 		"headers only":    func(c *jetstream.ConsumerConfig) { c.HeadersOnly = true },
 		"max expires":     func(c *jetstream.ConsumerConfig) { c.MaxRequestExpires = time.Second },
 		"max bytes":       func(c *jetstream.ConsumerConfig) { c.MaxRequestMaxBytes = 10 },
+		"max batch":       func(c *jetstream.ConsumerConfig) { c.MaxRequestBatch = 1 },
 		"inactive":        func(c *jetstream.ConsumerConfig) { c.InactiveThreshold = time.Minute },
 		"priority groups": func(c *jetstream.ConsumerConfig) {
 			c.PriorityPolicy, c.PriorityGroups = jetstream.PriorityPolicyOverflow, []string{"g"}
@@ -266,7 +278,7 @@ func TestConsumerIsSetRight(t *testing.T) {
 			}
 			got := consumer.CachedInfo().Config
 			if len(got.BackOff) > 0 || got.AckWait != 2*time.Second || got.MaxDeliver != -1 || got.MaxAckPending != -1 || got.HeadersOnly ||
-				got.MaxRequestExpires != 0 || got.MaxRequestMaxBytes != 0 || got.InactiveThreshold != 0 || got.PriorityPolicy != jetstream.PriorityPolicyNone {
+				got.MaxRequestExpires != 0 || got.MaxRequestMaxBytes != 0 || got.MaxRequestBatch != 0 || got.InactiveThreshold != 0 || got.PriorityPolicy != jetstream.PriorityPolicyNone {
 				t.Errorf("the consumer is %+v", got)
 			}
 		})
