@@ -30,9 +30,24 @@ func fileOf(want string, fits func([]byte) bool, field func(*Config) *string) pa
 	}
 }
 
-// read returns what is in a file. The path is no secret.
+// maxFile bounds a file that a variable names, in bytes.
+const maxFile = 1 << 20
+
+// read returns what is in a regular file. To open a pipe would wait for its writer,
+// and a device may never end. The path is no secret.
 func (r *reader) read(name, path string) (content []byte, ok bool) {
-	content, err := os.ReadFile(path)
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		r.bad(name, fmt.Sprintf("must name a readable file; %q is not one", path))
+		return nil, false
+	}
+	if err == nil && info.Size() > maxFile {
+		r.bad(name, fmt.Sprintf("must name a file of at most %d bytes; %q has %d", maxFile, path, info.Size()))
+		return nil, false
+	}
+	if err == nil {
+		content, err = os.ReadFile(path)
+	}
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		r.bad(name, fmt.Sprintf("must name a readable file; %q does not exist", path))

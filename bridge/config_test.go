@@ -14,6 +14,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -180,6 +181,10 @@ func TestConfigRefusals(t *testing.T) {
 	files := makeFiles(t)
 	missing := filepath.Join(t.TempDir(), "not-there")
 	folder := t.TempDir()
+	pipe, large := filepath.Join(folder, "pipe"), filepath.Join(folder, "large")
+	if err := errors.Join(syscall.Mkfifo(pipe, 0o600), os.WriteFile(large, nil, 0o600), os.Truncate(large, 2<<20)); err != nil {
+		t.Fatal(err)
+	}
 	durations := []string{
 		"REPLICA_TTL", "START_DEADLINE", "STATUS_MAX_AGE", "BACKOFF_INITIAL", "BACKOFF_MAX", "IDLE_TIMEOUT",
 		"RECONCILE_INTERVAL", "SETTLE_WINDOW", "SESSION_TIMEOUT", "DRAIN_TIMEOUT", "REQUEST_TIMEOUT",
@@ -251,7 +256,8 @@ func TestConfigRefusals(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"NATS_CREDS_FILE", "NATS_NKEY_FILE", "NATS_CA_FILE", "API_CA_FILE", "CONSOLE_TOKEN_FILE"} {
-		refusals = append(refusals, refusal{name, missing, "readable file"}, refusal{name, folder, "readable file"})
+		refusals = append(refusals, refusal{name, missing, "readable file"}, refusal{name, folder, "readable file"},
+			refusal{name, pipe, "readable file"}, refusal{name, large, "at most 1048576 bytes"})
 	}
 	for _, tt := range refusals {
 		t.Run(tt.name+"="+tt.value, func(t *testing.T) {

@@ -43,13 +43,18 @@ func checkServers(name, servers string) error {
 }
 
 func checkFile(name, path string) error {
-	f, err := os.Open(path)
+	info, err := os.Stat(path) // before opening: that of a pipe would wait
+	if err == nil && !info.Mode().IsRegular() {
+		return &SettingError{name, "must be a readable file: " + Printable(path, maxShown) + " is not a plain file"}
+	}
+	if err == nil {
+		var f *os.File
+		if f, err = os.Open(path); err == nil {
+			_ = f.Close() // only looked at
+		}
+	}
 	if err != nil {
 		return &SettingError{name, "must be a readable file: " + fileProblem(path, err)}
-	}
-	defer func() { _ = f.Close() }() // only looked at
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return &SettingError{name, "must be a readable file: " + Printable(path, maxShown) + " is not a plain file"}
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/nats-io/nkeys"
@@ -107,6 +108,10 @@ func TestSettingsThatCannotBeUsed(t *testing.T) {
 	junk := filepath.Join(dir, "junk")
 	writeFile(t, junk, "secret-junk")
 	missing := filepath.Join(dir, "missing")
+	pipe := filepath.Join(dir, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	contextOf := func(fields map[string]any) string {
 		data, err := json.Marshal(fields)
 		if err != nil {
@@ -125,6 +130,7 @@ func TestSettingsThatCannotBeUsed(t *testing.T) {
 		"other scheme":            {"", env{till.EnvURL: "http://me:secret@h"}, "BRIDGE_NATS_URL: must be servers that begin with"},
 		"creds missing":           {"", env{till.EnvCreds: missing}, "BRIDGE_NATS_CREDS_FILE: must be a readable file: " + missing + ": no such file"},
 		"creds is a folder":       {"", env{till.EnvCreds: dir}, "BRIDGE_NATS_CREDS_FILE: must be a readable file: " + dir + " is not a plain file"},
+		"creds is a pipe":         {"", env{till.EnvCreds: pipe}, "BRIDGE_NATS_CREDS_FILE: must be a readable file: " + pipe + " is not a plain file"},
 		"nkey is junk":            {"", env{till.EnvNKey: junk}, "BRIDGE_NATS_NKEY_FILE: must be a file with the seed"},
 		"creds and nkey":          {"", env{till.EnvNKey: junk, till.EnvCreds: junk}, "BRIDGE_NATS_NKEY_FILE: and BRIDGE_NATS_CREDS_FILE exclude"},
 		"CA is junk":              {"", env{till.EnvCA: junk}, "BRIDGE_NATS_CA_FILE: must be a PEM file"},
