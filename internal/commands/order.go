@@ -102,7 +102,7 @@ func newGets() gets {
 }
 
 // askPause is how long the provider's last answer about an unpaid order is good.
-const askPause = 5 * time.Second
+const askPause = time.Second
 
 // mayAsk reports whether the provider is to be asked for an unpaid order, and
 // notes that it is.
@@ -219,6 +219,7 @@ func (o *orders) receipt(ctx context.Context, ref board.Ref) (any, *schema.Error
 	if err != nil {
 		return nil, receiptFailure(err)
 	}
+	receipt.Order.Currency = cmp.Or(receipt.Order.Currency, k.session.Currency)
 	return schema.ReceiptReply{OrderID: ref.Order, TerminalID: ref.Terminal, Receipt: receipt}, nil
 }
 

@@ -110,7 +110,7 @@ func (t receiptText) order(m map[string]json.RawMessage) schema.ReceiptOrder {
 	o := schema.ReceiptOrder{
 		Amount:          amount(m["amount"]),
 		AmountRefunded:  max(amount(m["amountrefunded"]), amount(m["amount_refunded"])),
-		Currency:        label(plainString(m["currency"]), 3),
+		Currency:        currencyCode(m["currency"]),
 		Tip:             max(amount(m["tip"]), amount(members(m["tip"])["amount"])),
 		Items:           []schema.ReceiptItem{},
 		Status:          t.status(m["status"]),
@@ -175,13 +175,22 @@ func (t receiptText) related(raw json.RawMessage) []schema.ReceiptTransaction {
 		related = append(related, schema.ReceiptTransaction{
 			Type:          t.code(m["type"]),
 			Amount:        amount(m["amount"]),
-			Currency:      label(plainString(m["currency"]), 3),
+			Currency:      currencyCode(m["currency"]),
 			Status:        t.status(m["status"]),
 			TransactionID: t.id(m["transaction_id"]),
 			Created:       t.line(m["created"]),
 		})
 	}
 	return related
+}
+
+// currencyCode returns a code of three capitals, "" for anything else.
+func currencyCode(raw json.RawMessage) string {
+	code := strings.ToUpper(plainString(raw))
+	if len(code) != 3 || strings.Trim(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
+		return ""
+	}
+	return code
 }
 
 // quantity returns a decimal number as it is written, "" for anything else.

@@ -53,6 +53,8 @@ func TestReceipt(t *testing.T) {
 		"least":               {200, yes("", ""), least, 0},
 		"with the order's id": {200, yes(`,"order_id":"A1"`, `,"order_id":"A1"`), least, 0},
 		"odd types":           {200, yes(`,"tip":null,"items":[],"currency":7`, `,"merchant":[],"payment":[],"related_transactions":[7,null],"printed_on":{}`), least, 0},
+		"small currency":      {200, yes(`,"currency":"eur"`, ""), with(func(r *schema.Receipt) { r.Order.Currency = "EUR" }), 0},
+		"no currency code":    {200, yes(`,"currency":"E1R"`, ""), least, 0},
 		"tip as a number":     {200, yes(`,"tip":"12"`, ""), with(func(r *schema.Receipt) { r.Order.Tip = 12 }), 0},
 		"one refund alone":    {200, yes("", `,"related_transactions":{"amount":3}`), with(func(r *schema.Receipt) { r.Related = []schema.ReceiptTransaction{{Amount: 3}} }), 0},
 		"list of payments":    {200, yes("", `,"payment":[{"last4":"1111"},{"last4":"2222"}]`), with(func(r *schema.Receipt) { r.Payment.Last4 = "1111" }), 0},
