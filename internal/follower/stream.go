@@ -130,6 +130,9 @@ func (r *streamReader) event(ctx context.Context, e multisafepay.StreamEvent) {
 		r.lane.report.failed("Ignored an event of another order", refOf(r.session), nil)
 	case e.Other != "":
 		r.lane.report.Metrics.EventOther(e.Other)
+		if e.Ask {
+			r.tell(payment.StreamUnsettled{})
+		}
 	case e.Order == nil:
 	default:
 		r.status(ctx, e)

@@ -34,7 +34,7 @@ func BenchmarkStreamEvents(b *testing.B) {
 	}
 	read := func() {
 		n := 0
-		r := newStreamReader(strings.NewReader(stream), time.Hour, func() {}, streamHints{})
+		r := newStreamReader(strings.NewReader(stream), time.Hour, func() {}, StreamHandler{})
 		_ = (&Client{}).read(context.Background(), r, redact.Secret{}, StreamHandler{Event: func(e StreamEvent) {
 			if e.Order != nil {
 				n++

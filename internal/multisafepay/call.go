@@ -34,6 +34,8 @@ var errOwnTimeout = errors.New("no complete answer in time")
 // request is one call of the API.
 type request struct {
 	op, method string
+	// order is what it is about; empty for a list of terminals.
+	order string
 	// path below the base URL, escaped.
 	path  string
 	query url.Values
@@ -46,24 +48,20 @@ type request struct {
 	hide redact.Scrubber
 }
 
-// answer is a complete answer; its body is nil when it was longer than maxBody.
-type answer struct {
-	status int
-	header http.Header
-	body   []byte
-}
-
-// call makes one request and reads its whole answer, within the time-out. It
-// reports only that there was no complete answer; what an answer means is
-// classify's business.
-func (c *caller) call(ctx context.Context, r request) (answer, *Error) {
+// call makes one request and returns its whole answer if that is a yes, within the
+// time-out. What an answer means is classify's business.
+func (c *caller) call(ctx context.Context, r request) (answer, error) {
+	if r.order == "" && r.op != OpTerminals { // the path would be that of all orders
+		return answer{}, &Error{Op: r.op, Kind: KindNonsense, Err: errNoOrderID}
+	}
 	start := time.Now()
 	g := &guard{notAfter: r.notAfter}
 	a, err := c.exchange(ctx, r, g)
 	switch {
 	case err == nil:
 		c.observe(r.op, strconv.Itoa(a.status), time.Since(start))
-		return a, nil
+		err = a.check()
+		return a, err
 	case !g.tooLate(): // else no request was made
 		c.observe(r.op, "error", time.Since(start))
 	}
@@ -100,7 +98,7 @@ func (c *caller) exchange(ctx context.Context, r request, g *guard) (answer, err
 	case err != nil:
 		return answer{}, errors.Join(err, context.Cause(ctx))
 	}
-	return answer{status: resp.StatusCode, header: resp.Header, body: content}, nil
+	return answer{request: r, status: resp.StatusCode, header: resp.Header, body: content}, nil
 }
 
 // build makes the HTTP request of a call.

@@ -142,8 +142,8 @@ func TestErrorInfo(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := answer{status: 400, body: []byte(test.body)}.check(testRequest(OpCreate))
-			if err == nil || err.Info != test.want {
+			a := answer{request: testRequest(OpCreate), status: 400, body: []byte(test.body)}
+			if err := asError(t, a.check()); err.Info != test.want {
 				t.Errorf("error = %+v, want info %q", err, test.want)
 			}
 		})

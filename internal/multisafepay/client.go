@@ -57,8 +57,8 @@ func (c *Client) Close() {
 	c.streams.CloseIdleConnections()
 }
 
-// request begins a request.
-func (c *Client) request(op, method, path string, key redact.Secret) request {
+// request begins a request about an order, or about none.
+func (c *Client) request(op, method, path, order string, key redact.Secret) request {
 	c.keys.Remember(key)
-	return request{op: op, method: method, path: path, key: key, hide: c.keys.Scrubber()}
+	return request{op: op, method: method, path: path, order: order, key: key, hide: c.keys.Scrubber()}
 }

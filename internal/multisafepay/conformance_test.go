@@ -53,7 +53,7 @@ type parsed struct{ typ, id, data string }
 // parseAll reads a whole stream, as Follow does.
 func parseAll(t rapid.TB, r io.Reader) []parsed {
 	t.Helper()
-	reader := newStreamReader(r, time.Hour, func() {}, streamHints{})
+	reader := newStreamReader(r, time.Hour, func() {}, StreamHandler{})
 	defer reader.stop()
 	var got []parsed
 	err := serverEvents(reader, func(e sse.Event) error {

@@ -177,7 +177,7 @@ func (s *contractStream) run(ctx context.Context) {
 		s.mu.Lock()
 		s.attempt = cancel
 		s.mu.Unlock()
-		err := s.client.attempt(attempt, s.stream, s.lastID, streamHints{}, func(ctx context.Context, r *streamReader) error {
+		err := s.client.attempt(attempt, s.stream, s.lastID, StreamHandler{}, func(ctx context.Context, r *streamReader) error {
 			return streamError(ctx, serverEvents(r, func(e sse.Event) error {
 				s.lastID = e.LastEventID
 				return s.tell(ctx, contractMessage{Kind: "event", Event: &contractEvent{Type: e.Type, Data: e.Data, ID: e.LastEventID}})

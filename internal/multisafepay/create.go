@@ -24,28 +24,21 @@ type Created struct {
 // error is a KindTooLate, and it is certain that nothing was sent. After an error
 // that is Doubtful the order may exist, or may come to exist.
 func (c *Client) Create(ctx context.Context, key redact.Secret, o Order, notAfter time.Time) (Created, error) {
-	r := c.request(OpCreate, http.MethodPost, "/orders", key)
-	if o.OrderID == "" {
-		return Created{}, &Error{Op: r.op, Kind: KindNonsense, Err: errNoOrderID}
-	}
+	r := c.request(OpCreate, http.MethodPost, "/orders", o.OrderID, key)
 	body, err := o.encode()
 	if err != nil {
 		return Created{}, &Error{Op: r.op, Kind: KindNonsense, Err: err}
 	}
 	r.body, r.notAfter = body, notAfter
-	a, failed := c.calls.call(ctx, r)
-	if failed != nil {
-		return Created{}, failed
+	a, err := c.calls.call(ctx, r)
+	if err != nil {
+		return Created{}, err
 	}
-	return a.created(r, o.OrderID)
+	return a.created()
 }
 
 // created reads the answer to a create request.
-func (a answer) created(r request, orderID string) (Created, error) {
-	e, failed := a.check(r)
-	if failed != nil {
-		return Created{}, failed
-	}
+func (a answer) created() (Created, error) {
 	var data struct {
 		OrderID   json.RawMessage `json:"order_id"`
 		SessionID json.RawMessage `json:"session_id"`
@@ -56,20 +49,20 @@ func (a answer) created(r request, orderID string) (Created, error) {
 		OldURL   json.RawMessage `json:"event_stream_url"`
 		OlderURL json.RawMessage `json:"event_url"`
 	}
-	if json.Unmarshal(e.data, &data) != nil {
-		return Created{}, a.unusable(r, KindLost, errNoData)
+	if json.Unmarshal(a.data, &data) != nil {
+		return Created{}, a.unusable(KindLost, errNoData)
 	}
 	token := strings.Trim(firstString(data.Token, data.OldToken), around)
 	streamURL := firstString(data.URL, data.OldURL, data.OlderURL)
 	session, _ := text(data.SessionID)
-	switch err := whose(data.OrderID, orderID); {
+	switch err := whose(data.OrderID, a.order); {
 	case err == nil:
 	case errors.Is(err, errNoData) && session != "" && token != "": // nothing else is answered so
 	default: // an order was created, whatever the answer calls it
-		return Created{}, a.unusable(r, KindLost, err)
+		return Created{}, a.unusable(KindLost, err)
 	}
 	return Created{
-		SessionID: safeID(r.hide.And(redact.NewScrubber(redact.NewSecret(token))), session, maxSessionID),
+		SessionID: safeID(a.hide.And(redact.NewScrubber(redact.NewSecret(token))), session, maxSessionID),
 		Stream:    newStream(streamURL, token),
 	}, nil
 }

@@ -3,6 +3,7 @@ package multisafepay
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -50,29 +51,20 @@ type Error struct {
 
 // Error names operation, kind and what the provider said.
 func (e *Error) Error() string {
-	var b strings.Builder
-	b.WriteString("multisafepay ")
-	b.WriteString(e.Op)
-	b.WriteString(": ")
-	b.WriteString(e.Kind.String())
-	sep := ": "
+	var said []string
 	if e.Status != 0 {
-		fmt.Fprintf(&b, "%sHTTP %d", sep, e.Status)
-		sep = ", "
+		said = append(said, fmt.Sprintf("HTTP %d", e.Status))
 	}
 	if e.Code != 0 {
-		fmt.Fprintf(&b, "%scode %d", sep, e.Code)
-		sep = ", "
+		said = append(said, fmt.Sprintf("code %d", e.Code))
 	}
 	if e.Info != "" {
-		fmt.Fprintf(&b, "%s%q", sep, e.Info)
-		sep = ", "
+		said = append(said, strconv.Quote(e.Info))
 	}
 	if e.Err != nil {
-		b.WriteString(sep)
-		b.WriteString(e.Err.Error())
+		said = append(said, e.Err.Error())
 	}
-	return b.String()
+	return strings.TrimSuffix("multisafepay "+e.Op+": "+e.Kind.String()+": "+strings.Join(said, ", "), ": ")
 }
 
 // Unwrap returns Err.

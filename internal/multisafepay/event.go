@@ -40,9 +40,11 @@ type StreamEvent struct {
 	// Foreign is the order that the event is about when it is not the one whose
 	// events are wanted.
 	Foreign string
-	// Other is the type of an event that is not about orders, as a label: one of
-	// a few known types, else "other".
+	// Other is the type of an event that tells no status, as a label: one of a few
+	// known types, else "other". Ask is set when it named the order all the same: whoever
+	// follows should ask for it.
 	Other string
+	Ask   bool
 }
 
 // OrderEvent is the news of an order.
@@ -91,15 +93,9 @@ type eventReader struct {
 	lastID string
 }
 
-// found is a StreamEvent, and whether it is a reason to ask for the order.
-type found struct {
-	StreamEvent
-	ask bool
-}
-
 // read returns what an event says. id is the last one of the connection, which
 // need not be the event's own. Empty data says nothing.
-func (r *eventReader) read(typ, id, data string) []found {
+func (r *eventReader) read(typ, id, data string) []StreamEvent {
 	own := id != r.lastID
 	r.lastID = id
 	w := walk{eventReader: r}
@@ -113,7 +109,7 @@ func (r *eventReader) read(typ, id, data string) []found {
 // walk goes through the data of one event.
 type walk struct {
 	*eventReader
-	found []found
+	found []StreamEvent
 	// documents counts the JSON documents so far; full is true when there were too many.
 	documents int
 	full      bool
@@ -220,7 +216,7 @@ func (w *walk) order(typ string, doc []byte, fields map[string]json.RawMessage) 
 	if w.eventReader.order != "" {
 		switch err := whose(fields["order_id"], w.eventReader.order); {
 		case errors.Is(err, errOtherOrder):
-			w.add(typ, StreamEvent{Foreign: id}, false)
+			w.add(typ, StreamEvent{Foreign: id})
 			return
 		case err != nil:
 			w.notUnderstood(typ, err, string(doc))
@@ -228,7 +224,7 @@ func (w *walk) order(typ string, doc []byte, fields map[string]json.RawMessage) 
 		}
 	}
 	if typ != orderEventType && fields["status"] == nil {
-		w.add(typ, StreamEvent{Other: typeLabel(typ)}, true)
+		w.add(typ, StreamEvent{Other: typeLabel(typ), Ask: true})
 		return
 	}
 	event, err := newOrderEvent(id, fields, w.hide())
@@ -236,7 +232,7 @@ func (w *walk) order(typ string, doc []byte, fields map[string]json.RawMessage) 
 		w.invalid(typ, err, string(doc))
 		return
 	}
-	w.add(typ, StreamEvent{Order: &event}, false)
+	w.add(typ, StreamEvent{Order: &event})
 }
 
 // newOrderEvent reads the fields of one document. Names are matched exactly; a
@@ -274,17 +270,17 @@ func (w *walk) notUnderstood(typ string, err error, what string) {
 		w.invalid(typ, err, what)
 		return
 	}
-	w.add(typ, StreamEvent{Other: typeLabel(typ)}, false)
+	w.add(typ, StreamEvent{Other: typeLabel(typ)})
 }
 
 func (w *walk) invalid(typ string, err error, what string) {
 	w.add(typ, StreamEvent{Invalid: &InvalidEvent{
 		Reason: err.Error(),
 		Data:   redact.Cut(w.hide().Text(what), maxInvalidData),
-	}}, false)
+	}})
 }
 
-func (w *walk) add(typ string, e StreamEvent, ask bool) {
+func (w *walk) add(typ string, e StreamEvent) {
 	switch typ {
 	case orderEventType:
 		e.Type = typ
@@ -296,7 +292,7 @@ func (w *walk) add(typ string, e StreamEvent, ask bool) {
 			e.Type = otherType
 		}
 	}
-	w.found = append(w.found, found{e, ask})
+	w.found = append(w.found, e)
 }
 
 // otherType is the label of a type that is not known.

@@ -36,8 +36,7 @@ type StreamHandler struct {
 	Event func(StreamEvent)
 	// Unsettled is called when whoever follows should ask for the order: a data
 	// line has arrived and no event came of it for about 200 ms, as when the server
-	// forgets the blank line (at most once per data line, at most once in 200 ms);
-	// or an event of another type named the order and told no status.
+	// forgets the blank line (at most once per data line, at most once in 200 ms).
 	Unsettled func()
 	// Retry is called when the server advises how long to wait before a
 	// connection is made again, at most an hour.
@@ -52,13 +51,13 @@ type StreamHandler struct {
 // lastID is the ID of the last event that was dealt with, "" for none; the server
 // may send what came after it.
 func (c *Client) Follow(ctx context.Context, s Stream, lastID string, h StreamHandler) error {
-	return c.attempt(ctx, s, lastID, streamHints{h.Unsettled, h.Retry}, func(ctx context.Context, r *streamReader) error {
+	return c.attempt(ctx, s, lastID, h, func(ctx context.Context, r *streamReader) error {
 		return c.read(ctx, r, s.Token, h)
 	})
 }
 
 // attempt connects to a stream, lets read have its body, and returns what ended it.
-func (c *Client) attempt(ctx context.Context, s Stream, lastID string, told streamHints, read func(context.Context, *streamReader) error) error {
+func (c *Client) attempt(ctx context.Context, s Stream, lastID string, h StreamHandler, read func(context.Context, *streamReader) error) error {
 	target, err := c.hosts.check(s.URL)
 	if err != nil {
 		return &Error{Op: OpStream, Kind: KindNonsense, Err: err}
@@ -78,7 +77,7 @@ func (c *Client) attempt(ctx context.Context, s Stream, lastID string, told stre
 		return failed
 	}
 	body, _ := decompress(resp.Header.Get("Content-Encoding"), resp.Body)
-	r := newStreamReader(body, c.idle, func() { cancel(ErrStreamIdle) }, told)
+	r := newStreamReader(body, c.idle, func() { cancel(ErrStreamIdle) }, h)
 	defer r.stop()
 	return read(ctx, r)
 }
@@ -136,13 +135,13 @@ func checkStream(resp *http.Response) *Error {
 	case status >= 300 && status < 400:
 		e.Kind, e.Err, e.reason = KindNonsense, ErrStreamAnswer, ReasonRedirect
 	case status == http.StatusTooManyRequests:
-		e.Kind, e.Err, e.reason = KindLimited, ErrStreamAnswer, ReasonStatus
+		e.Kind, e.Err = KindLimited, ErrStreamAnswer
 	case status == http.StatusRequestTimeout, status == http.StatusGatewayTimeout:
-		e.Kind, e.Err, e.reason = KindTimeout, ErrStreamAnswer, ReasonStatus
+		e.Kind, e.Err = KindTimeout, ErrStreamAnswer
 	case status >= 500:
-		e.Kind, e.Err, e.reason = KindUnavailable, ErrStreamAnswer, ReasonStatus
+		e.Kind, e.Err = KindUnavailable, ErrStreamAnswer
 	default:
-		e.Kind, e.Err, e.reason = KindNonsense, ErrStreamAnswer, ReasonStatus
+		e.Kind, e.Err = KindNonsense, ErrStreamAnswer
 	}
 	return e
 }
@@ -157,10 +156,7 @@ func (c *Client) read(ctx context.Context, r *streamReader, token redact.Secret,
 		for _, e := range events.read(event.Type, event.LastEventID, event.Data) {
 			call := func() {
 				if h.Event != nil {
-					h.Event(e.StreamEvent)
-				}
-				if e.ask && h.Unsettled != nil {
-					h.Unsettled()
+					h.Event(e)
 				}
 			}
 			if !r.call(ctx, call) {

@@ -38,6 +38,9 @@ func followAll(t *testing.T, handle http.HandlerFunc, lastID string) (said []str
 				what = "other " + e.Other
 			}
 			said = append(said, fmt.Sprintf("%s#%s %s", e.Type, e.ID, what))
+			if e.Ask {
+				said = append(said, "ask")
+			}
 		},
 		Unsettled: func() { said = append(said, "ask") },
 		Retry:     func(wait time.Duration) { said = append(said, "retry "+wait.String()) },

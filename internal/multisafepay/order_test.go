@@ -380,39 +380,39 @@ func FuzzProviderAnswer(f *testing.F) {
 	f.Add(200, []byte("\xef\xbb\xbf{\"success\":true,\"data\":{\"order_id\":\"A1\",\"status\":\"x\",\"transaction_id\":1e30}}"), "NaN")
 	f.Fuzz(func(t *testing.T, status int, body []byte, wait string) {
 		status = 100 + (status%500+500)%500
-		a := answer{status: status, header: http.Header{"Retry-After": {wait}}, body: body}
+		answers := map[string]answer{}
 		for _, op := range []string{OpCreate, OpGet, OpCancel, OpTerminals, OpReceipt} {
-			r := testRequest(op)
-			_, err := a.check(r)
-			if err != nil {
+			a := answer{request: testRequest(op), status: status, header: http.Header{"Retry-After": {wait}}, body: body}
+			if err := a.check(); err != nil {
 				checkError(t, err)
 			} else if status < 200 || status > 299 {
 				t.Errorf("HTTP %d is taken for a yes", status)
 			}
+			answers[op] = a
 		}
-		if created, err := a.created(testRequest(OpCreate), "A1"); err != nil {
+		if created, err := answers[OpCreate].created(); err != nil {
 			checkError(t, err)
 		} else if token := created.Stream.Token.Reveal(); strings.ContainsAny(token+created.Stream.URL+created.SessionID, "\r\n\x00") {
 			t.Errorf("created = %+v with token %q", created, token)
 		}
-		if state, err := a.state(testRequest(OpGet), "A1"); err != nil {
+		if state, err := answers[OpGet].state(); err != nil {
 			checkError(t, err)
 		} else if s, ok := normalStatus(state.Status); !ok || s != state.Status || state.OrderID != "A1" ||
 			label(state.TransactionID+state.TerminalID+state.Currency, 200) != state.TransactionID+state.TerminalID+state.Currency {
 			t.Errorf("state = %+v", state)
 		}
-		if status, err := a.cancelled(testRequest(OpCancel), "A1"); err != nil {
+		if status, err := answers[OpCancel].cancelled(); err != nil {
 			checkError(t, err)
 		} else if s, ok := normalStatus(status); !ok || s != status {
 			t.Errorf("status = %q", status)
 		}
-		if receipt, err := a.receipt(testRequest(OpReceipt), "A1"); err != nil {
+		if receipt, err := answers[OpReceipt].receipt(); err != nil {
 			checkError(t, err)
 		} else if p := receipt.Payment; len(p.Last4) != 0 && len(p.Last4) != cardDigitsShown || redact.HoldsCardNumber(p.AuthorizationCode+p.Method+receipt.Merchant.Name) ||
 			receipt.Order.Items == nil || receipt.Related == nil || receipt.Order.Amount < 0 || receipt.Order.Tip < 0 {
 			t.Errorf("receipt = %+v", receipt)
 		}
-		if page, err := a.page(testRequest(OpTerminals)); err != nil {
+		if page, err := answers[OpTerminals].page(); err != nil {
 			checkError(t, err)
 		} else {
 			for _, terminal := range page.terminals {
@@ -424,9 +424,9 @@ func FuzzProviderAnswer(f *testing.F) {
 	})
 }
 
-// testRequest is a request that hides testKey.
+// testRequest is a request about order A1 that hides testKey.
 func testRequest(op string) request {
-	return request{op: op, key: redact.NewSecret(testKey), hide: redact.NewScrubber(redact.NewSecret(testKey))}
+	return request{op: op, order: "A1", key: redact.NewSecret(testKey), hide: redact.NewScrubber(redact.NewSecret(testKey))}
 }
 
 // checkError holds an error to the rules.

@@ -35,8 +35,8 @@ type streamReader struct {
 	// settle fires settleAfter after a data line began; nil until the first that was
 	// read without its end.
 	settle *time.Timer
-	// told are the handler's functions that are called from here.
-	told streamHints
+	// handler's Unsettled and Retry are called from here.
+	handler StreamHandler
 
 	// chunk is what was read last. out is what is left of it for the parser, in
 	// buffer, and err what came with it.
@@ -53,16 +53,10 @@ type streamReader struct {
 	stopped bool
 }
 
-// streamHints are what a stream says between its events; any may be nil.
-type streamHints struct {
-	unsettled func()
-	retry     func(time.Duration)
-}
-
 // newStreamReader reads body; onIdle must make a Read of it return.
-func newStreamReader(body io.Reader, idle time.Duration, onIdle func(), told streamHints) *streamReader {
+func newStreamReader(body io.Reader, idle time.Duration, onIdle func(), h StreamHandler) *streamReader {
 	return &streamReader{
-		body: body, silence: newSilence(idle, onIdle), told: told, turn: make(chan struct{}, 1), chunk: make([]byte, chunkSize),
+		body: body, silence: newSilence(idle, onIdle), handler: h, turn: make(chan struct{}, 1), chunk: make([]byte, chunkSize),
 	}
 }
 
@@ -127,8 +121,8 @@ func (r *streamReader) filter(p []byte) {
 	began := r.lines.began
 	r.buffer = r.lines.filter(r.buffer[:0], p)
 	r.out = r.buffer
-	if wait, ok := r.advice.read(r.out); ok && r.told.retry != nil && !r.stopped {
-		r.told.retry(wait)
+	if wait, ok := r.advice.read(r.out); ok && r.handler.Retry != nil && !r.stopped {
+		r.handler.Retry(wait)
 	}
 	switch {
 	case !r.lines.data:
@@ -163,8 +157,8 @@ func (r *streamReader) onSettle() {
 		return
 	}
 	r.lines.armed = false
-	if r.told.unsettled != nil {
-		r.told.unsettled()
+	if r.handler.Unsettled != nil {
+		r.handler.Unsettled()
 	}
 }
 

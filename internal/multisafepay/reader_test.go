@@ -41,7 +41,7 @@ func follow(t *testing.T, change ...func(*StreamHandler)) *following {
 		r := newStreamReader(body, time.Minute, func() {
 			cancel(ErrStreamIdle)
 			body.CloseWithError(context.Canceled)
-		}, streamHints{h.Unsettled, h.Retry})
+		}, h)
 		err := (&Client{}).read(ctx, r, redact.Secret{}, h)
 		r.stop()
 		cancel(nil)
@@ -259,7 +259,7 @@ func TestLineFilter(t *testing.T) {
 		for _, wrap := range []func(io.Reader) io.Reader{
 			func(r io.Reader) io.Reader { return r }, iotest.OneByteReader, iotest.HalfReader, iotest.DataErrReader,
 		} {
-			r := newStreamReader(wrap(strings.NewReader(in)), time.Hour, func() {}, streamHints{})
+			r := newStreamReader(wrap(strings.NewReader(in)), time.Hour, func() {}, StreamHandler{})
 			got, err := readParts(r)
 			r.stop()
 			if !errors.Is(err, io.EOF) || string(got) != want {
@@ -290,7 +290,7 @@ func TestEventLimitAfterALongID(t *testing.T) {
 		r := newStreamReader(io.MultiReader(
 			strings.NewReader("id: "+long+"\n\n"),
 			strings.NewReader("data: a\n\ndata: "+strings.Repeat("x", size-len(around))+"\n\n"),
-		), time.Hour, func() {}, streamHints{})
+		), time.Hour, func() {}, StreamHandler{})
 		err := serverEvents(r, func(e sse.Event) error {
 			if e.LastEventID != long {
 				t.Errorf("an event has the id %.20q", e.LastEventID)
@@ -307,7 +307,7 @@ func TestEventLimitAfterALongID(t *testing.T) {
 func TestStreamReaderKeepsErrors(t *testing.T) {
 	t.Parallel()
 	failure := errors.New("x")
-	r := newStreamReader(io.MultiReader(strings.NewReader(":c\ndata"), iotest.ErrReader(failure)), time.Hour, func() {}, streamHints{})
+	r := newStreamReader(io.MultiReader(strings.NewReader(":c\ndata"), iotest.ErrReader(failure)), time.Hour, func() {}, StreamHandler{})
 	defer r.stop()
 	got, err := readParts(r)
 	if !errors.Is(err, failure) || !bytes.Equal(got, []byte("data")) {

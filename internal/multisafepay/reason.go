@@ -1,7 +1,7 @@
 package multisafepay
 
 import (
-	"context"
+	"cmp"
 	"errors"
 )
 
@@ -22,27 +22,20 @@ const (
 // Reason puts an error of Follow in one word, for metrics; it is one of the
 // Reason constants, "" for no error.
 func Reason(err error) string {
-	if err == nil {
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
 		return ""
 	}
-	if e, ok := errors.AsType[*Error](err); ok && e.reason != "" {
-		return e.reason
-	}
-	switch {
-	case errors.Is(err, ErrStreamEnded):
-		return ReasonEnded
-	case errors.Is(err, ErrStreamIdle):
-		return ReasonIdle
-	case errors.Is(err, ErrStreamRefused), errors.Is(err, ErrStreamToken):
-		return ReasonRefused
-	case errors.Is(err, ErrStreamHost):
-		return ReasonHost
-	case errors.Is(err, ErrStreamTooLarge):
-		return ReasonTooLarge
-	case errors.Is(err, ErrStreamAnswer):
-		return ReasonStatus
-	case errors.Is(err, context.Canceled):
-		return ReasonCancelled
-	}
-	return ReasonTransport
+	return cmp.Or(e.reason, reasons[e.Err])
+}
+
+// reasons are those of the sentinels, as long as nothing else is known.
+var reasons = map[error]string{
+	ErrStreamEnded:    ReasonEnded,
+	ErrStreamIdle:     ReasonIdle,
+	ErrStreamRefused:  ReasonRefused,
+	ErrStreamToken:    ReasonRefused,
+	ErrStreamHost:     ReasonHost,
+	ErrStreamTooLarge: ReasonTooLarge,
+	ErrStreamAnswer:   ReasonStatus,
 }

@@ -24,20 +24,15 @@ const (
 // Receipt asks for what a printed receipt of an order says. Only the fields of
 // schema.Receipt are read, and the last four digits of the card number.
 func (c *Client) Receipt(ctx context.Context, key redact.Secret, orderID string) (schema.Receipt, error) {
-	r := c.request(OpReceipt, http.MethodGet, "/pos/receipt/"+segment(orderID), key)
-	a, err := c.aboutOrder(ctx, r, orderID)
+	a, err := c.calls.call(ctx, c.request(OpReceipt, http.MethodGet, "/pos/receipt/"+segment(orderID), orderID, key))
 	if err != nil {
 		return schema.Receipt{}, err
 	}
-	return a.receipt(r, orderID)
+	return a.receipt()
 }
 
 // receipt reads the answer to a request for a receipt.
-func (a answer) receipt(r request, orderID string) (schema.Receipt, error) {
-	e, failed := a.check(r)
-	if failed != nil {
-		return schema.Receipt{}, failed
-	}
+func (a answer) receipt() (schema.Receipt, error) {
 	var data struct {
 		Merchant json.RawMessage `json:"merchant"`
 		Order    json.RawMessage `json:"order"`
@@ -46,19 +41,19 @@ func (a answer) receipt(r request, orderID string) (schema.Receipt, error) {
 		Printed  json.RawMessage `json:"printed_on"`
 		OrderID  json.RawMessage `json:"order_id"`
 	}
-	if json.Unmarshal(e.data, &data) != nil || len(data.Order) == 0 || data.Order[0] != '{' {
-		return schema.Receipt{}, a.unusable(r, KindLost, errNoData)
+	if json.Unmarshal(a.data, &data) != nil || len(data.Order) == 0 || data.Order[0] != '{' {
+		return schema.Receipt{}, a.unusable(KindLost, errNoData)
 	}
 	order := members(data.Order)
 	for _, id := range []json.RawMessage{data.OrderID, order["order_id"]} {
 		if len(id) == 0 {
 			continue
 		}
-		if err := whose(id, orderID); err != nil {
-			return schema.Receipt{}, a.foreign(r, err)
+		if err := whose(id, a.order); err != nil {
+			return schema.Receipt{}, a.foreign(err)
 		}
 	}
-	t := receiptText{r.hide}
+	t := receiptText{a.hide}
 	merchant := members(data.Merchant)
 	return schema.Receipt{
 		Merchant:  schema.ReceiptMerchant{Name: t.line(merchant["name"]), Address: t.line(merchant["address"])},

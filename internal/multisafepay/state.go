@@ -34,20 +34,15 @@ type OrderState struct {
 // the provider also answers to its own numeric ids, so an answer about another
 // order means the same.
 func (c *Client) Get(ctx context.Context, key redact.Secret, orderID string) (OrderState, error) {
-	r := c.request(OpGet, http.MethodGet, "/orders/"+segment(orderID), key)
-	a, err := c.aboutOrder(ctx, r, orderID)
+	a, err := c.calls.call(ctx, c.request(OpGet, http.MethodGet, "/orders/"+segment(orderID), orderID, key))
 	if err != nil {
 		return OrderState{}, err
 	}
-	return a.state(r, orderID)
+	return a.state()
 }
 
 // state reads the answer to a get request.
-func (a answer) state(r request, orderID string) (OrderState, error) {
-	e, failed := a.check(r)
-	if failed != nil {
-		return OrderState{}, failed
-	}
+func (a answer) state() (OrderState, error) {
 	var data struct {
 		OrderID         json.RawMessage `json:"order_id"`
 		Status          json.RawMessage `json:"status"`
@@ -58,20 +53,20 @@ func (a answer) state(r request, orderID string) (OrderState, error) {
 		Created         json.RawMessage `json:"created"`
 		PaymentDetails  json.RawMessage `json:"payment_details"`
 	}
-	if json.Unmarshal(e.data, &data) != nil {
-		return OrderState{}, a.unusable(r, KindLost, errNoData)
+	if json.Unmarshal(a.data, &data) != nil {
+		return OrderState{}, a.unusable(KindLost, errNoData)
 	}
-	if err := whose(data.OrderID, orderID); err != nil {
-		return OrderState{}, a.foreign(r, err)
+	if err := whose(data.OrderID, a.order); err != nil {
+		return OrderState{}, a.foreign(err)
 	}
-	s := OrderState{OrderID: orderID}
+	s := OrderState{OrderID: a.order}
 	var ok bool
-	if s.Status, ok = safeStatus(r.hide, plainString(data.Status)); !ok {
-		return OrderState{}, a.unusable(r, KindLost, errNoStatus)
+	if s.Status, ok = safeStatus(a.hide, plainString(data.Status)); !ok {
+		return OrderState{}, a.unusable(KindLost, errNoStatus)
 	}
-	s.FinancialStatus, _ = safeStatus(r.hide, plainString(data.FinancialStatus))
+	s.FinancialStatus, _ = safeStatus(a.hide, plainString(data.FinancialStatus))
 	transaction, _ := text(data.TransactionID)
-	s.TransactionID = safeID(r.hide, transaction, maxTransactionID)
+	s.TransactionID = safeID(a.hide, transaction, maxTransactionID)
 	s.Currency = label(plainString(data.Currency), 3)
 	s.Amount = amount(data.Amount)
 	s.Created, s.CreatedAbout = instant(data.Created), about(data.Created)

@@ -414,15 +414,14 @@ func TestFollowEndsWithItsContext(t *testing.T) {
 func TestReason(t *testing.T) {
 	t.Parallel()
 	tests := map[string]error{
-		"":              nil,
-		ReasonEnded:     ErrStreamEnded,
-		ReasonIdle:      fmt.Errorf("x: %w", ErrStreamIdle),
-		ReasonRefused:   &Error{Err: ErrStreamRefused},
-		ReasonHost:      ErrStreamHost,
-		ReasonTooLarge:  ErrStreamTooLarge,
-		ReasonStatus:    ErrStreamAnswer,
-		ReasonCancelled: fmt.Errorf("x: %w", context.Canceled),
-		ReasonTransport: io.ErrUnexpectedEOF,
+		"":             nil,
+		ReasonEnded:    &Error{Err: ErrStreamEnded},
+		ReasonIdle:     fmt.Errorf("x: %w", &Error{Err: ErrStreamIdle}),
+		ReasonRefused:  &Error{Err: ErrStreamRefused},
+		ReasonHost:     &Error{Err: ErrStreamHost},
+		ReasonTooLarge: &Error{Err: ErrStreamTooLarge},
+		ReasonStatus:   &Error{Err: ErrStreamAnswer},
+		ReasonRedirect: &Error{Err: ErrStreamAnswer, reason: ReasonRedirect},
 	}
 	for want, err := range tests {
 		if got := Reason(err); got != want {

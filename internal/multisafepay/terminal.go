@@ -95,13 +95,13 @@ func (c *Client) terminals(ctx context.Context, key redact.Secret, path string) 
 	query := url.Values{"limit": {strconv.Itoa(terminalsPerPage)}}
 	for page := 1; page <= maxTerminalPages; page++ {
 		query.Set("page", strconv.Itoa(page))
-		r := c.request(OpTerminals, http.MethodGet, path, key)
+		r := c.request(OpTerminals, http.MethodGet, path, "", key)
 		r.query = query
-		a, failed := c.calls.call(ctx, r)
-		if failed != nil {
-			return nil, failed
+		a, err := c.calls.call(ctx, r)
+		if err != nil {
+			return nil, err
 		}
-		list, err := a.page(r)
+		list, err := a.page()
 		if err != nil {
 			return nil, err
 		}
@@ -141,11 +141,7 @@ func (p terminalPage) isLast(seen int64) bool {
 }
 
 // page reads the answer to a request for terminals.
-func (a answer) page(r request) (terminalPage, error) {
-	e, failed := a.check(r)
-	if failed != nil {
-		return terminalPage{}, failed
-	}
+func (a answer) page() (terminalPage, error) {
 	var entries []struct {
 		ID       json.RawMessage `json:"id"`
 		Name     json.RawMessage `json:"name"`
@@ -153,8 +149,8 @@ func (a answer) page(r request) (terminalPage, error) {
 		GroupID  json.RawMessage `json:"group_id"`
 		Provider json.RawMessage `json:"provider"`
 	}
-	if json.Unmarshal(e.data, &entries) != nil || entries == nil {
-		return terminalPage{}, a.unusable(r, KindLost, errNoData)
+	if json.Unmarshal(a.data, &entries) != nil || entries == nil {
+		return terminalPage{}, a.unusable(KindLost, errNoData)
 	}
 	page := terminalPage{entries: int64(len(entries)), pager: parsePager(a.body)}
 	for _, entry := range entries {
@@ -167,10 +163,10 @@ func (a answer) page(r request) (terminalPage, error) {
 		active := boolean(entry.Active)
 		page.terminals = append(page.terminals, Terminal{
 			ID:       id,
-			Name:     r.hide.Line(name, maxTerminalName),
+			Name:     a.hide.Line(name, maxTerminalName),
 			Active:   active == nil || *active,
-			GroupID:  safeID(r.hide, group, maxTerminalGroup),
-			Provider: safeID(r.hide, strings.ToUpper(plainString(entry.Provider)), maxTerminalMaker),
+			GroupID:  safeID(a.hide, group, maxTerminalGroup),
+			Provider: safeID(a.hide, strings.ToUpper(plainString(entry.Provider)), maxTerminalMaker),
 		})
 	}
 	return page, nil
