@@ -1,6 +1,7 @@
 package payment
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/posbridge/bridge/schema"
@@ -24,7 +25,7 @@ func (t *turn) createFirst() {
 
 // create makes sure that the order exists, or that it does not.
 func (t *turn) create(belief Belief) {
-	phase := Creating{Belief: belief, AskOnly: t.logLost(), Since: t.at}
+	phase := Creating{Belief: belief, Since: t.at}
 	if belief == Nothing {
 		t.post(phase, 0)
 		return
@@ -47,7 +48,7 @@ func (t *turn) posted(phase Creating, e Posted) {
 	phase.Posting = false
 	switch {
 	case e.Outcome == Done:
-		t.p.State.SessionID, t.p.Stream.Sealed = orElse(e.SessionID, t.p.State.SessionID), e.Sealed
+		t.p.State.SessionID, t.p.Stream.Sealed = cmp.Or(e.SessionID, t.p.State.SessionID), e.Sealed
 		t.open()
 		return
 	case e.Outcome == Used && phase.Belief == Nothing:
@@ -57,7 +58,6 @@ func (t *turn) posted(phase Creating, e Posted) {
 	case e.Outcome == Doubtful:
 		phase.Belief, phase.Failure, phase.Sent = max(phase.Belief, Doubt), e, true
 	case e.Outcome.refuses() && (phase.Belief == Nothing || t.lacks(ruleOneRefusal)):
-		t.become(phase)
 		t.fail(e.failure(), e.Reason)
 		return
 	default:
@@ -89,7 +89,6 @@ func (t *turn) postAgain(phase Creating, e Posted) {
 		limit = phase.Since.Add(failurePatience)
 	}
 	if !t.at.Add(wait).Before(limit) {
-		t.become(phase)
 		t.fail(e.failure(), e.Reason)
 		return
 	}
@@ -132,10 +131,9 @@ func (t *turn) missing(phase Creating, e Answered) {
 		t.become(phase)
 		t.answer(AnswerStart{Failure: unknownError()})
 		t.askAfter(wait)
-	case phase.Belief == Doubt && !phase.AskOnly && t.at.Add(wait).Before(p.Session.Deadline):
+	case phase.Belief == Doubt && !t.logLost() && t.at.Add(wait).Before(p.Session.Deadline):
 		t.post(phase, wait)
 	case phase.Belief == Doubt && !e.SentAt.Before(t.certain()):
-		t.become(phase)
 		t.fail(phase.Failure.failure(), phase.Failure.Reason)
 	default:
 		t.become(phase)

@@ -1,6 +1,7 @@
 package payment
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/posbridge/bridge/schema"
@@ -51,16 +52,16 @@ func Fold(s State, amount int64, o Observation) (next State, change *schema.Stat
 	charged := chargedBy(s, amount, o)
 	if !isNews(s, o) && (charged == s.Charged || o.Status != s.Status) {
 		if o.Status == s.Status { // the newest ids are known all the same
-			s.Transaction, s.Financial = orElse(o.Transaction, s.Transaction), orElse(o.Financial, s.Financial)
+			s.Transaction, s.Financial = cmp.Or(o.Transaction, s.Transaction), cmp.Or(o.Financial, s.Financial)
 		}
-		s.SessionID = orElse(s.SessionID, o.SessionID)
+		s.SessionID = cmp.Or(s.SessionID, o.SessionID)
 		return s, nil
 	}
 	next = State{
 		Status:      o.Status,
 		Financial:   o.Financial,
-		Transaction: orElse(o.Transaction, s.Transaction),
-		SessionID:   orElse(o.SessionID, s.SessionID),
+		Transaction: cmp.Or(o.Transaction, s.Transaction),
+		SessionID:   cmp.Or(o.SessionID, s.SessionID),
 		Sequence:    s.Sequence + 1,
 		Final:       s.Final || schema.IsFinal(o.Status),
 		Charged:     charged,
@@ -126,7 +127,7 @@ func (e Status) after(before State) State {
 		Status:      e.Event.Status,
 		Financial:   e.Event.FinancialStatus,
 		Transaction: e.Event.TransactionID,
-		SessionID:   orElse(e.Event.SessionID, before.SessionID),
+		SessionID:   cmp.Or(e.Event.SessionID, before.SessionID),
 		Sequence:    e.Event.Sequence,
 		Final:       e.Event.Final,
 		Charged:     e.Event.AmountCharged,
@@ -145,14 +146,7 @@ func stateOf(log Log) State {
 		s = e.after(s)
 	}
 	if log.Claim != nil {
-		s.SessionID = orElse(s.SessionID, log.Claim.SessionID)
+		s.SessionID = cmp.Or(s.SessionID, log.Claim.SessionID)
 	}
 	return s
-}
-
-func orElse(s, other string) string {
-	if s != "" {
-		return s
-	}
-	return other
 }

@@ -1,6 +1,8 @@
 package payment
 
 import (
+	"cmp"
+
 	"github.com/posbridge/bridge/schema"
 )
 
@@ -37,8 +39,6 @@ func (t *turn) follow() {
 	if len(p.Cancel.Waiters) > 0 {
 		t.cancel()
 	}
-	t.flush()
-	t.handOver()
 }
 
 // replayEarly takes what the stream showed before the claim, now that the
@@ -90,14 +90,13 @@ func (t *turn) streamOpened() {
 	} else {
 		t.askNow()
 	}
-	t.flush()
 }
 
 // streamEvent takes a status from the stream.
 func (t *turn) streamEvent(o Observation) {
 	p := &t.p
 	p.Question.Moment.News++
-	p.Stream.LastID = orElse(o.EventID, p.Stream.LastID)
+	p.Stream.LastID = cmp.Or(o.EventID, p.Stream.LastID)
 	if !t.writes() {
 		p.Stream.Early = push(p.Stream.Early, early{at: t.at, event: &o})
 		return
@@ -120,7 +119,6 @@ func (t *turn) streamEvent(o Observation) {
 	if _, following := p.Phase.(Following); following && !p.Question.Asking {
 		t.wake(TimerQuestion, p.Rules.ReconcileInterval)
 	}
-	t.flush()
 }
 
 // show adds what is certainly new. Events that may be repeats are held until
@@ -187,7 +185,6 @@ func (t *turn) streamInvalid(e StreamInvalid) {
 	if t.writes() {
 		t.askNow()
 	}
-	t.flush()
 }
 
 // streamEnded goes on by asking until the stream is back, if it comes back.
@@ -249,7 +246,6 @@ func (t *turn) cancelled(e Cancelled) {
 		t.wake(TimerCancel, p.Rules.RequestTimeout/2)
 		t.askNow() // it may be over already
 	}
-	t.flush()
 }
 
 // respondCancels answers everybody who wants the order cancelled.

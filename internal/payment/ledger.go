@@ -1,6 +1,7 @@
 package payment
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/posbridge/bridge/schema"
@@ -62,7 +63,7 @@ func (t *turn) know(log Log) {
 func (t *turn) knowEvent(log Log) {
 	for _, e := range slices.Backward(log.Statuses) {
 		if e.EventID != "" { // what answers told has none
-			t.p.Stream.LastID = orElse(t.p.Stream.LastID, e.EventID)
+			t.p.Stream.LastID = cmp.Or(t.p.Stream.LastID, e.EventID)
 			return
 		}
 	}
@@ -93,8 +94,8 @@ func (t *turn) adopt(log Log) {
 	}
 }
 
-func seenOf(log Log) *Trail {
-	var seen *Trail
+func seenOf(log Log) *chain[Seen] {
+	var seen *chain[Seen]
 	for _, e := range log.Statuses {
 		seen = withStatus(seen, e)
 	}
@@ -103,12 +104,22 @@ func seenOf(log Log) *Trail {
 
 // withStatus adds a stored status. One that only brings the charged amount is
 // nothing that a stream repeats.
-func withStatus(seen *Trail, e Status) *Trail {
+func withStatus(seen *chain[Seen], e Status) *chain[Seen] {
 	if e.Event.Status == e.Event.PreviousStatus && e.Event.Status != "declined" {
 		return seen
 	}
 	asked := seen.len() == 0 && e.Event.Source == schema.SourceReconcile
 	return seen.with(Seen{Status: e.Event.Status, Transaction: e.Event.TransactionID, EventID: e.EventID, Asked: asked})
+}
+
+// withIDs notes the ids under which the stream shows the first status, if an answer
+// told it: a later connection repeats it under those, not under the answer's.
+func withIDs(seen *chain[Seen], o Observation) *chain[Seen] {
+	if seen == nil || !seen.newest.Asked || o.Source != schema.SourceStream || o.Status != seen.newest.Status {
+		return seen
+	}
+	told := seen.newest
+	return seen.before.with(Seen{Status: o.Status, Transaction: cmp.Or(o.Transaction, told.Transaction), EventID: cmp.Or(o.EventID, told.EventID)})
 }
 
 // known are all statuses that are stored or will be, oldest first.
@@ -133,7 +144,7 @@ func (t *turn) flush() {
 		next, change := Fold(p.State, p.Session.Request.Amount, o)
 		if change == nil {
 			p.State, p.Pending = next, p.Pending.rest()
-			p.Ledger.Seen = p.Ledger.Seen.shown(o)
+			p.Ledger.Seen = withIDs(p.Ledger.Seen, o)
 			continue
 		}
 		change.OrderID, change.TerminalID = p.Session.Order(), p.Session.Terminal()

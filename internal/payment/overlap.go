@@ -1,6 +1,7 @@
 package payment
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -164,7 +165,7 @@ func isPast(known []Seen, answer Seen) bool {
 	}
 	newest := answer.Transaction
 	for _, s := range known[declined:] {
-		newest = orElse(s.Transaction, newest)
+		newest = cmp.Or(s.Transaction, newest)
 	}
 	return newest != answer.Transaction && !slices.ContainsFunc(known[:declined], func(s Seen) bool { return s.Transaction == newest })
 }

@@ -69,7 +69,7 @@ func (t *turn) dispute(log Log) {
 		return
 	}
 	if _, claiming := p.Phase.(Claiming); claiming {
-		p.Ledger.Writing, p.Ledger.Disputed, p.Ledger.Epoch = nil, false, 0
+		p.Ledger.Writing, p.Ledger.Epoch = nil, 0
 		t.become(Arriving{})
 		t.decide(log)
 		return
@@ -148,14 +148,13 @@ func (t *turn) tryAgain(log Log) {
 		t.storeClaim(claim.Phase, claim.Answer)
 		return
 	}
-	t.flush()
 }
 
 // catchUp takes over what the log has more than memory. Memory goes on when the
 // log has lost something.
 func (t *turn) catchUp(log Log) {
 	p := &t.p
-	p.Ledger.Writing, p.Ledger.Disputed, p.Ledger.Last = nil, false, log.Last
+	p.Ledger.Writing, p.Ledger.Last = nil, log.Last
 	if newest := log.Newest(); newest != nil && newest.Event.Sequence >= p.State.Sequence {
 		p.State, p.Ledger.Seen = stateOf(log), seenOf(log)
 	}

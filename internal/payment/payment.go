@@ -56,12 +56,11 @@ type Ledger struct {
 	Claim Claim
 	// Ended are the nonces of sessions that ended without the order.
 	Ended []string
-	// Seen are the stored statuses, oldest first.
-	Seen *Trail
-	// Writing is the message in flight, nil when there is none.
+	// Seen are the stored statuses.
+	Seen *chain[Seen]
+	// Writing is the message in flight, or was refused and may be in the log all the same;
+	// nil when there is none.
 	Writing Write
-	// Disputed is set when it was refused and the log is being read.
-	Disputed bool
 }
 
 // Write is a message in flight to the log.

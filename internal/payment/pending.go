@@ -7,20 +7,7 @@ type Pending struct {
 	// front are the oldest; empty only if nothing waits. back are those that came
 	// after them, the newest first.
 	front []Observation
-	back  *pendingBack
-}
-
-type pendingBack struct {
-	last   Observation
-	before *pendingBack
-	length int
-}
-
-func (b *pendingBack) len() int {
-	if b == nil {
-		return 0
-	}
-	return b.length
+	back  *chain[Observation]
 }
 
 // Len counts what waits.
@@ -33,7 +20,7 @@ func (q Pending) with(more ...Observation) Pending {
 			q.front = more[i : i+1 : i+1]
 			continue
 		}
-		q.back = &pendingBack{last: more[i], before: q.back, length: q.back.len() + 1}
+		q.back = q.back.with(more[i])
 	}
 	return q
 }
@@ -46,16 +33,7 @@ func (q Pending) rest() Pending {
 	if q.front = q.front[1:]; len(q.front) > 0 {
 		return q
 	}
-	return Pending{front: q.back.all()}
-}
-
-// all lists the back, oldest first.
-func (b *pendingBack) all() []Observation {
-	all := make([]Observation, b.len())
-	for ; b != nil; b = b.before {
-		all[b.length-1] = b.last
-	}
-	return all
+	return Pending{front: q.back.all(0)}
 }
 
 // all lists what waits, oldest first.
@@ -63,5 +41,5 @@ func (q Pending) all() []Observation {
 	if q.back == nil {
 		return q.front
 	}
-	return append(q.front[:len(q.front):len(q.front)], q.back.all()...)
+	return append(q.front[:len(q.front):len(q.front)], q.back.all(0)...)
 }

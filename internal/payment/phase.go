@@ -33,8 +33,6 @@ type (
 		Posting bool
 		// Sent is set once a create of this replica may have been carried out.
 		Sent bool
-		// AskOnly is set when the log cannot prove that nothing was sent.
-		AskOnly bool
 		// Failure is what ends the session if nothing was created.
 		Failure Posted
 		// Tries counts requests, for the pauses between them.

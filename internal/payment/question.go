@@ -48,7 +48,6 @@ func (t *turn) answered(e Answered) {
 	} else {
 		t.scheduleQuestion()
 	}
-	t.flush()
 }
 
 // doubtAnswer asks again soon when the provider does not know an order that is
@@ -159,7 +158,7 @@ func (t *turn) judgeRun(o Observation, sent time.Time) {
 			return
 		}
 		if t.p.Pending.Len() == 0 && t.p.Ledger.Writing == nil {
-			t.p.Ledger.Seen = t.p.Ledger.Seen.shown(c.Run[len(c.Run)-1])
+			t.p.Ledger.Seen = withIDs(t.p.Ledger.Seen, c.Run[len(c.Run)-1])
 		}
 		*c = c.history()
 	} else {
@@ -198,7 +197,6 @@ func (p *Payment) holds(o Observation) bool {
 func (t *turn) held() {
 	t.resolveRun()
 	t.release()
-	t.flush()
 }
 
 // release takes held answers as news. What the stream shows next may be from before

@@ -42,7 +42,7 @@ func TestJudgeRefusal(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			ledger := Ledger{Last: 8, Epoch: 2, Claim: *claim("r1", 2, ClaimOpen, 0), Seen: (*Trail)(nil).with(Seen{Status: "initialized"}), Writing: tt.writing}
+			ledger := Ledger{Last: 8, Epoch: 2, Claim: *claim("r1", 2, ClaimOpen, 0), Seen: (*chain[Seen])(nil).with(Seen{Status: "initialized"}), Writing: tt.writing}
 			if got := judgeRefusal(ledger, tt.log); got != tt.want {
 				t.Errorf("got %d, want %d", got, tt.want)
 			}

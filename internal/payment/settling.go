@@ -33,7 +33,6 @@ func (t *turn) settleOver(phase Settling) {
 		p.Question.Asking = false // it has taken too long
 		t.resolveRun()
 		t.believe()
-		t.flush()
 		return
 	}
 	t.become(Settling{Over: true})

@@ -15,7 +15,6 @@ func Step(p Payment, in Input) (Payment, []Effect) {
 // for that is dropped.
 func (t *turn) take(event Event) {
 	if _, left := t.p.Phase.(Left); left {
-		t.turnAway(event)
 		return
 	}
 	switch e := event.(type) {
@@ -28,7 +27,6 @@ func (t *turn) take(event Event) {
 	case Stored:
 		t.stored(e.Seq)
 	case Refused:
-		t.p.Ledger.Disputed = true
 		t.do(ReadLog{})
 	case Posted:
 		if phase, ok := t.p.Phase.(Creating); ok {
@@ -95,18 +93,6 @@ func (t *turn) takeRequest(event Event) {
 	}
 }
 
-// turnAway answers whoever asks a payment that has been left.
-func (t *turn) turnAway(event Event) {
-	switch e := event.(type) {
-	case Asked:
-		t.do(Respond{Waiter: e.Waiter, Elsewhere: true})
-	case CancelAsked:
-		t.do(Respond{Waiter: e.Waiter, Elsewhere: true})
-	case LookAsked:
-		t.do(Respond{Waiter: e.Waiter, Elsewhere: true})
-	}
-}
-
 // delivered takes the session from the queue, or the new handle of one that is
 // followed already.
 func (t *turn) delivered(e Delivered) {
@@ -136,10 +122,9 @@ func (t *turn) delivered(e Delivered) {
 
 // logRead takes the log that was asked for.
 func (t *turn) logRead(log Log) {
-	switch _, arriving := t.p.Phase.(Arriving); {
-	case arriving:
+	if _, arriving := t.p.Phase.(Arriving); arriving {
 		t.decide(log)
-	case t.p.Ledger.Disputed:
+	} else {
 		t.dispute(log)
 	}
 }
@@ -177,7 +162,7 @@ func (t *turn) takeCancelled(e Cancelled) {
 func (t *turn) stored(seq uint64) {
 	p := &t.p
 	write := p.Ledger.Writing
-	p.Ledger.Last, p.Ledger.Writing, p.Ledger.Disputed = seq, nil, false
+	p.Ledger.Last, p.Ledger.Writing = seq, nil
 	switch w := write.(type) {
 	case claimWrite:
 		t.claimed()
@@ -196,7 +181,6 @@ func (t *turn) stored(seq uint64) {
 	case invalidWrite:
 		p.Invalid = p.Invalid[1:]
 	}
-	t.flush()
 }
 
 // claimed goes on with what a claim was stored for.
@@ -306,6 +290,7 @@ func (t *turn) phaseOver() {
 // rest does what becomes possible when nothing is on its way any more.
 func (t *turn) rest() {
 	p := &t.p
+	t.flush()
 	t.next()
 	if p.State.Final && p.Ledger.Writing == nil {
 		t.respondCancels(p.State.Status, nil)

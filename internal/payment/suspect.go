@@ -59,7 +59,6 @@ func (t *turn) look() {
 		return
 	case s.Look != 0 && t.p.Drain != DrainNot, s.Looks == doubtLimit && !q.Asking:
 		t.believe()
-		t.flush()
 		return
 	case s.Look == 0 || !q.Asking || q.Routine:
 		t.askNow()
