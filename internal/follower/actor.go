@@ -22,8 +22,10 @@ type actor struct {
 	// ctx ends when the payment is left.
 	ctx context.Context
 	end context.CancelFunc
-	// over is set when the payment is left; active while its session is kept alive.
-	over, active bool
+	// over is set when the payment is left.
+	over bool
+	// number counts the actors.
+	number int
 	// stopStream ends the connection to the event stream, nil without one.
 	stopStream context.CancelFunc
 	// room has a token for every event that is read and not stored yet; taken
@@ -37,9 +39,6 @@ type actor struct {
 	// index is the place in the schedule, -1 when the payment waits for nothing.
 	index int
 	due   time.Time
-	// bucket is the actor's place among the heartbeats, handle the one that they use.
-	bucket int
-	handle string
 }
 
 func newActor(work context.Context, ref Ref, p payment.Payment) *actor {
@@ -88,15 +87,15 @@ func dueOf(p payment.Payment, now time.Time) time.Time {
 	return due.Truncate(grid).Add(grid)
 }
 
-// schedule orders actors by the time of their next tick.
-type schedule struct{ actors actorHeap }
+// schedule orders actors by the time of their next tick. It is a heap.
+type schedule []*actor
 
 // next is when the first is due, zero for never.
-func (s *schedule) next() time.Time {
-	if len(s.actors) == 0 {
+func (s schedule) next() time.Time {
+	if len(s) == 0 {
 		return time.Time{}
 	}
-	return s.actors[0].due
+	return s[0].due
 }
 
 // set changes when an actor is due; the zero time is never.
@@ -106,49 +105,48 @@ func (s *schedule) set(a *actor, due time.Time) {
 		s.remove(a)
 	case a.index < 0:
 		a.due = due
-		heap.Push(&s.actors, a)
+		heap.Push(s, a)
 	case !due.Equal(a.due):
 		a.due = due
-		heap.Fix(&s.actors, a.index)
+		heap.Fix(s, a.index)
 	}
 }
 
 func (s *schedule) remove(a *actor) {
 	if a.index >= 0 {
-		heap.Remove(&s.actors, a.index)
+		heap.Remove(s, a.index)
 	}
 }
 
-// pop returns an actor that is due, nil when there is none. It has no tick then.
-func (s *schedule) pop(now time.Time) *actor {
-	if len(s.actors) == 0 || s.actors[0].due.After(now) {
+// take returns an actor that is due, nil when there is none. It has no tick then.
+func (s *schedule) take(now time.Time) *actor {
+	if len(*s) == 0 || (*s)[0].due.After(now) {
 		return nil
 	}
-	return heap.Pop(&s.actors).(*actor) //nolint:errcheck,forcetypeassert // the heap holds nothing else
+	return heap.Pop(s).(*actor) //nolint:errcheck,forcetypeassert // the heap holds nothing else
 }
 
-type actorHeap []*actor
-
-func (h actorHeap) Len() int           { return len(h) }
-func (h actorHeap) Less(i, j int) bool { return h[i].due.Before(h[j].due) }
-func (h actorHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].index, h[j].index = i, j
+// Len, Less, Swap, Push and Pop implement heap.Interface.
+func (s schedule) Len() int           { return len(s) }
+func (s schedule) Less(i, j int) bool { return s[i].due.Before(s[j].due) }
+func (s schedule) Swap(i, j int) {
+	s[i], s[j] = s[j], s[i]
+	s[i].index, s[j].index = i, j
 }
 
 // Push implements heap.Interface.
-func (h *actorHeap) Push(x any) {
+func (s *schedule) Push(x any) {
 	a := x.(*actor) //nolint:errcheck,forcetypeassert // the heap holds nothing else
-	a.index = len(*h)
-	*h = append(*h, a)
+	a.index = len(*s)
+	*s = append(*s, a)
 }
 
 // Pop implements heap.Interface.
-func (h *actorHeap) Pop() any {
-	last := len(*h) - 1
-	a := (*h)[last]
-	(*h)[last] = nil
-	*h = (*h)[:last]
+func (s *schedule) Pop() any {
+	last := len(*s) - 1
+	a := (*s)[last]
+	(*s)[last] = nil
+	*s = (*s)[:last]
 	a.index = -1
 	return a
 }

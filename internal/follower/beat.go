@@ -2,52 +2,49 @@ package follower
 
 import (
 	"context"
-	"maps"
-	"slices"
 	"time"
 )
 
-// beatBuckets is over how many moments the heartbeats of all sessions are spread.
-const beatBuckets = 8
+// beatParts is over how many moments the heartbeats of all sessions are spread.
+const beatParts = 8
 
 // beats keep the sessions of this replica in the queue: each is reported as in
 // progress once per period.
 type beats struct {
 	queue    Queue
 	interval time.Duration
-	// buckets have the handles of the sessions that are kept alive.
-	buckets [beatBuckets]map[*actor]string
-	now     int
-	added   int
+	// sessions are those that this replica keeps alive, in parts; count is how many.
+	sessions [beatParts]map[*actor]struct{}
+	count    int
+	// now is the part whose turn it was last.
+	now int
 	// handles go to the goroutine that sends: the loop never waits for a socket.
 	handles chan []string
 }
 
 func newBeats(queue Queue, period time.Duration) *beats {
-	b := &beats{queue: queue, interval: period / beatBuckets, handles: make(chan []string, 1)}
-	for i := range b.buckets {
-		b.buckets[i] = map[*actor]string{}
+	b := &beats{queue: queue, interval: period / beatParts, handles: make(chan []string, 1)}
+	for i := range b.sessions {
+		b.sessions[i] = map[*actor]struct{}{}
 	}
 	return b
 }
 
-// add finds a place for a payment.
-func (b *beats) add(a *actor) {
-	a.bucket = b.added % beatBuckets
-	b.added++
-}
-
-// set says by which handle a payment's session is kept alive, "" for none.
-func (b *beats) set(a *actor, handle string) {
-	switch {
-	case a.handle == handle:
-		return
-	case handle == "":
-		delete(b.buckets[a.bucket], a)
+// set says whether a payment's session is kept alive, and reports whether it was not so
+// before.
+func (b *beats) set(a *actor, active bool) (changed bool) {
+	part := b.sessions[a.number%beatParts]
+	switch _, was := part[a]; {
+	case was == active:
+		return false
+	case active:
+		part[a] = struct{}{}
+		b.count++
 	default:
-		b.buckets[a.bucket][a] = handle
+		delete(part, a)
+		b.count--
 	}
-	a.handle = handle
+	return true
 }
 
 // run sends until ctx is over. A heartbeat that is lost is followed by the next
@@ -65,13 +62,18 @@ func (b *beats) run(ctx context.Context) {
 	}
 }
 
-// beat sends the heartbeats of one bucket. It runs in the loop.
+// beat sends the heartbeats of one part of the sessions. It runs in the loop.
 func (f *Follower) beat() {
 	b := f.beats
-	if b.now = (b.now + 1) % beatBuckets; b.now == 0 {
+	if b.now = (b.now + 1) % beatParts; b.now == 0 {
 		f.noteOldest()
 	}
-	handles := slices.Collect(maps.Values(b.buckets[b.now]))
+	var handles []string
+	for a := range b.sessions[b.now] {
+		if h := a.payment.Place.Handle; h != "" {
+			handles = append(handles, h)
+		}
+	}
 	if len(handles) == 0 {
 		return
 	}

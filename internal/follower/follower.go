@@ -22,11 +22,11 @@ type Follower struct {
 	// for must not wait behind the events of others.
 	outcomes chan func()
 	actors   map[Ref]*actor
-	// active are the sessions that this replica keeps alive, with their start.
-	active map[*actor]time.Time
-	due    schedule
-	beats  *beats
-	peers  *peers
+	// begun counts the actors.
+	begun int
+	due   schedule
+	beats *beats
+	peers *peers
 	// log and provider are the lanes of effects.
 	log      *logLane
 	provider *providerLane
@@ -52,7 +52,6 @@ func New(o Options) *Follower {
 		inbox:    make(chan func(), inboxSize),
 		outcomes: make(chan func(), inboxSize),
 		actors:   map[Ref]*actor{},
-		active:   map[*actor]time.Time{},
 		log:      newLogLane(o.Bus),
 		report:   &reporter{Metrics: o.Metrics, Log: o.Log, observer: o.Observer},
 		asker:    &asker{bus: o.Bus, self: o.Rules.Self},
@@ -183,8 +182,9 @@ func (f *Follower) begin(ref Ref, s payment.Session, place payment.Place) *actor
 	p := payment.New(&f.opts.Rules, s, place)
 	p.Condemned = f.failures.condemned(ref)
 	a := newActor(f.work, ref, p)
+	a.number = f.begun
+	f.begun++
 	f.actors[ref] = a
-	f.beats.add(a)
 	return a
 }
 
@@ -236,31 +236,21 @@ func (f *Follower) failed(a *actor, cause any, stack []byte) {
 	f.forget(a)
 }
 
-// count keeps the sessions that this replica keeps alive, and their number.
+// count keeps the number of sessions that this replica keeps alive.
 func (f *Follower) count(a *actor, active bool) {
-	handle := ""
-	if active {
-		handle = a.payment.Place.Handle
+	if f.beats.set(a, active) {
+		f.report.Metrics.SetActiveSessions(f.beats.count)
 	}
-	f.beats.set(a, handle)
-	if a.active == active {
-		return
-	}
-	a.active = active
-	if active {
-		f.active[a] = a.payment.Session.StartedAt
-	} else {
-		delete(f.active, a)
-	}
-	f.report.Metrics.SetActiveSessions(len(f.active))
 }
 
 // noteOldest keeps the age of the oldest session for the metrics.
 func (f *Follower) noteOldest() {
 	var oldest time.Time
-	for _, started := range f.active {
-		if oldest.IsZero() || started.Before(oldest) {
-			oldest = started
+	for _, part := range f.beats.sessions {
+		for a := range part {
+			if started := a.payment.Session.StartedAt; oldest.IsZero() || started.Before(oldest) {
+				oldest = started
+			}
 		}
 	}
 	f.report.Metrics.SetOldestSession(oldest)
@@ -269,7 +259,7 @@ func (f *Follower) noteOldest() {
 // tick wakes the payments that are due.
 func (f *Follower) tick() {
 	for now := f.opts.Bus.Now(); ; {
-		a := f.due.pop(now)
+		a := f.due.take(now)
 		if a == nil {
 			return
 		}

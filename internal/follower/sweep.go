@@ -138,8 +138,8 @@ func (s *sweeper) look(ctx context.Context) ([]finding, error) {
 func (s *sweeper) unlisted(open map[Ref]string) []Ref {
 	refs, _ := inLoop(s.f.work, s.f, func(answer func([]Ref)) {
 		var refs []Ref
-		for a := range s.f.active {
-			if _, listed := open[a.ref]; !listed && !a.payment.State.Final {
+		for _, a := range s.f.actors {
+			if _, listed := open[a.ref]; !listed && a.payment.Active() && !a.payment.State.Final {
 				refs = append(refs, a.ref)
 			}
 		}
