@@ -44,7 +44,7 @@ func (f *Follower) answerIn(q replicaQuestion, answer func(replicaAnswer)) {
 		f.step(a, payment.LookAsked{Waiter: f.waiters.add(a, respond)})
 	case q.Op == opNews:
 		s := a.payment.State // the newest that is known, stored or not
-		answer(replicaAnswer{Status: s.Status, Transaction: s.Transaction, Financial: s.Financial})
+		answer(replicaAnswer{Status: s.Status, Transaction: s.TransactionID, Financial: s.FinancialStatus})
 	}
 }
 

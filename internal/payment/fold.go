@@ -7,20 +7,10 @@ import (
 	"github.com/posbridge/bridge/schema"
 )
 
-// State is what the last stored status says. The zero State is an order without
-// a status.
+// State is what the last stored status says, with the newest ids. The zero State is an
+// order without a status: its Sequence is 0.
 type State struct {
-	Status      string
-	Financial   string
-	Transaction string
-	// SessionID is the provider's, empty while unknown.
-	SessionID string
-	// Sequence of the last status, 0 when there is none.
-	Sequence uint64
-	// Final is true from the first final status on.
-	Final bool
-	// Charged is the amount that differs from the requested one, 0 while none is known.
-	Charged int64
+	schema.StatusEvent
 	// EndedAt is when the first final status was observed.
 	EndedAt time.Time
 }
@@ -45,48 +35,38 @@ type Observation struct {
 }
 
 // Fold decides what an observation changes: every rule about repeats, order,
-// finality and sequence is here. change is the event to store, nil when the
-// observation is no news; next is the state after it. The fields that name the
-// order are left to the caller.
-func Fold(s State, amount int64, o Observation) (next State, change *schema.StatusEvent) {
+// finality and sequence is here. next is the state after it. news is true if that is an
+// event to store; the fields that name the order are left to the caller.
+func Fold(s State, amount int64, o Observation) (next State, news bool) {
 	charged := chargedBy(s, amount, o)
-	if !isNews(s, o) && (charged == s.Charged || o.Status != s.Status) {
+	if !isNews(s, o) && (charged == s.AmountCharged || o.Status != s.Status) {
 		if o.Status == s.Status { // the newest ids are known all the same
-			s.Transaction, s.Financial = cmp.Or(o.Transaction, s.Transaction), cmp.Or(o.Financial, s.Financial)
+			s.TransactionID, s.FinancialStatus = cmp.Or(o.Transaction, s.TransactionID), cmp.Or(o.Financial, s.FinancialStatus)
 		}
 		s.SessionID = cmp.Or(s.SessionID, o.SessionID)
-		return s, nil
+		return s, false
 	}
-	next = State{
-		Status:      o.Status,
-		Financial:   o.Financial,
-		Transaction: cmp.Or(o.Transaction, s.Transaction),
-		SessionID:   cmp.Or(o.SessionID, s.SessionID),
-		Sequence:    s.Sequence + 1,
-		Final:       s.Final || schema.IsFinal(o.Status),
-		Charged:     charged,
-		EndedAt:     s.EndedAt,
-	}
-	if o.Source == schema.SourceBridge {
-		next.Financial = s.Financial
-	}
-	if next.Final && !s.Final {
-		next.EndedAt = o.At
-	}
-	return next, &schema.StatusEvent{
-		SessionID:       next.SessionID,
-		TransactionID:   next.Transaction,
-		Status:          next.Status,
-		FinancialStatus: next.Financial,
+	next = State{EndedAt: s.EndedAt, StatusEvent: schema.StatusEvent{
+		SessionID:       cmp.Or(o.SessionID, s.SessionID),
+		TransactionID:   cmp.Or(o.Transaction, s.TransactionID),
+		Status:          o.Status,
+		FinancialStatus: o.Financial,
 		PreviousStatus:  s.Status,
-		Final:           next.Final,
-		Sequence:        next.Sequence,
+		Final:           s.Final || schema.IsFinal(o.Status),
+		Sequence:        s.Sequence + 1,
 		Source:          o.Source,
 		Amount:          amount,
 		AmountCharged:   charged,
 		Reason:          o.Reason,
 		ObservedAt:      o.At.UTC().Round(0),
+	}}
+	if o.Source == schema.SourceBridge {
+		next.FinancialStatus = s.FinancialStatus
 	}
+	if next.Final && !s.Final {
+		next.EndedAt = next.ObservedAt
+	}
+	return next, true
 }
 
 // chargedBy is the amount to report after an observation. Only a payment that
@@ -96,7 +76,7 @@ func chargedBy(s State, amount int64, o Observation) int64 {
 	if o.Status == "completed" && o.Charged != 0 && o.Charged != amount {
 		return o.Charged
 	}
-	return s.Charged
+	return s.AmountCharged
 }
 
 // isNews reports whether an observation is a change of the status.
@@ -106,7 +86,7 @@ func isNews(s State, o Observation) bool {
 		return false // nothing follows
 	case o.Status == s.Status:
 		// The customer tried again, and was declined again.
-		return o.Status == "declined" && o.Transaction != "" && s.Transaction != "" && o.Transaction != s.Transaction
+		return o.Status == "declined" && o.Transaction != "" && s.TransactionID != "" && o.Transaction != s.TransactionID
 	case !s.Final:
 		return true
 	case o.Status == "initialized", o.Status == "declined", o.Source == schema.SourceBridge:
@@ -123,18 +103,10 @@ func EndsUnpaid(status string) bool {
 
 // after is the state that a stored status leaves.
 func (e Status) after(before State) State {
-	s := State{
-		Status:      e.Event.Status,
-		Financial:   e.Event.FinancialStatus,
-		Transaction: e.Event.TransactionID,
-		SessionID:   cmp.Or(e.Event.SessionID, before.SessionID),
-		Sequence:    e.Event.Sequence,
-		Final:       e.Event.Final,
-		Charged:     e.Event.AmountCharged,
-		EndedAt:     before.EndedAt,
-	}
+	s := State{StatusEvent: e.Event, EndedAt: before.EndedAt}
+	s.SessionID = cmp.Or(s.SessionID, before.SessionID)
 	if s.Final && !before.Final {
-		s.EndedAt = e.Event.ObservedAt
+		s.EndedAt = s.ObservedAt
 	}
 	return s
 }

@@ -126,8 +126,8 @@ func withIDs(seen *chain[Seen], o Observation) *chain[Seen] {
 func (p *Payment) known() []Seen {
 	known, s := p.Ledger.Seen.all(p.Pending.Len()), p.State
 	for _, o := range p.Pending.all() {
-		next, change := Fold(s, p.Session.Request.Amount, o)
-		if change != nil {
+		next, news := Fold(s, p.Session.Request.Amount, o)
+		if news {
 			known = append(known, o.seen())
 		}
 		s = next
@@ -141,19 +141,18 @@ func (t *turn) flush() {
 	p := &t.p
 	for p.Ledger.Writing == nil && t.writes() && p.Pending.Len() > 0 {
 		o := p.Pending.first()
-		next, change := Fold(p.State, p.Session.Request.Amount, o)
-		if change == nil {
+		next, news := Fold(p.State, p.Session.Request.Amount, o)
+		if !news {
 			p.State, p.Pending = next, p.Pending.rest()
 			p.Ledger.Seen = withIDs(p.Ledger.Seen, o)
 			continue
 		}
-		change.OrderID, change.TerminalID = p.Session.Order(), p.Session.Terminal()
-		change.Currency = p.Session.Request.Currency
+		next.OrderID, next.TerminalID, next.Currency = p.Session.Order(), p.Session.Terminal(), p.Session.Request.Currency
 		entry := Status{
-			Event: *change, Hash: p.Session.Hash, Group: p.Session.Group, Replica: p.Rules.Replica,
+			Event: next.StatusEvent, Hash: p.Session.Hash, Group: p.Session.Group, Replica: p.Rules.Replica,
 			Epoch: p.Ledger.Epoch, EventID: o.EventID, StartedAt: p.Session.StartedAt,
 		}
-		p.Ledger.Writing = statusWrite{entry: entry, next: next}
+		p.Ledger.Writing = statusWrite{entry}
 		t.do(StoreStatus{Status: entry, Expect: p.Ledger.Last})
 	}
 	if p.Ledger.Writing == nil && t.writes() && len(p.Invalid) > 0 {

@@ -67,11 +67,8 @@ type Ledger struct {
 type Write interface{ write() }
 
 type (
-	claimWrite  struct{}
-	statusWrite struct {
-		entry Status
-		next  State
-	}
+	claimWrite   struct{}
+	statusWrite  struct{ status Status }
 	invalidWrite struct{}
 )
 

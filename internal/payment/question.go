@@ -77,7 +77,7 @@ func (t *turn) doubtAnswer() {
 func (t *turn) awaitAmount(e Answered) {
 	p := &t.p
 	_, settling := p.Phase.(Settling)
-	if !settling || p.State.Status != "completed" || p.State.Charged != 0 || e.Exists && schema.IsFinal(e.Status) {
+	if !settling || p.State.Status != "completed" || p.State.AmountCharged != 0 || e.Exists && schema.IsFinal(e.Status) {
 		return
 	}
 	if !p.Question.Asking && p.Question.Polls < doubtLimit && p.Drain == DrainNot {
@@ -102,22 +102,22 @@ func (t *turn) weigh(e Answered) {
 	}
 	certain := !older && t.confirms(e, o)
 	expected := t.expected()
-	_, change := Fold(expected, p.Session.Request.Amount, o)
-	suspicious := change != nil && !certain && t.suspicious(o)
-	if change == nil || suspicious || older && (expected.Final || !ends) {
+	_, news := Fold(expected, p.Session.Request.Amount, o)
+	suspicious := news && !certain && t.suspicious(o)
+	if !news || suspicious || older && (expected.Final || !ends) {
 		t.note(NoteAnswer, e.Status)
 	} else {
 		t.note(NoteNews, e.Status)
 	}
 	switch {
 	case older && (expected.Final || !ends):
-		if change != nil && overtaken {
+		if news && overtaken {
 			p.Question.Moment.Reasons++ // the stream has told more since
 		}
 		if past {
 			p.Question.Interval = 0 // it did not tell how things are
 		}
-	case change == nil:
+	case !news:
 		p.Pending = p.Pending.with(o) // the newest ids
 	case suspicious:
 		t.suspect(o)

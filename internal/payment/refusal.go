@@ -37,7 +37,7 @@ func isStored(l Ledger, log Log, own bool) bool {
 		return own && log.Claim.Phase == l.Claim.Phase && log.Claim.UpdatedAt.Equal(l.Claim.UpdatedAt)
 	case statusWrite:
 		for _, e := range log.Statuses {
-			if e.Epoch == w.entry.Epoch && e.Event.Sequence == w.entry.Event.Sequence && e.Event.Status == w.entry.Event.Status {
+			if e.Epoch == w.status.Epoch && e.Event.Sequence == w.status.Event.Sequence && e.Event.Status == w.status.Event.Status {
 				return own
 			}
 		}

@@ -16,7 +16,7 @@ func TestJudgeRefusal(t *testing.T) {
 	entry := func(sequence, epochs uint64, status string) Status {
 		return Status{Epoch: epochs, Event: schema.StatusEvent{Sequence: sequence, Status: status}}
 	}
-	status := statusWrite{entry: entry(2, 2, "declined")}
+	status := statusWrite{status: entry(2, 2, "declined")}
 	first := entry(1, 2, "initialized")
 	tests := []struct {
 		name    string
@@ -27,9 +27,9 @@ func TestJudgeRefusal(t *testing.T) {
 		{"the claim is stored", claimWrite{}, Log{Last: 9, Claim: claim("r1", 2, ClaimOpen, 0)}, refusedAfterAll},
 		{"an older claim of this replica is", claimWrite{}, Log{Last: 9, Claim: claim("r1", 2, ClaimCreating, 0)}, refusedByOwn},
 		{"the same claim from before", claimWrite{}, Log{Last: 9, Claim: claim("r1", 2, ClaimOpen, time.Second)}, refusedByOwn},
-		{"the status is stored", status, Log{Last: 9, Claim: claim("r1", 2, ClaimOpen, 0), Statuses: []Status{first, status.entry}}, refusedAfterAll},
+		{"the status is stored", status, Log{Last: 9, Claim: claim("r1", 2, ClaimOpen, 0), Statuses: []Status{first, status.status}}, refusedAfterAll},
 		{"another status is", status, Log{Last: 9, Claim: claim("r1", 2, ClaimOpen, 0), Statuses: []Status{first, entry(2, 2, "completed")}}, refusedByOwn},
-		{"the status is stored, and the session claimed since", status, Log{Last: 9, Claim: claim("r2", 3, ClaimOpen, 0), Statuses: []Status{first, status.entry}}, refusedByOwner},
+		{"the status is stored, and the session claimed since", status, Log{Last: 9, Claim: claim("r2", 3, ClaimOpen, 0), Statuses: []Status{first, status.status}}, refusedByOwner},
 		{"the invalid event is stored", invalidWrite{}, Log{Last: 9, Claim: claim("r1", 2, ClaimOpen, 0), Statuses: []Status{first}}, refusedAfterAll},
 		{"it is not", invalidWrite{}, Log{Last: 8, Claim: claim("r1", 2, ClaimOpen, 0), Statuses: []Status{first}}, refusedByOwn},
 		{"a higher claim", status, Log{Last: 9, Claim: claim("r2", 3, ClaimOpen, 0), Statuses: []Status{first}}, refusedByOwner},

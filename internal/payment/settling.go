@@ -21,7 +21,7 @@ func (t *turn) settle() {
 		return
 	}
 	t.wake(TimerPhase, p.Rules.SettleWindow)
-	if p.State.Status == "completed" && p.State.Charged == 0 {
+	if p.State.Status == "completed" && p.State.AmountCharged == 0 {
 		t.askNow() // for the amount that was charged
 	}
 }

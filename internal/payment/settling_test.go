@@ -4,6 +4,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/posbridge/bridge/schema"
 )
 
 // Aftercare may reach further than BRIDGE_SESSION_TIMEOUT: every time of it counts.
@@ -13,7 +15,7 @@ func TestLongAftercare(t *testing.T) {
 	rules := &Rules{Self: "me", SessionTimeout: 30 * time.Minute, RequestTimeout: 10 * time.Second, Aftercare: []time.Duration{time.Minute, time.Hour, 12 * time.Hour}}
 	p := Payment{
 		Rules: rules, Phase: Settling{Over: true}, Place: Place{Gone: true},
-		State: State{Status: "cancelled", Sequence: 1, Final: true, EndedAt: ended},
+		State: State{StatusEvent: schema.StatusEvent{Status: "cancelled", Sequence: 1, Final: true}, EndedAt: ended},
 	}
 	var asked []time.Duration
 	at, input := ended.Add(3*time.Second), Event(Tick{})

@@ -167,12 +167,12 @@ func (t *turn) stored(seq uint64) {
 	case claimWrite:
 		t.claimed()
 	case statusWrite:
-		ended := w.next.Final && !p.State.Final
-		p.State = w.next
-		p.Ledger.Seen = withStatus(p.Ledger.Seen, w.entry)
+		e, ended := &w.status.Event, w.status.Event.Final && !p.State.Final
+		p.State = w.status.after(p.State)
+		p.Ledger.Seen = withStatus(p.Ledger.Seen, w.status)
 		p.Pending = p.Pending.rest()
-		t.do(Note{Kind: NoteStatus, Text: w.entry.Event.Status, Event: &w.entry.Event})
-		switch e := w.entry.Event; {
+		t.do(Note{Kind: NoteStatus, Text: e.Status, Event: e})
+		switch {
 		case ended:
 			t.settle()
 		case e.Status == "completed" && e.Source == schema.SourceStream && e.AmountCharged == 0:

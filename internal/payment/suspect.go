@@ -84,8 +84,8 @@ func (t *turn) confirms(e Answered, o Observation) bool {
 		return false
 	}
 	same := s.Observation.seen() == o.seen()
-	_, change := Fold(t.expected(), t.p.Session.Request.Amount, o)
-	moved := change != nil && (change.Status != change.PreviousStatus || change.Status == "declined") // not only another amount
+	next, news := Fold(t.expected(), t.p.Session.Request.Amount, o)
+	moved := news && (next.Status != next.PreviousStatus || next.Status == "declined") // not only another amount
 	switch {
 	case moved && !same: // more has happened since
 		t.clear()
