@@ -64,7 +64,7 @@ type Replicas interface {
 
 // Provider is MultiSafepay.
 type Provider interface {
-	Create(ctx context.Context, key redact.Secret, o multisafepay.Order, notAfter time.Time) (multisafepay.Created, error)
+	Create(ctx context.Context, key redact.Secret, o schema.StartRequest, notAfter time.Time) (multisafepay.Created, error)
 	Get(ctx context.Context, key redact.Secret, order string) (multisafepay.OrderState, error)
 	Cancel(ctx context.Context, key redact.Secret, order string) (status string, err error)
 	Follow(ctx context.Context, s multisafepay.Stream, lastID string, h multisafepay.StreamHandler) error

@@ -11,7 +11,6 @@ import (
 	"github.com/posbridge/bridge/internal/payment"
 	"github.com/posbridge/bridge/internal/redact"
 	"github.com/posbridge/bridge/internal/telemetry"
-	"github.com/posbridge/bridge/schema"
 )
 
 // providerLane asks the provider what payments want to know, and tells it what
@@ -51,7 +50,9 @@ func (l *providerLane) create(ctx context.Context, s payment.Session, e payment.
 	if err != nil {
 		return payment.Posted{Outcome: payment.NotSent, Reason: err.Error()}
 	}
-	created, err := l.Create(ctx, key, orderOf(s.Request, l.notificationURL), l.local(e.NotAfter))
+	order := s.Request
+	order.NotificationURL = cmp.Or(order.NotificationURL, l.notificationURL)
+	created, err := l.Create(ctx, key, order, l.local(e.NotAfter))
 	if err != nil {
 		l.obey(s.Group, err)
 		return payment.Posted{Outcome: outcomeOf(err), RetryAfter: failureOf(err).RetryAfter, Reason: err.Error(), Provider: failureOf(err).Answer()}
@@ -182,11 +183,4 @@ func failureOf(err error) *multisafepay.Error {
 		return failure
 	}
 	return &multisafepay.Error{}
-}
-
-func orderOf(r schema.StartRequest, notificationURL string) multisafepay.Order {
-	return multisafepay.Order{
-		OrderID: r.OrderID, TerminalID: r.TerminalID, Amount: r.Amount, Currency: r.Currency,
-		Description: r.Description, NotificationURL: cmp.Or(r.NotificationURL, notificationURL), Customer: r.Customer, CustomInfo: r.CustomInfo,
-	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/posbridge/bridge/internal/payment"
 	"github.com/posbridge/bridge/internal/redact"
 	"github.com/posbridge/bridge/internal/telemetry/tracing"
+	"github.com/posbridge/bridge/schema"
 )
 
 // Traced makes every call to the provider and every publish of a status a span
@@ -31,7 +32,7 @@ type tracedProvider struct {
 	tracer trace.Tracer
 }
 
-func (p tracedProvider) Create(ctx context.Context, key redact.Secret, o multisafepay.Order, notAfter time.Time) (multisafepay.Created, error) {
+func (p tracedProvider) Create(ctx context.Context, key redact.Secret, o schema.StartRequest, notAfter time.Time) (multisafepay.Created, error) {
 	ctx, span := p.tracer.Start(ctx, "create order", trace.WithSpanKind(trace.SpanKindClient), about(o.TerminalID, o.OrderID))
 	created, err := p.Provider.Create(ctx, key, o, notAfter)
 	endSpan(span, err)

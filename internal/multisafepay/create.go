@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/posbridge/bridge/internal/redact"
+	"github.com/posbridge/bridge/schema"
 )
 
 // Created is what the provider answered to a new order.
@@ -23,9 +24,9 @@ type Created struct {
 // sent at most once, and never after notAfter (zero: no such time): then the
 // error is a KindTooLate, and it is certain that nothing was sent. After an error
 // that is Doubtful the order may exist, or may come to exist.
-func (c *Client) Create(ctx context.Context, key redact.Secret, o Order, notAfter time.Time) (Created, error) {
+func (c *Client) Create(ctx context.Context, key redact.Secret, o schema.StartRequest, notAfter time.Time) (Created, error) {
 	r := c.request(OpCreate, http.MethodPost, "/orders", o.OrderID, key)
-	body, err := o.encode()
+	body, err := encode(o)
 	if err != nil {
 		return Created{}, &Error{Op: r.op, Kind: KindNonsense, Err: err}
 	}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/posbridge/bridge/internal/redact"
+	"github.com/posbridge/bridge/schema"
 )
 
 // rawServer accepts connections and hands each request, read to its end, to
@@ -89,7 +90,7 @@ func deadURL(t *testing.T) string {
 // calls are all operations but the stream.
 var calls = map[string]func(ctx context.Context, c *Client) error{
 	OpCreate: func(ctx context.Context, c *Client) error {
-		_, err := c.Create(ctx, redact.NewSecret(testKey), Order{OrderID: "A1"}, time.Time{})
+		_, err := c.Create(ctx, redact.NewSecret(testKey), schema.StartRequest{OrderID: "A1"}, time.Time{})
 		return err
 	},
 	OpGet: func(ctx context.Context, c *Client) error {

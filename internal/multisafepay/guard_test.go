@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/posbridge/bridge/internal/redact"
+	"github.com/posbridge/bridge/schema"
 )
 
 // overBoth runs a test over HTTP/1.1, with TLS and without, and over HTTP/2.
@@ -55,7 +56,7 @@ func TestCreateNotAfter(t *testing.T) {
 	overBoth(t, handle, func(t *testing.T, client *Client, server *httptest.Server) {
 		dial := client.calls.money.DialContext
 		create := func(notAfter time.Time) error {
-			_, err := client.Create(t.Context(), redact.NewSecret(testKey), Order{OrderID: "A1"}, notAfter)
+			_, err := client.Create(t.Context(), redact.NewSecret(testKey), schema.StartRequest{OrderID: "A1"}, notAfter)
 			return err
 		}
 		soon := time.Now().Add(30 * time.Millisecond)

@@ -8,22 +8,6 @@ import (
 	"github.com/posbridge/bridge/schema"
 )
 
-// Order is a payment to be made on a terminal.
-type Order struct {
-	OrderID    string
-	TerminalID string
-	// Amount in the currency's smallest unit.
-	Amount int64
-	// Currency is an ISO 4217 code.
-	Currency    string
-	Description string
-	// NotificationURL is the provider's webhook target; empty for none.
-	NotificationURL string
-	// Customer and CustomInfo are passed on; nil for none.
-	Customer   *schema.Customer
-	CustomInfo *schema.CustomInfo
-}
-
 type createBody struct {
 	Type           string             `json:"type"`
 	OrderID        string             `json:"order_id"`
@@ -47,7 +31,7 @@ type gatewayInfo struct {
 }
 
 // encode writes the body of a create request.
-func (o Order) encode() ([]byte, error) {
+func encode(o schema.StartRequest) ([]byte, error) {
 	body := createBody{
 		Type:        "redirect",
 		OrderID:     o.OrderID,

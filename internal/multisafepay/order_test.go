@@ -46,17 +46,17 @@ func wantKind(t *testing.T, err error, want Kind) *Error {
 
 func TestCreateRequest(t *testing.T) {
 	t.Parallel()
-	full := Order{
+	full := schema.StartRequest{
 		OrderID: "example_order_id", TerminalID: "00000ABC", Amount: 1, Currency: "EUR", Description: "example description",
 		NotificationURL: "https://example.webhook.com",
 		Customer:        &schema.Customer{Locale: "nl_NL", Email: "a&b@example.com", Phone: "+31 20 1234567", FirstName: "Zoë", LastName: "<O'Neill>"},
 		CustomInfo:      &schema.CustomInfo{Custom1: "one", Custom3: "three"},
 	}
-	least := Order{
+	least := schema.StartRequest{
 		OrderID: "A/1", TerminalID: "T1", Amount: 999999999, Currency: "JPY",
 		Customer: &schema.Customer{}, CustomInfo: &schema.CustomInfo{},
 	}
-	for golden, order := range map[string]Order{"create_full.json": full, "create_least.json": least} {
+	for golden, order := range map[string]schema.StartRequest{"create_full.json": full, "create_least.json": least} {
 		t.Run(golden, func(t *testing.T) {
 			t.Parallel()
 			want, err := os.ReadFile("testdata/" + golden)
@@ -148,7 +148,7 @@ func TestCreateAnswer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			client, _ := setup(t, reply(200, test.body))
-			got, err := client.Create(t.Context(), redact.NewSecret(testKey), Order{OrderID: "A1"}, time.Time{})
+			got, err := client.Create(t.Context(), redact.NewSecret(testKey), schema.StartRequest{OrderID: "A1"}, time.Time{})
 			if test.kind != 0 {
 				if e := wantKind(t, err, test.kind); !e.Sent || e.Status != 200 || e.Op != OpCreate || !reflect.DeepEqual(got, Created{}) {
 					t.Errorf("created = %+v, error %+v", got, e)
@@ -186,7 +186,7 @@ func TestCreateAnswerOfThePage(t *testing.T) {
 		sent = r.Header.Get("Authorization")
 		eventStream(orderLine("example_order_id", "initialized"))(w, r)
 	})
-	got, err := client.Create(t.Context(), redact.NewSecret(testKey), Order{OrderID: "example_order_id"}, time.Time{})
+	got, err := client.Create(t.Context(), redact.NewSecret(testKey), schema.StartRequest{OrderID: "example_order_id"}, time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -341,7 +341,7 @@ func TestOrderIDIsOneSegment(t *testing.T) {
 func TestEmptyOrderIDIsNotSent(t *testing.T) {
 	t.Parallel()
 	client, _ := setup(t, func(http.ResponseWriter, *http.Request) { t.Error("something was sent") })
-	_, err := client.Create(t.Context(), redact.NewSecret("k"), Order{}, time.Time{})
+	_, err := client.Create(t.Context(), redact.NewSecret("k"), schema.StartRequest{}, time.Time{})
 	wantKind(t, err, KindNonsense)
 	_, err = client.Get(t.Context(), redact.NewSecret("k"), "")
 	wantKind(t, err, KindNonsense)

@@ -47,8 +47,8 @@ func (s *simulated) fault(name simulator.FaultName, mode string) {
 }
 
 // create creates order A1 of 12.50.
-func (s *simulated) create(change ...func(*multisafepay.Order)) (multisafepay.Created, error) {
-	o := multisafepay.Order{OrderID: "A1", TerminalID: simulatedTerminal, Amount: 1250, Currency: "EUR", Description: "two coffees"}
+func (s *simulated) create(change ...func(*schema.StartRequest)) (multisafepay.Created, error) {
+	o := schema.StartRequest{OrderID: "A1", TerminalID: simulatedTerminal, Amount: 1250, Currency: "EUR", Description: "two coffees"}
 	for _, c := range change {
 		c(&o)
 	}
@@ -189,7 +189,7 @@ func TestSimulatedReceiptAndNotification(t *testing.T) {
 	}))
 	t.Cleanup(webhook.Close)
 	s := simulate(t, simulator.Options{StreamGrace: -1})
-	_, err := s.create(func(o *multisafepay.Order) {
+	_, err := s.create(func(o *schema.StartRequest) {
 		o.NotificationURL = webhook.URL
 		o.CustomInfo = &schema.CustomInfo{Custom1: "scenario:" + string(simulator.ApproveWithTip)}
 	})
