@@ -4,8 +4,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/posbridge/bridge/internal/bus"
+	"github.com/posbridge/bridge/internal/payment"
 	"github.com/posbridge/bridge/internal/redact"
-	"github.com/posbridge/bridge/subjects"
 )
 
 // EnvPrefix stands before the name of every variable, as in BRIDGE_NATS_URL.
@@ -27,27 +28,15 @@ type NATSConfig struct {
 	// URL is one or more server addresses, comma separated. It may contain a
 	// password and is therefore a secret.
 	URL redact.Secret
-	// CredsFile and NKeyFile authenticate; at most one of them is set.
-	CredsFile, NKeyFile string
-	// CAFile, CertFile and KeyFile are for TLS; empty ones are not used.
-	CAFile, CertFile, KeyFile string
-	// TLSFirst starts TLS before the server's INFO.
-	TLSFirst bool
-	// Domain is the JetStream domain; empty for the server's own.
-	Domain string
-	// Space has the subjects below BRIDGE_SUBJECT_PREFIX.
-	Space subjects.Space
-	// Replicas is the number of copies of new streams: 1, 3 or 5.
-	Replicas int
-	// StatusMaxAge is how long statuses are kept. It exceeds Config.ClaimTTL.
-	StatusMaxAge time.Duration
+	// Options are the others. Config.Bus completes them.
+	bus.Options
 }
 
 // ProviderConfig says where the provider is and which keys it takes.
 type ProviderConfig struct {
 	// URL is the root of the API, without a slash at the end.
 	URL string
-	// CAFile has certificate authorities besides the system's; see RootCAs.
+	// CAFile has certificate authorities besides the system's; see rootCAs.
 	CAFile string
 	// Key is the one key of every terminal; zero when GroupsFile is set.
 	Key        redact.Secret
@@ -83,27 +72,14 @@ type HTTPConfig struct {
 
 // TimingConfig has every time limit.
 type TimingConfig struct {
-	// ReplicaTTL is how long a replica may be silent before it loses its sessions.
-	ReplicaTTL time.Duration
+	// Rules are those of a payment. Config.Rules completes them.
+	payment.Rules
 	// StartDeadline is how long a start may wait before it is put to the provider.
 	StartDeadline time.Duration
-	// BackoffInitial and BackoffMax bound the pauses between reconnects of a stream.
-	BackoffInitial, BackoffMax time.Duration
 	// IdleTimeout is how long a stream may be without a byte.
 	IdleTimeout time.Duration
-	// ReconcileInterval is the silence after which the provider is asked.
-	ReconcileInterval time.Duration
-	// SettleWindow is how long a stream is read after a final status.
-	SettleWindow time.Duration
-	// Aftercare are the times after an unpaid end at which the order is asked for
-	// again, in ascending order; none: never.
-	Aftercare []time.Duration
-	// SessionTimeout is when the bridge gives a session up.
-	SessionTimeout time.Duration
 	// DrainTimeout bounds a graceful stop.
 	DrainTimeout time.Duration
-	// RequestTimeout bounds one call to the provider.
-	RequestTimeout time.Duration
 }
 
 // LogConfig is about the log.
@@ -123,6 +99,21 @@ func (c Config) ClaimTTL() time.Duration {
 		ttl += c.Timing.Aftercare[n-1]
 	}
 	return ttl
+}
+
+// Bus returns how to connect to NATS under a name.
+func (c Config) Bus(name string, events bus.ConnectionEvents) bus.Options {
+	o := c.NATS.Options
+	o.URLs, o.Name, o.Events = c.NATS.URL.Reveal(), name, events
+	o.ClaimTTL, o.ReplicaTTL = c.ClaimTTL(), c.Timing.ReplicaTTL
+	return o
+}
+
+// Rules returns the rules of a payment on this replica, for a process of it.
+func (c Config) Rules(process string) payment.Rules {
+	r := c.Timing.Rules
+	r.Self, r.Replica, r.ClaimTTL = process, c.ReplicaID, c.ClaimTTL()
+	return r
 }
 
 // ConfigError is a configuration that cannot be used. It lists every problem at

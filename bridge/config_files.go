@@ -106,23 +106,3 @@ func isKeyPair(certFile, keyFile string) bool {
 	_, err := tls.LoadX509KeyPair(certFile, keyFile)
 	return err == nil
 }
-
-// RootCAs returns the authorities that the provider's certificate may come from:
-// the system's and those of CAFile. nil stands for the system's alone.
-func (p ProviderConfig) RootCAs() (*x509.CertPool, error) {
-	if p.CAFile == "" {
-		return nil, nil
-	}
-	content, err := os.ReadFile(p.CAFile)
-	if err != nil {
-		return nil, fmt.Errorf("read certificate authorities: %w", err)
-	}
-	pool, err := x509.SystemCertPool()
-	if err != nil {
-		pool = x509.NewCertPool()
-	}
-	if !pool.AppendCertsFromPEM(content) {
-		return nil, errors.New("read certificate authorities: no PEM certificate")
-	}
-	return pool, nil
-}

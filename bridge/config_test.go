@@ -20,6 +20,8 @@ import (
 
 	"github.com/nats-io/nkeys"
 
+	"github.com/posbridge/bridge/internal/bus"
+	"github.com/posbridge/bridge/internal/payment"
 	"github.com/posbridge/bridge/internal/redact"
 )
 
@@ -61,18 +63,19 @@ func TestConfigDefaults(t *testing.T) {
 				t.Errorf("the replica is called %q on host %q", got.ReplicaID, host)
 			}
 			want := Config{
-				NATS: NATSConfig{URL: got.NATS.URL, Space: got.NATS.Space, Replicas: 1, StatusMaxAge: 168 * time.Hour},
+				NATS: NATSConfig{URL: got.NATS.URL, Options: bus.Options{Space: got.NATS.Space, Replicas: 1, StatusMaxAge: 168 * time.Hour}},
 				Provider: ProviderConfig{
 					URL: "https://api.multisafepay.com/v1/json", Key: got.Provider.Key, Rate: 20, EventsAuth: "token",
 				},
 				HTTP:      HTTPConfig{Addr: ":8080", Console: true},
 				ReplicaID: got.ReplicaID,
 				Timing: TimingConfig{
-					ReplicaTTL: 10 * time.Second, StartDeadline: 30 * time.Second,
-					BackoffInitial: 250 * time.Millisecond, BackoffMax: 5 * time.Second, IdleTimeout: 45 * time.Second,
-					ReconcileInterval: 15 * time.Second, SettleWindow: 3 * time.Second, SessionTimeout: 30 * time.Minute,
-					Aftercare:    []time.Duration{15 * time.Second, time.Minute, 5 * time.Minute},
-					DrainTimeout: 20 * time.Second, RequestTimeout: 10 * time.Second,
+					StartDeadline: 30 * time.Second, IdleTimeout: 45 * time.Second, DrainTimeout: 20 * time.Second,
+					Rules: payment.Rules{
+						ReplicaTTL: 10 * time.Second, RequestTimeout: 10 * time.Second, BackoffInitial: 250 * time.Millisecond, BackoffMax: 5 * time.Second,
+						ReconcileInterval: 15 * time.Second, SettleWindow: 3 * time.Second, SessionTimeout: 30 * time.Minute,
+						Aftercare: []time.Duration{15 * time.Second, time.Minute, 5 * time.Minute},
+					},
 				},
 				Log: LogConfig{Level: "info", Format: "json"},
 			}
@@ -123,10 +126,12 @@ func TestConfigVariables(t *testing.T) {
 		{"SETTLE_WINDOW", "1s", func(c Config) any { return c.Timing.SettleWindow }, time.Second},
 		{"SESSION_TIMEOUT", "1h", func(c Config) any { return c.Timing.SessionTimeout }, time.Hour},
 		{"SESSION_TIMEOUT", "8s", func(c Config) any { return c.Timing }, TimingConfig{ // every longer default gives way
-			ReplicaTTL: 8 * time.Second, StartDeadline: 8 * time.Second, BackoffInitial: 250 * time.Millisecond, BackoffMax: 5 * time.Second,
-			IdleTimeout: 8 * time.Second, ReconcileInterval: 8 * time.Second, SettleWindow: 3 * time.Second, SessionTimeout: 8 * time.Second,
-			Aftercare:    []time.Duration{15 * time.Second, time.Minute, 5 * time.Minute},
-			DrainTimeout: 20 * time.Second, RequestTimeout: 8 * time.Second,
+			StartDeadline: 8 * time.Second, IdleTimeout: 8 * time.Second, DrainTimeout: 20 * time.Second,
+			Rules: payment.Rules{
+				ReplicaTTL: 8 * time.Second, RequestTimeout: 8 * time.Second, BackoffInitial: 250 * time.Millisecond, BackoffMax: 5 * time.Second,
+				ReconcileInterval: 8 * time.Second, SettleWindow: 3 * time.Second, SessionTimeout: 8 * time.Second,
+				Aftercare: []time.Duration{15 * time.Second, time.Minute, 5 * time.Minute},
+			},
 		}},
 		{"START_DEADLINE", "45m", func(c Config) any { return c.Timing.SessionTimeout }, 45 * time.Minute},
 		{"NATS_TLS_FIRST", "TRUE", func(c Config) any { return c.NATS.TLSFirst }, true},
@@ -360,7 +365,7 @@ func TestRootCAs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pool, err := c.Provider.RootCAs()
+	pool, err := c.Provider.rootCAs()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -379,7 +384,7 @@ func TestRootCAs(t *testing.T) {
 	if !pool.Equal(want) {
 		t.Error("the pool is not the system's and the file's")
 	}
-	if pool, err := (ProviderConfig{}).RootCAs(); pool != nil || err != nil {
+	if pool, err := (ProviderConfig{}).rootCAs(); pool != nil || err != nil {
 		t.Errorf("without a file: got %v, %v, want nil for the system's", pool, err)
 	}
 }

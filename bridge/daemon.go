@@ -77,24 +77,9 @@ func New(c Config, b Build, log *zap.Logger) (*Daemon, error) {
 }
 
 // wireProvider makes the client of the provider and the directory of its keys.
-func (d *Daemon) wireProvider() error {
-	c := d.config
-	roots, err := c.Provider.RootCAs()
-	if err != nil {
-		return BadVariable("API_CA_FILE", "must name a file with PEM certificates")
-	}
-	d.client, err = multisafepay.New(multisafepay.Options{
-		BaseURL: c.Provider.URL, RequestTimeout: c.Timing.RequestTimeout, IdleTimeout: c.Timing.IdleTimeout,
-		EventsAuth: c.Provider.EventsAuth, EventsAllowedHosts: c.Provider.AllowedHosts,
-		RootCAs: roots, UserAgent: "pos-bridge/" + d.build.Version, Observe: d.page.ProviderCalled,
-	})
-	if err != nil {
-		return BadVariable("API_URL", "or BRIDGE_EVENTS_ALLOWED_HOSTS cannot be used: "+err.Error())
-	}
-	if c.Provider.GroupsFile == "" {
-		d.groups = terminalgroups.Single(c.Provider.Key)
-	} else if d.groups, err = terminalgroups.Load(c.Provider.GroupsFile, d.client.Terminals); err != nil {
-		return BadVariable("TERMINAL_GROUPS_FILE", "must name a file of terminal groups: "+err.Error())
+func (d *Daemon) wireProvider() (err error) {
+	if d.client, d.groups, err = NewProvider(d.config, "pos-bridge/"+d.build.Version, d.page.ProviderCalled); err != nil {
+		return err
 	}
 	d.groups.OnReload = d.groupsReloaded
 	d.groups.OnShared = func(err *terminalgroups.SharedError) {
@@ -222,14 +207,8 @@ func (d *Daemon) drain(ctx, cut context.Context, f *follower.Follower, answering
 }
 
 func (d *Daemon) followerOptions(orders *board.Board) follower.Options {
-	t := d.config.Timing
 	return follower.Options{
-		Rules: payment.Rules{
-			Self: d.process, Replica: d.config.ReplicaID, ReplicaTTL: t.ReplicaTTL, RequestTimeout: t.RequestTimeout,
-			BackoffInitial: t.BackoffInitial, BackoffMax: t.BackoffMax, ReconcileInterval: t.ReconcileInterval,
-			SettleWindow: t.SettleWindow, SessionTimeout: t.SessionTimeout, Aftercare: t.Aftercare, ClaimTTL: d.config.ClaimTTL(),
-		},
-		StartDeadline: t.StartDeadline, ProviderRate: float64(d.config.Provider.Rate), NotificationURL: d.config.Webhook.URL,
+		Rules: d.config.Rules(d.process), StartDeadline: d.config.Timing.StartDeadline, ProviderRate: float64(d.config.Provider.Rate), NotificationURL: d.config.Webhook.URL,
 		Bus: d.link.bus, Provider: d.client, Groups: d.groups, Orders: orders, Observer: d.page, Swept: d.swept,
 		Space: d.config.NATS.Space, Metrics: d.metrics, Log: d.log,
 	}

@@ -39,19 +39,12 @@ func newLink(c Config, log *zap.Logger, ready *readiness, m *telemetry.Metrics) 
 // open begins to connect; NATS away is waited for. The error is the
 // configuration's fault.
 func (l *link) open(life *lifecycle) error {
-	c := l.config.NATS
 	l.fail = life.fail
 	var err error
-	l.bus, err = bus.Connect(bus.Options{
-		URLs: c.URL.Reveal(), Name: "pos-bridge " + l.config.ReplicaID,
-		CredsFile: c.CredsFile, NKeyFile: c.NKeyFile, CAFile: c.CAFile, CertFile: c.CertFile, KeyFile: c.KeyFile,
-		TLSFirst: c.TLSFirst, Domain: c.Domain, Space: c.Space, Replicas: c.Replicas,
-		StatusMaxAge: c.StatusMaxAge, ClaimTTL: l.config.ClaimTTL(), ReplicaTTL: l.config.Timing.ReplicaTTL,
-		Events: bus.ConnectionEvents{
-			Connected: l.connected, Disconnected: l.disconnected, Closed: l.closed, Refused: l.refused, Unauthorized: l.unauthorized,
-			Error: func(err error) { l.log.Warn("NATS reported an error", zap.Error(err)) },
-		},
-	})
+	l.bus, err = bus.Connect(l.config.Bus("pos-bridge "+l.config.ReplicaID, bus.ConnectionEvents{
+		Connected: l.connected, Disconnected: l.disconnected, Closed: l.closed, Refused: l.refused, Unauthorized: l.unauthorized,
+		Error: func(err error) { l.log.Warn("NATS reported an error", zap.Error(err)) },
+	}))
 	if err != nil {
 		return BadVariable("NATS_URL", "or a BRIDGE_NATS_ file cannot be used: "+withoutAddress(err))
 	}

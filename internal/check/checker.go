@@ -44,24 +44,7 @@ type clock struct {
 }
 
 // prepare makes what a replica would make before it connects to anything.
-func (c *checker) prepare() error {
-	roots, err := c.Config.Provider.RootCAs()
-	if err != nil {
-		return bridge.BadVariable("API_CA_FILE", "must name a file with PEM certificates")
-	}
-	c.client, err = multisafepay.New(multisafepay.Options{
-		BaseURL: c.Config.Provider.URL, RequestTimeout: c.Config.Timing.RequestTimeout, IdleTimeout: c.Config.Timing.IdleTimeout,
-		EventsAuth: c.Config.Provider.EventsAuth, EventsAllowedHosts: c.Config.Provider.AllowedHosts, UserAgent: c.UserAgent, RootCAs: roots,
-	})
-	if err != nil {
-		return bridge.BadVariable("API_URL", "or BRIDGE_EVENTS_ALLOWED_HOSTS cannot be used: "+err.Error())
-	}
-	if c.Config.Provider.GroupsFile == "" {
-		c.groups = terminalgroups.Single(c.Config.Provider.Key)
-		return nil
-	}
-	if c.groups, err = terminalgroups.Load(c.Config.Provider.GroupsFile, c.client.Terminals); err != nil {
-		return bridge.BadVariable("TERMINAL_GROUPS_FILE", "must name a file of terminal groups: "+err.Error())
-	}
-	return nil
+func (c *checker) prepare() (err error) {
+	c.client, c.groups, err = bridge.NewProvider(c.Config, c.UserAgent, nil)
+	return err
 }

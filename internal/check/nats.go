@@ -58,19 +58,12 @@ func (c *checker) connect(ctx context.Context) bool {
 		default:
 		}
 	}
-	conf := c.Config
 	var err error
-	c.bus, err = bus.Connect(bus.Options{
-		URLs: conf.NATS.URL.Reveal(), Name: "pos-bridge check",
-		CredsFile: conf.NATS.CredsFile, NKeyFile: conf.NATS.NKeyFile,
-		CAFile: conf.NATS.CAFile, CertFile: conf.NATS.CertFile, KeyFile: conf.NATS.KeyFile,
-		TLSFirst: conf.NATS.TLSFirst, Domain: conf.NATS.Domain, Space: conf.NATS.Space, Replicas: conf.NATS.Replicas, StatusMaxAge: conf.NATS.StatusMaxAge, ReplicaTTL: conf.Timing.ReplicaTTL, ClaimTTL: c.Config.ClaimTTL(),
-		Events: bus.ConnectionEvents{
-			Connected:    func(string) { tell(connected) },
-			Disconnected: note, Refused: note,
-			Closed: func(err error) { note(err); tell(closed) },
-		},
-	})
+	c.bus, err = bus.Connect(c.Config.Bus("pos-bridge check", bus.ConnectionEvents{
+		Connected:    func(string) { tell(connected) },
+		Disconnected: note, Refused: note,
+		Closed: func(err error) { note(err); tell(closed) },
+	}))
 	if err != nil {
 		c.add(areaNATS, "connection", Failure, "correct BRIDGE_NATS_URL and the BRIDGE_NATS_… files", "%s", safe(err))
 		return false
