@@ -52,7 +52,7 @@ func (t *turn) posted(phase Creating, e Posted) {
 		t.open()
 		return
 	case e.Outcome == Used && phase.Belief == Nothing:
-		phase.Belief, phase.Failure = Claimed, e
+		phase.Belief, phase.Failure, phase.Since = Claimed, e, t.at // a slow answer leaves as much time to ask as a fast one
 	case e.Outcome == Used && phase.Belief == Doubt:
 		phase.Belief = Proven
 	case e.Outcome == Doubtful:
