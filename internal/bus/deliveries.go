@@ -142,7 +142,7 @@ func (p *puller) deliver(ctx context.Context, msg *nats.Msg) {
 		p.report(ErrHandle)
 		return
 	}
-	d, err := p.bus.readDelivery(stored{msg.Subject, about.seq, msg.Header, msg.Data, about.storedAt})
+	d, err := p.bus.readDelivery(jetstream.RawStreamMsg{Subject: msg.Subject, Sequence: about.seq, Header: msg.Header, Data: msg.Data, Time: about.storedAt})
 	d.Handle, d.Delivered = msg.Reply, about.times
 	if err == nil {
 		p.take(d)

@@ -64,8 +64,8 @@ func (b *Bus) Queued(ctx context.Context, terminal string) (Delivery, error) {
 }
 
 // readDelivery reads a session and checks it against its subject.
-func (b *Bus) readDelivery(m stored) (Delivery, error) {
-	d := Delivery{Seq: m.Seq, StoredAt: m.At}
+func (b *Bus) readDelivery(m jetstream.RawStreamMsg) (Delivery, error) {
+	d := Delivery{Seq: m.Sequence, StoredAt: m.Time}
 	content, err := readVersioned[sessionMessage](m)
 	if err != nil {
 		return d, err
@@ -80,7 +80,7 @@ func (b *Bus) readDelivery(m stored) (Delivery, error) {
 		err = subjects.ErrSubject
 	}
 	if err != nil {
-		return d, fmt.Errorf("read message %d on %s: %w", m.Seq, m.Subject, err)
+		return d, fmt.Errorf("read message %d on %s: %w", m.Sequence, m.Subject, err)
 	}
 	return d, nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -48,7 +47,7 @@ func (b *Bus) ReadLogFast(ctx context.Context, terminal, order string, all bool)
 
 // reader returns an order's messages in the order of the stream: all, or the last
 // one of each kind.
-type reader func(ctx context.Context, filter string, all bool) ([]stored, error)
+type reader func(ctx context.Context, filter string, all bool) ([]jetstream.RawStreamMsg, error)
 
 func (b *Bus) readLog(ctx context.Context, terminal, order string, all bool, created time.Time, read reader) (payment.Log, error) {
 	filter, err := b.space.Log(terminal, order)
@@ -77,40 +76,29 @@ func (b *Bus) readLog(ctx context.Context, terminal, order string, all bool, cre
 }
 
 // newLog sorts the messages of one order. clean is false if it skipped one.
-func newLog(messages []stored) (log payment.Log, clean bool, err error) {
+func newLog(messages []jetstream.RawStreamMsg) (log payment.Log, clean bool, err error) {
 	clean = true
 	for _, m := range messages {
-		log.Last = max(log.Last, m.Seq)
-		var err error
-		switch kindOf(m.Subject) {
-		case subjects.Claim:
-			var c payment.Claim
-			if c, err = readClaim(m); err == nil {
-				log.Claim = &c
-			}
-		case subjects.Status:
-			var s payment.Status
-			if s, err = readStatus(m); err == nil {
-				log.Statuses = append(log.Statuses, s)
-			}
-		}
-		if errors.Is(err, ErrNewer) {
+		log.Last = max(log.Last, m.Sequence)
+		claim, status, err := readRecord(m)
+		switch {
+		case errors.Is(err, ErrNewer):
 			return payment.Log{}, false, err
+		case err != nil:
+			clean = false
+		case claim != nil:
+			log.Claim = claim
+		case status != nil:
+			log.Statuses = append(log.Statuses, *status)
 		}
-		clean = clean && err == nil
 	}
 	return log, clean, nil
-}
-
-// kindOf is the last token of a stored message's subject.
-func kindOf(subject string) subjects.Kind {
-	return subjects.Kind(subject[strings.LastIndexByte(subject, '.')+1:])
 }
 
 // readLeader reads what readCopy reads, and makes certain that the leader of the
 // stream has nothing else. A copy applies the leader's messages in their order, so
 // a copy that has the leader's last message of an order has the whole order.
-func (b *Bus) readLeader(ctx context.Context, filter string, all bool) ([]stored, error) {
+func (b *Bus) readLeader(ctx context.Context, filter string, all bool) ([]jetstream.RawStreamMsg, error) {
 	for range copyReads {
 		messages, copyErr := b.readCopy(ctx, filter, all)
 		last, err := b.getMessage(ctx, b.space.StatusStream(), messageRequest{LastFor: filter})
@@ -123,7 +111,7 @@ func (b *Bus) readLeader(ctx context.Context, filter string, all bool) ([]stored
 		if copyErr != nil {
 			break
 		}
-		if n := len(messages); n > 0 && messages[n-1].Seq == last.Seq {
+		if n := len(messages); n > 0 && messages[n-1].Sequence == last.Sequence {
 			return messages, nil
 		}
 	}
@@ -131,7 +119,7 @@ func (b *Bus) readLeader(ctx context.Context, filter string, all bool) ([]stored
 }
 
 // readOneByOne reads all messages of an order from the leader of the stream.
-func (b *Bus) readOneByOne(ctx context.Context, filter string) (messages []stored, err error) {
+func (b *Bus) readOneByOne(ctx context.Context, filter string) (messages []jetstream.RawStreamMsg, err error) {
 	for seq := uint64(0); len(messages) < maxLog; {
 		m, err := b.getMessage(ctx, b.space.StatusStream(), messageRequest{NextFor: filter, Seq: seq})
 		if errors.Is(err, ErrNotFound) {
@@ -140,7 +128,7 @@ func (b *Bus) readOneByOne(ctx context.Context, filter string) (messages []store
 		if err != nil {
 			return nil, err
 		}
-		messages, seq = append(messages, m), m.Seq+1
+		messages, seq = append(messages, m), m.Sequence+1
 	}
 	return nil, errTooLong
 }
@@ -158,7 +146,7 @@ type messageRequest struct {
 }
 
 // getMessage reads one message from the leader of a stream, or returns ErrNotFound.
-func (b *Bus) getMessage(ctx context.Context, stream string, r messageRequest) (stored, error) {
+func (b *Bus) getMessage(ctx context.Context, stream string, r messageRequest) (jetstream.RawStreamMsg, error) {
 	var answer struct {
 		Message struct {
 			Subject string    `json:"subject"`
@@ -169,14 +157,14 @@ func (b *Bus) getMessage(ctx context.Context, stream string, r messageRequest) (
 		} `json:"message"`
 	}
 	if err := b.ask(ctx, b.apiSubject("STREAM.MSG.GET", stream), r, &answer); err != nil {
-		return stored{}, err
+		return jetstream.RawStreamMsg{}, err
 	}
 	got := answer.Message
-	m := stored{Subject: got.Subject, Seq: got.Seq, Data: got.Data, At: got.Time}
+	m := jetstream.RawStreamMsg{Subject: got.Subject, Sequence: got.Seq, Data: got.Data, Time: got.Time}
 	if len(got.Header) > 0 {
 		var err error
 		if m.Header, err = nats.DecodeHeadersMsg(got.Header); err != nil {
-			return stored{}, fmt.Errorf("read header of message %d on %s: %w", m.Seq, m.Subject, err)
+			return jetstream.RawStreamMsg{}, fmt.Errorf("read header of message %d on %s: %w", m.Sequence, m.Subject, err)
 		}
 	}
 	return m, nil
@@ -185,7 +173,7 @@ func (b *Bus) getMessage(ctx context.Context, stream string, r messageRequest) (
 // readCopy reads an order's messages from any copy of the stream, in the order of
 // the stream: all of them, or the last one of each kind. github.com/synadia-io/orbit.go
 // has these requests too, but does not send them to the right subject in a domain.
-func (b *Bus) readCopy(ctx context.Context, filter string, all bool) (messages []stored, err error) {
+func (b *Bus) readCopy(ctx context.Context, filter string, all bool) (messages []jetstream.RawStreamMsg, err error) {
 	if !all {
 		return b.readDirect(ctx, messageRequest{Multi: []string{filter}})
 	}
@@ -195,13 +183,13 @@ func (b *Bus) readCopy(ctx context.Context, filter string, all bool) (messages [
 		if err != nil || len(more) < page {
 			return messages, err
 		}
-		next = more[page-1].Seq + 1
+		next = more[page-1].Sequence + 1
 	}
 	return nil, errTooLong
 }
 
 // readDirect reads messages with the direct get API.
-func (b *Bus) readDirect(ctx context.Context, request messageRequest) (messages []stored, err error) {
+func (b *Bus) readDirect(ctx context.Context, request messageRequest) (messages []jetstream.RawStreamMsg, err error) {
 	most := max(request.Batch, kinds) + 1 // and one that ends the answer
 	err = b.askMany(ctx, b.apiSubject("DIRECT.GET", b.space.StatusStream()), request, most, func(msg *nats.Msg) (more bool, err error) {
 		switch msg.Header.Get("Status") {
@@ -218,11 +206,11 @@ func (b *Bus) readDirect(ctx context.Context, request messageRequest) (messages 
 }
 
 // directMessage reads a message in the form of the direct get API.
-func directMessage(msg *nats.Msg) (stored, error) {
-	m := stored{Subject: msg.Header.Get(jetstream.SubjectHeader), Header: msg.Header, Data: msg.Data}
+func directMessage(msg *nats.Msg) (jetstream.RawStreamMsg, error) {
+	m := jetstream.RawStreamMsg{Subject: msg.Header.Get(jetstream.SubjectHeader), Header: msg.Header, Data: msg.Data}
 	var err error
-	if m.Seq, err = strconv.ParseUint(msg.Header.Get(jetstream.SequenceHeader), 10, 64); err == nil {
-		m.At, err = time.Parse(time.RFC3339Nano, msg.Header.Get(jetstream.TimeStampHeaer))
+	if m.Sequence, err = strconv.ParseUint(msg.Header.Get(jetstream.SequenceHeader), 10, 64); err == nil {
+		m.Time, err = time.Parse(time.RFC3339Nano, msg.Header.Get(jetstream.TimeStampHeaer))
 	}
 	if err != nil {
 		return m, fmt.Errorf("%w: %w", errAnswer, err)

@@ -131,10 +131,10 @@ func statusMessage(source string, s payment.Status) (*nats.Msg, headers, error) 
 	return &nats.Msg{Header: h.header, Data: body}, h, nil
 }
 
-func readStatus(m stored) (payment.Status, error) {
-	s := payment.Status{
+func readStatus(m jetstream.RawStreamMsg) (*payment.Status, error) {
+	s := &payment.Status{
 		Hash: m.Header.Get(headerHash), Group: m.Header.Get(headerGroup), Replica: m.Header.Get(headerReplica),
-		EventID: m.Header.Get(headerEventID), Seq: m.Seq, At: m.At,
+		EventID: m.Header.Get(headerEventID), Seq: m.Sequence, At: m.Time,
 	}
 	version, err := versionOf(m.Header)
 	if err == nil {
@@ -144,25 +144,39 @@ func readStatus(m stored) (payment.Status, error) {
 		err = json.Unmarshal(m.Data, &s.Event)
 	}
 	if err != nil {
-		return payment.Status{}, fmt.Errorf("read status %d on %s: %w", m.Seq, m.Subject, err)
+		return nil, fmt.Errorf("read status %d on %s: %w", m.Sequence, m.Subject, err)
 	}
 	if s.Epoch, err = strconv.ParseUint(m.Header.Get(headerEpoch), 10, 64); err == nil {
 		s.StartedAt, err = time.Parse(time.RFC3339Nano, m.Header.Get(headerStartedAt))
 	}
 	if err != nil {
-		return payment.Status{}, fmt.Errorf("read headers of status %d on %s: %w", m.Seq, m.Subject, err)
+		return nil, fmt.Errorf("read headers of status %d on %s: %w", m.Sequence, m.Subject, err)
 	}
 	return s, nil
 }
 
-func readClaim(m stored) (payment.Claim, error) {
+// readRecord reads a message of an order's log. An invalid event is none of the two.
+func readRecord(m jetstream.RawStreamMsg) (claim *payment.Claim, status *payment.Status, err error) {
+	switch kind := m.Subject[strings.LastIndexByte(m.Subject, '.')+1:]; subjects.Kind(kind) {
+	case subjects.Claim:
+		claim, err = readClaim(m)
+	case subjects.Status:
+		status, err = readStatus(m)
+	}
+	return claim, status, err
+}
+
+func readClaim(m jetstream.RawStreamMsg) (*payment.Claim, error) {
 	content, err := readVersioned[claimMessage](m)
+	if err != nil {
+		return nil, err
+	}
 	content.Claim.Session = content.Session
-	return content.Claim, err
+	return &content.Claim, nil
 }
 
 // readVersioned reads a message that has its version in its body.
-func readVersioned[T any](m stored) (content T, err error) {
+func readVersioned[T any](m jetstream.RawStreamMsg) (content T, err error) {
 	var version struct {
 		V int `json:"v"`
 	}
@@ -173,16 +187,7 @@ func readVersioned[T any](m stored) (content T, err error) {
 		err = json.Unmarshal(m.Data, &content)
 	}
 	if err != nil {
-		return content, fmt.Errorf("read message %d on %s: %w", m.Seq, m.Subject, err)
+		return content, fmt.Errorf("read message %d on %s: %w", m.Sequence, m.Subject, err)
 	}
 	return content, nil
-}
-
-// stored is a message as a stream has it.
-type stored struct {
-	Subject string
-	Seq     uint64
-	Header  nats.Header
-	Data    []byte
-	At      time.Time
 }

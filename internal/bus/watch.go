@@ -149,7 +149,7 @@ func (w *watch) follow(ctx context.Context, consumer jetstream.Consumer) error {
 			return errGap
 		}
 		w.seen = meta.Sequence.Stream
-		if e, ok := w.bus.newEntry(stored{msg.Subject(), w.seen, msg.Headers(), msg.Data(), meta.Timestamp}); ok {
+		if e, ok := w.bus.newEntry(jetstream.RawStreamMsg{Subject: msg.Subject(), Sequence: w.seen, Header: msg.Headers(), Data: msg.Data(), Time: meta.Timestamp}); ok {
 			w.entry(e)
 			if e.Kind == subjects.Status {
 				w.status = &e
@@ -206,7 +206,7 @@ func (w *watch) checkLost(ctx context.Context, last uint64) error {
 		return nil
 	}
 	m, err := w.bus.getMessage(ctx, w.bus.space.StatusStream(), messageRequest{Seq: w.status.Seq})
-	if err == nil && !m.At.Equal(w.status.At) {
+	if err == nil && !m.Time.Equal(w.status.At) {
 		return ErrLost // another message has its sequence
 	}
 	if err == nil || errors.Is(err, ErrNotFound) { // it was too old, or the stream is a new one
@@ -223,21 +223,12 @@ func (w *watch) caughtUp() {
 }
 
 // newEntry reads a message of any order; ok is false if it is not the bridge's.
-func (b *Bus) newEntry(m stored) (e Entry, ok bool) {
+func (b *Bus) newEntry(m jetstream.RawStreamMsg) (e Entry, ok bool) {
 	var err error
 	if e.Terminal, e.Order, e.Kind, err = b.space.Parse(m.Subject); err != nil {
 		return Entry{}, false
 	}
-	e.Seq, e.At = m.Seq, m.At
-	switch e.Kind {
-	case subjects.Claim:
-		if c, err := readClaim(m); err == nil {
-			e.Claim = &c
-		}
-	case subjects.Status:
-		if s, err := readStatus(m); err == nil {
-			e.Status = &s
-		}
-	}
+	e.Seq, e.At = m.Sequence, m.Time
+	e.Claim, e.Status, _ = readRecord(m)
 	return e, true
 }
