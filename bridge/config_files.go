@@ -72,12 +72,7 @@ func (r *reader) secretFile(name, path string) redact.Secret {
 }
 
 func visible(s string) bool {
-	for _, c := range s {
-		if c <= ' ' || c > '~' {
-			return false
-		}
-	}
-	return s != ""
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 func isCreds(content []byte) bool {

@@ -2,7 +2,6 @@ package bridge
 
 import (
 	"crypto/rand"
-	"encoding/hex"
 	"net"
 	"net/url"
 	"os"
@@ -207,7 +206,5 @@ func newReplicaID() string {
 		host = "bridge"
 	}
 	host = notInReplicaID.ReplaceAllString(host, "-")
-	random := make([]byte, 3)
-	_, _ = rand.Read(random) // never fails, says crypto/rand
-	return host[:min(len(host), 56)] + "-" + hex.EncodeToString(random)
+	return host[:min(len(host), 56)] + "-" + strings.ToLower(rand.Text()[:6])
 }

@@ -4,7 +4,6 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -45,28 +44,24 @@ func seal(key redact.Secret, owner string, s multisafepay.Stream) ([]byte, error
 	if err != nil {
 		return nil, fmt.Errorf("write stream: %w", err)
 	}
-	nonce := make([]byte, aead.NonceSize(), aead.NonceSize()+len(plain)+aead.Overhead())
-	_, _ = rand.Read(nonce) // never fails, says crypto/rand
-	return aead.Seal(nonce, nonce, plain, []byte(owner)), nil
+	return aead.Seal(nil, nil, plain, []byte(owner)), nil //nolint:gosec // the cipher itself makes the nonce
 }
 
 // unseal is the inverse of seal. It fails with errUnsealable only.
 func unseal(key redact.Secret, owner string, sealed []byte) (multisafepay.Stream, error) {
 	aead, err := sealer(key)
-	if err != nil || len(sealed) < aead.NonceSize() {
-		return multisafepay.Stream{}, errUnsealable
-	}
-	plain, err := aead.Open(nil, sealed[:aead.NonceSize()], sealed[aead.NonceSize():], []byte(owner))
-	if err != nil {
-		return multisafepay.Stream{}, errUnsealable
+	var plain []byte
+	if err == nil {
+		plain, err = aead.Open(nil, nil, sealed, []byte(owner))
 	}
 	var s sealedStream
-	if json.Unmarshal(plain, &s) != nil {
+	if err != nil || json.Unmarshal(plain, &s) != nil {
 		return multisafepay.Stream{}, errUnsealable
 	}
 	return multisafepay.Stream{URL: s.URL, Token: redact.NewSecret(s.Token)}, nil
 }
 
+// sealer puts a random nonce before what it encrypts.
 func sealer(key redact.Secret) (cipher.AEAD, error) {
 	derived, err := hkdf.Key(sha256.New, []byte(key.Reveal()), nil, sealInfo, 32)
 	if err != nil {
@@ -76,7 +71,7 @@ func sealer(key redact.Secret) (cipher.AEAD, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make sealing cipher: %w", err)
 	}
-	aead, err := cipher.NewGCM(block)
+	aead, err := cipher.NewGCMWithRandomNonce(block)
 	if err != nil {
 		return nil, fmt.Errorf("make sealing cipher: %w", err)
 	}

@@ -70,13 +70,6 @@ const around = " \t\r\n"
 // sendable tells whether a token can stand in a header: visible ASCII, blanks
 // and tabs within, not too long.
 func sendable(token string) bool {
-	if token == "" || len(token) > maxToken || strings.Trim(token, " \t") != token {
-		return false
-	}
-	for i := range len(token) {
-		if c := token[i]; c != '\t' && (c < ' ' || c > '~') {
-			return false
-		}
-	}
-	return true
+	return token != "" && len(token) <= maxToken && strings.Trim(token, " \t") == token &&
+		!strings.ContainsFunc(token, func(r rune) bool { return r != '\t' && (r < ' ' || r > '~') })
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -80,13 +81,8 @@ func isPlain(inside []byte) bool {
 
 // isInteger tells whether raw is digits, with a minus sign or without.
 func isInteger(raw []byte) bool {
-	raw = bytes.TrimPrefix(raw, []byte("-"))
-	for _, c := range raw {
-		if c < '0' || c > '9' {
-			return false
-		}
-	}
-	return len(raw) > 0
+	digits := bytes.TrimPrefix(raw, []byte("-"))
+	return len(digits) > 0 && len(bytes.Trim(digits, "0123456789")) == 0
 }
 
 // integer returns a JSON integer, also one in a string.
@@ -122,13 +118,8 @@ func normalStatus(s string) (status string, ok bool) {
 // label returns s if it is a plain id of at most limit visible ASCII
 // characters, else "".
 func label(s string, limit int) string {
-	if len(s) > limit {
+	if len(s) > limit || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return ""
-	}
-	for i := range len(s) {
-		if s[i] <= ' ' || s[i] > '~' {
-			return ""
-		}
 	}
 	return s
 }
@@ -187,32 +178,25 @@ func amount(raw json.RawMessage) int64 {
 	return max(n, 0)
 }
 
-// instantLayouts are the forms of a point in time that name a time zone.
-var instantLayouts = []string{time.RFC3339, "2006-01-02T15:04:05Z0700", "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05 Z0700"}
-
-// zonelessLayouts are the forms of a point in time that name none.
-var zonelessLayouts = []string{"2006-01-02T15:04:05", "2006-01-02 15:04:05"}
+// The forms of a point in time: those that name a time zone, and those that do not.
+var (
+	instantLayouts  = []string{time.RFC3339, "2006-01-02T15:04:05Z0700", "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05 Z0700"}
+	zonelessLayouts = []string{"2006-01-02T15:04:05", "2006-01-02 15:04:05"}
+)
 
 // about returns a point in time; one without a time zone is read as UTC, and is at
 // most 14 hours away from that. It is zero for anything that is none.
 func about(raw json.RawMessage) time.Time {
-	if t := instant(raw); !t.IsZero() {
-		return t
-	}
-	s := plainString(raw)
-	for _, layout := range zonelessLayouts {
-		if t, err := time.Parse(layout, s); err == nil {
-			return t
-		}
-	}
-	return time.Time{}
+	return pointInTime(raw, slices.Concat(instantLayouts, zonelessLayouts))
 }
 
 // instant returns a point in time; zero for one without a time zone, and for
 // anything that is none.
-func instant(raw json.RawMessage) time.Time {
+func instant(raw json.RawMessage) time.Time { return pointInTime(raw, instantLayouts) }
+
+func pointInTime(raw json.RawMessage, layouts []string) time.Time {
 	s := plainString(raw)
-	for _, layout := range instantLayouts {
+	for _, layout := range layouts {
 		if t, err := time.Parse(layout, s); err == nil {
 			return t.UTC()
 		}
