@@ -88,7 +88,7 @@ func (b *Bus) fits(want, got jetstream.StreamConfig) error {
 	}{
 		{got.Retention != want.Retention, fmt.Sprintf("its retention is %s, but must be %s", got.Retention, want.Retention), remake},
 		{got.Storage != jetstream.FileStorage, "it is stored in memory, but must be stored in files", remake},
-		{!sameSubjects(got.Subjects, want.Subjects), fmt.Sprintf("its subjects are %q, but must be %q", got.Subjects, want.Subjects), remake},
+		{!slices.Equal(got.Subjects, want.Subjects), fmt.Sprintf("its subjects are %q, but must be %q", got.Subjects, want.Subjects), remake},
 		{!equal(got.SubjectTransform, want.SubjectTransform), "its subject transform is " + shown(got.SubjectTransform) + ", but must be " + shown(want.SubjectTransform), remake},
 		{!equal(got.RePublish, want.RePublish), "its republish is " + shown(got.RePublish) + ", but must be " + shown(want.RePublish), remake},
 		{want.AllowDirect && !got.AllowDirect, "direct get is off", edit + "--allow-direct"},
@@ -124,13 +124,6 @@ func (b *Bus) fits(want, got jetstream.StreamConfig) error {
 		}
 	}
 	return nil
-}
-
-func sameSubjects(a, b []string) bool {
-	a, b = slices.Clone(a), slices.Clone(b)
-	slices.Sort(a)
-	slices.Sort(b)
-	return slices.Equal(a, b)
 }
 
 func equal[T comparable](a, b *T) bool { return a == b || a != nil && b != nil && *a == *b }

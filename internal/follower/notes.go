@@ -26,7 +26,6 @@ func (r *reporter) failed(line string, ref Ref, err error) {
 // note tells people what has happened to a payment.
 func (r *reporter) note(ref Ref, n payment.Note, at time.Time) {
 	r.observer.Noted(ref.Terminal, ref.Order, n, at)
-	level := zapcore.DebugLevel
 	switch n.Kind {
 	case payment.NoteStatus:
 		r.published(ref, n.Event, at)
@@ -37,35 +36,33 @@ func (r *reporter) note(ref Ref, n payment.Note, at time.Time) {
 		r.Metrics.Reconciled(telemetry.ReconcileNews)
 	case payment.NoteCreated:
 		r.Metrics.SessionStarted()
-		level = zapcore.InfoLevel
 	case payment.NoteTookOver:
 		r.Metrics.SessionTakenOver()
-		level = zapcore.InfoLevel
-	case payment.NoteTakenOn, payment.NoteTrouble, payment.NoteUnlocked:
-		level = zapcore.InfoLevel
-	case payment.NoteFailed, payment.NoteRefused, payment.NoteWithdrawn:
-		level = zapcore.WarnLevel
 	}
-	if line := r.Log.Check(level, noteLines[n.Kind]); line != nil {
+	say := noteLines[n.Kind]
+	if line := r.Log.Check(say.level, say.line); line != nil {
 		line.Write(zap.String(telemetry.KeyTerminal, ref.Terminal), zap.String(telemetry.KeyOrder, ref.Order), zap.String(telemetry.KeyReason, n.Text))
 	}
 }
 
 // noteLines are the lines of the log.
-var noteLines = map[payment.NoteKind]string{
-	payment.NoteTaken:     "Received a session from the queue",
-	payment.NoteTookOver:  "Took a payment over",
-	payment.NoteTakenOn:   "Took over a payment that another replica handed over",
-	payment.NoteCreated:   "Created an order",
-	payment.NoteFailed:    "Could not create an order",
-	payment.NoteInvalid:   "Received an event that could not be understood",
-	payment.NoteStream:    "The event stream changed",
-	payment.NoteAnswer:    "The provider reported no new status",
-	payment.NoteNews:      "The provider reported a new status",
-	payment.NoteTrouble:   "A payment has a problem",
-	payment.NoteRefused:   "Refused a start",
-	payment.NoteUnlocked:  "Removed a session from the queue",
-	payment.NoteWithdrawn: "Cancelling an order that no till waits for",
+var noteLines = map[payment.NoteKind]struct {
+	level zapcore.Level
+	line  string
+}{
+	payment.NoteTaken:     {zapcore.DebugLevel, "Received a session from the queue"},
+	payment.NoteTookOver:  {zapcore.InfoLevel, "Took a payment over"},
+	payment.NoteTakenOn:   {zapcore.InfoLevel, "Took over a payment that another replica handed over"},
+	payment.NoteCreated:   {zapcore.InfoLevel, "Created an order"},
+	payment.NoteFailed:    {zapcore.WarnLevel, "Could not create an order"},
+	payment.NoteInvalid:   {zapcore.DebugLevel, "Received an event that could not be understood"},
+	payment.NoteStream:    {zapcore.DebugLevel, "The event stream changed"},
+	payment.NoteAnswer:    {zapcore.DebugLevel, "The provider reported no new status"},
+	payment.NoteNews:      {zapcore.DebugLevel, "The provider reported a new status"},
+	payment.NoteTrouble:   {zapcore.InfoLevel, "A payment has a problem"},
+	payment.NoteRefused:   {zapcore.WarnLevel, "Refused a start"},
+	payment.NoteUnlocked:  {zapcore.InfoLevel, "Removed a session from the queue"},
+	payment.NoteWithdrawn: {zapcore.WarnLevel, "Cancelling an order that no till waits for"},
 }
 
 // published counts and logs a status that is stored.
