@@ -75,15 +75,24 @@ func (t *turn) doubtAnswer() {
 // awaitAmount asks again when the answer of a payment that was just made is older than
 // that: it does not tell the amount that was charged.
 func (t *turn) awaitAmount(e Answered) {
-	p := &t.p
-	_, settling := p.Phase.(Settling)
-	if !settling || p.State.Status != "completed" || p.State.AmountCharged != 0 || e.Exists && schema.IsFinal(e.Status) {
+	q := &t.p.Question
+	told := e.Exists && schema.IsFinal(e.Status)
+	switch t.p.Phase.(type) {
+	case Settling:
+	case Watching:
+		told = told || !e.Exists // doubtAnswer sees to that
+	default:
 		return
 	}
-	if !p.Question.Asking && p.Question.Polls < doubtLimit && p.Drain == DrainNot {
-		t.askAfter(t.pause(p.Question.Polls))
-		p.Question.Polls++
+	if t.lacksAmount() && !told && !q.Asking && q.Polls < doubtLimit && t.p.Drain == DrainNot {
+		t.askAfter(t.pause(q.Polls))
+		q.Polls++
 	}
+}
+
+// lacksAmount reports whether the payment was made, and maybe with another amount.
+func (t *turn) lacksAmount() bool {
+	return t.p.State.Status == "completed" && t.p.State.AmountCharged == 0
 }
 
 // weigh compares an answer with what the stream shows, and with what a cancel

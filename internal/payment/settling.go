@@ -26,11 +26,12 @@ func (t *turn) settle() {
 	}
 }
 
-// settleOver ends the settle window. Without a stream one last answer is awaited.
+// settleOver ends the settle window. Without a stream one last answer is awaited. Only
+// the question for the amount that was charged goes on after that.
 func (t *turn) settleOver(phase Settling) {
 	p := &t.p
 	if phase.Over {
-		p.Question.Asking = false // it has taken too long
+		p.Question.Asking = p.Question.Asking && t.lacksAmount() && p.Drain == DrainNot // it has taken too long
 		t.resolveRun()
 		t.believe()
 		return
@@ -45,18 +46,28 @@ func (t *turn) settleOver(phase Settling) {
 // settled leaves a payment of which nothing more is expected, or watches it.
 func (t *turn) settled() {
 	p := &t.p
-	if phase, settling := p.Phase.(Settling); !settling || !phase.Over || !p.Place.Gone || t.busy() {
+	if phase, settling := p.Phase.(Settling); !settling || !phase.Over || !p.Place.Gone || t.busy() && !t.onlyLacksAmount() {
 		return
 	}
 	if p.Stream.Wanted {
 		t.closeStream()
 	}
 	t.stop(TimerPhase)
-	if EndsUnpaid(p.State.Status) && len(p.Rules.Aftercare) > 0 && p.Drain == DrainNot {
+	switch {
+	case p.Question.Asking:
+		t.watch(false)
+	case EndsUnpaid(p.State.Status) && len(p.Rules.Aftercare) > 0 && p.Drain == DrainNot:
 		t.watch(!t.at.Before(p.State.EndedAt.Add(p.Rules.Aftercare[0]))) // the settle window took long
-		return
+	default:
+		t.leave(LeaveDone)
 	}
-	t.leave(LeaveDone)
+}
+
+// onlyLacksAmount reports whether nothing but the amount that was charged has been
+// awaited for longer than everything else would be.
+func (t *turn) onlyLacksAmount() bool {
+	p := &t.p
+	return p.Question.Asking && t.lacksAmount() && p.Timers[TimerPhase].IsZero() && !t.hasToStore() && !p.Cancel.Sent && p.Visitor == nil
 }
 
 // watch waits for the times at which an order that ended unpaid is asked for

@@ -325,5 +325,9 @@ func (t *turn) drain() {
 		}
 	case Following:
 		t.handOver()
+	case Watching:
+		if t.onlyLacksAmount() { // another replica asks for it
+			t.leave(LeaveDone)
+		}
 	}
 }
