@@ -97,7 +97,7 @@ func TestSimulatedAnswers(t *testing.T) {
 			}
 			s.fault(simulator.FaultOddAnswer, mode)
 			got, err := s.Get(t.Context(), redact.NewSecret(simulatedKey), "A1")
-			if err != nil || got.OrderID != "A1" || !check(got) {
+			if err != nil || !check(got) {
 				t.Errorf("got %+v, %v", got, err)
 			}
 		})

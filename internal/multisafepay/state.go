@@ -12,7 +12,6 @@ import (
 // OrderState is what the provider answered when asked for an order. Everything
 // else of that answer, card data above all, is dropped unread.
 type OrderState struct {
-	OrderID    string
 	TerminalID string
 	// Status in lower case.
 	Status string
@@ -59,7 +58,7 @@ func (a answer) state() (OrderState, error) {
 	if err := whose(data.OrderID, a.order); err != nil {
 		return OrderState{}, a.foreign(err)
 	}
-	s := OrderState{OrderID: a.order}
+	var s OrderState
 	var ok bool
 	if s.Status, ok = safeStatus(a.hide, plainString(data.Status)); !ok {
 		return OrderState{}, a.unusable(KindLost, errNoStatus)

@@ -17,8 +17,6 @@ import (
 // belongs to, or of the whole account.
 type Terminal struct {
 	ID string
-	// Name is the merchant's own, at most 100 characters.
-	Name string
 	// Active is false when the provider says that the terminal is not.
 	Active bool
 	// GroupID is the provider's own number of the terminal's group, "" when the
@@ -43,7 +41,6 @@ func (t Terminal) Foreign() bool {
 const (
 	terminalsPerPage  = 100
 	maxTerminalPages  = 200
-	maxTerminalName   = 100
 	maxTerminalMaker  = 32
 	maxTerminalGroup  = 32
 	terminalsPath     = "/terminals"
@@ -144,7 +141,6 @@ func (p terminalPage) isLast(seen int64) bool {
 func (a answer) page() (terminalPage, error) {
 	var entries []struct {
 		ID       json.RawMessage `json:"id"`
-		Name     json.RawMessage `json:"name"`
 		Active   json.RawMessage `json:"active"`
 		GroupID  json.RawMessage `json:"group_id"`
 		Provider json.RawMessage `json:"provider"`
@@ -158,12 +154,10 @@ func (a answer) page() (terminalPage, error) {
 		if id = label(id, maxTerminalID); id == "" {
 			continue
 		}
-		name, _ := text(entry.Name)
 		group, _ := text(entry.GroupID)
 		active := boolean(entry.Active)
 		page.terminals = append(page.terminals, Terminal{
 			ID:       id,
-			Name:     a.hide.Line(name, maxTerminalName),
 			Active:   active == nil || *active,
 			GroupID:  safeID(a.hide, group, maxTerminalGroup),
 			Provider: safeID(a.hide, strings.ToUpper(plainString(entry.Provider)), maxTerminalMaker),
