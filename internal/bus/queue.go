@@ -17,8 +17,7 @@ import (
 
 // Delivery is a session in the queue.
 type Delivery struct {
-	Session         payment.Session
-	Terminal, Order string
+	Session payment.Session
 	// Seq is the session's sequence in the queue.
 	Seq uint64
 	// Handle belongs to this delivery, see InProgress. Empty if it was only read.
@@ -71,10 +70,9 @@ func (b *Bus) readDelivery(m jetstream.RawStreamMsg) (Delivery, error) {
 		return d, err
 	}
 	d.Session = content.Session
-	d.Terminal, d.Order = d.Session.Request.TerminalID, d.Session.Request.OrderID
-	subject, err := b.space.Session(d.Terminal)
+	subject, err := b.space.Session(d.Session.Terminal())
 	if err == nil {
-		err = subjects.CheckOrder(d.Order)
+		err = subjects.CheckOrder(d.Session.Order())
 	}
 	if err == nil && subject != m.Subject {
 		err = subjects.ErrSubject

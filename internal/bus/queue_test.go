@@ -50,7 +50,7 @@ func TestASessionLocksItsTerminal(t *testing.T) {
 			t.Fatalf("got %v, want a conflict", err)
 		}
 		queued := must(b.Queued(ctx, "T1"))(t)
-		if queued.Seq != seq || queued.Order != "A/1" || queued.Terminal != "T1" || queued.StoredAt.IsZero() {
+		if queued.Seq != seq || queued.Session.Order() != "A/1" || queued.Session.Terminal() != "T1" || queued.StoredAt.IsZero() {
 			t.Errorf("queued: %+v", queued)
 		}
 		if got := must(b.QueuedTerminals(ctx))(t); len(got) != 1 || got[0] != "T1" {
@@ -196,7 +196,7 @@ func TestAStoppedReplicaGivesBackWhatItHasNotTaken(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	taken := map[string]bool{}
 	err := b.Deliveries(ctx, func(d bus.Delivery) {
-		taken[d.Terminal] = true
+		taken[d.Session.Terminal()] = true
 		stop()
 	}, func(err error) { t.Error(err) })
 	if err != nil || len(taken) == 0 || len(taken) == sessions {
@@ -205,10 +205,10 @@ func TestAStoppedReplicaGivesBackWhatItHasNotTaken(t *testing.T) {
 	got, _ := deliveries(t, b.another(func(o *bus.Options) { o.ReplicaTTL = time.Hour }))
 	for len(taken) < sessions {
 		d := receive(t, got)
-		if taken[d.Terminal] {
-			t.Errorf("%s was taken before", d.Terminal)
+		if taken[d.Session.Terminal()] {
+			t.Errorf("%s was taken before", d.Session.Terminal())
 		}
-		taken[d.Terminal] = true
+		taken[d.Session.Terminal()] = true
 	}
 }
 
@@ -226,7 +226,7 @@ func TestUnreadableSessions(t *testing.T) {
 	}
 	must(b.Enqueue(t.Context(), session("T9", "o")))(t)
 	got, _ := deliveries(t, b.Bus)
-	if d := receive(t, got); d.Terminal != "T9" {
+	if d := receive(t, got); d.Session.Terminal() != "T9" {
 		t.Errorf("delivered %+v", d)
 	}
 	for _, terminal := range []string{"garbage", "unversioned", "other", "orderless"} {
@@ -264,10 +264,10 @@ func TestEverySessionIsDeliveredOnce(t *testing.T) {
 		case <-time.After(patience):
 			t.Fatalf("%d of %d were delivered", len(seen), requesters*each)
 		}
-		if seen[d.Terminal] || d.Delivered != 1 {
-			t.Errorf("%s came again, delivery %d", d.Terminal, d.Delivered)
+		if seen[d.Session.Terminal()] || d.Delivered != 1 {
+			t.Errorf("%s came again, delivery %d", d.Session.Terminal(), d.Delivered)
 		}
-		seen[d.Terminal] = true
+		seen[d.Session.Terminal()] = true
 		if err := b.Ack(t.Context(), d.Handle); err != nil {
 			t.Error(err)
 		}
@@ -313,6 +313,6 @@ func TestDeliveriesContinueAfterARestart(t *testing.T) {
 		_, err := b.Enqueue(t.Context(), session("T2", "o"))
 		return err == nil || errors.Is(err, bus.ErrConflict)
 	})
-	for receive(t, got).Terminal != "T2" { //nolint:revive // sessions before it do not matter
+	for receive(t, got).Session.Terminal() != "T2" { //nolint:revive // sessions before it do not matter
 	}
 }

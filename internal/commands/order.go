@@ -61,7 +61,7 @@ func (o *orders) find(ctx context.Context, ref board.Ref, read reader) (*known, 
 			return nil, nil
 		case err != nil:
 			return nil, err
-		case queued.Order != ref.Order || log.Claim != nil && log.Claim.QueueSeq >= queued.Seq:
+		case queued.Session.Order() != ref.Order || log.Claim != nil && log.Claim.QueueSeq >= queued.Seq:
 			return nil, nil
 		}
 		r := queued.Session.Request

@@ -182,7 +182,7 @@ func (s *scene) queued(terminal, order string) bus.Delivery {
 	for {
 		d, err := s.bus.Queued(s.Context(), terminal)
 		switch {
-		case err == nil && d.Order == order:
+		case err == nil && d.Session.Order() == order:
 			return d
 		case err != nil && !errors.Is(err, bus.ErrNotFound):
 			s.Fatal(err)
@@ -193,7 +193,7 @@ func (s *scene) queued(terminal, order string) bus.Delivery {
 // claim stores a claim of a session as its follower would.
 func (s *scene) claim(d bus.Delivery, phase payment.ClaimPhase, change ...func(*payment.Claim)) payment.Claim {
 	s.Helper()
-	log := s.log(d.Terminal, d.Order)
+	log := s.log(d.Session.Terminal(), d.Session.Order())
 	c := payment.Claim{
 		Owner: "process", Replica: "follower", Epoch: 1, Phase: phase, Session: d.Session, QueueSeq: d.Seq, SessionID: "session", UpdatedAt: s.bus.Now(),
 	}
@@ -201,7 +201,9 @@ func (s *scene) claim(d bus.Delivery, phase payment.ClaimPhase, change ...func(*
 	for _, f := range change {
 		f(&c)
 	}
-	if _, err := bus.Wait(s.Context(), func(done bus.Published) { s.bus.AppendClaim(s.Context(), d.Terminal, d.Order, c, log.Last, done) }); err != nil {
+	if _, err := bus.Wait(s.Context(), func(done bus.Published) {
+		s.bus.AppendClaim(s.Context(), d.Session.Terminal(), d.Session.Order(), c, log.Last, done)
+	}); err != nil {
 		s.Fatal(err)
 	}
 	return c
@@ -210,10 +212,10 @@ func (s *scene) claim(d bus.Delivery, phase payment.ClaimPhase, change ...func(*
 // publish stores a status.
 func (s *scene) publish(d bus.Delivery, status string, sequence uint64, change ...func(*payment.Status)) {
 	s.Helper()
-	log := s.log(d.Terminal, d.Order)
+	log := s.log(d.Session.Terminal(), d.Session.Order())
 	e := payment.Status{
 		Event: schema.StatusEvent{
-			TerminalID: d.Terminal, OrderID: d.Order, SessionID: "session", Status: status, TransactionID: "4711", FinancialStatus: "initialized",
+			TerminalID: d.Session.Terminal(), OrderID: d.Session.Order(), SessionID: "session", Status: status, TransactionID: "4711", FinancialStatus: "initialized",
 			Sequence: sequence, Final: schema.IsFinal(status), Source: schema.SourceStream, Amount: 1250, Currency: "EUR", ObservedAt: s.bus.Now(),
 		},
 		Hash: d.Session.Hash, Group: d.Session.Group, Replica: "follower", Epoch: 1, StartedAt: d.StoredAt,

@@ -146,7 +146,7 @@ func (s *starts) look(ctx context.Context, st starting) verdict {
 		return verdict{queued: queued.Seq} // an earlier try, whose answer was lost
 	}
 	own := queued
-	if queued.Order != st.Order {
+	if queued.Session.Order() != st.Order {
 		own = bus.Delivery{}
 	}
 	v, at := s.judge(ctx, st, own)
@@ -187,17 +187,17 @@ func (s *starts) judge(ctx context.Context, st starting, queued bus.Delivery) (v
 // busy refuses a start while another order's payment is open. One that is over is
 // about to be unlocked.
 func (s *starts) busy(ctx context.Context, terminal string, queued bus.Delivery) verdict {
-	if e, ok := s.Board.Get(board.Ref{Terminal: terminal, Order: queued.Order}); ok && e.Last.Final {
-		return verdict{freed: queued.Order}
+	if e, ok := s.Board.Get(board.Ref{Terminal: terminal, Order: queued.Session.Order()}); ok && e.Last.Final {
+		return verdict{freed: queued.Session.Order()}
 	}
-	log, err := s.Bus.ReadLog(ctx, terminal, queued.Order, false)
+	log, err := s.Bus.ReadLog(ctx, terminal, queued.Session.Order(), false)
 	switch {
 	case err != nil:
 		return verdict{err: err}
 	case holds(log, queued):
-		return verdict{failure: terminalBusy.answer(terminal, queued.Order)}
+		return verdict{failure: terminalBusy.answer(terminal, queued.Session.Order())}
 	}
-	return verdict{freed: queued.Order}
+	return verdict{freed: queued.Session.Order()}
 }
 
 // instead answers a start that cannot be carried out from what is stored about its

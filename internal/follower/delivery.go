@@ -10,7 +10,7 @@ import (
 // Deliver takes a session from the queue. It returns at once.
 func (f *Follower) Deliver(d bus.Delivery) {
 	f.post(func() {
-		ref := Ref{Terminal: d.Terminal, Order: d.Order}
+		ref := refOf(d.Session)
 		a := f.actors[ref]
 		switch {
 		case a != nil:

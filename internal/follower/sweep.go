@@ -175,8 +175,8 @@ func (s *sweeper) lookAtSession(ctx context.Context, terminal string) (finding, 
 	case err != nil:
 		return finding{}, false, err
 	}
-	at := finding{ref: Ref{Terminal: d.Terminal, Order: d.Order}, what: unfollowed, seq: d.Seq}
-	log, err := s.f.opts.Bus.ReadLog(ctx, d.Terminal, d.Order, false)
+	at := finding{ref: refOf(d.Session), what: unfollowed, seq: d.Seq}
+	log, err := s.f.opts.Bus.ReadLog(ctx, at.ref.Terminal, at.ref.Order, false)
 	switch {
 	case errors.Is(err, bus.ErrNewer):
 		return finding{}, false, nil

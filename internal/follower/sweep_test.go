@@ -17,13 +17,13 @@ func queueOf(sessions ...bus.Delivery) *fakeBus {
 	return &fakeBus{
 		locked: func() (terminals []string) {
 			for _, d := range sessions {
-				terminals = append(terminals, d.Terminal)
+				terminals = append(terminals, d.Session.Terminal())
 			}
 			return terminals
 		},
 		queued: func(terminal string) (bus.Delivery, error) {
 			for _, d := range sessions {
-				if d.Terminal == terminal {
+				if d.Session.Terminal() == terminal {
 					return d, nil
 				}
 			}
@@ -34,7 +34,7 @@ func queueOf(sessions ...bus.Delivery) *fakeBus {
 }
 
 func queuedSession(terminal, order string) bus.Delivery {
-	return bus.Delivery{Seq: 7, Terminal: terminal, Order: order, Session: payment.Session{Hash: "hash"}}
+	return bus.Delivery{Seq: 7, Session: payment.Session{Hash: "hash", Request: schema.StartRequest{TerminalID: terminal, OrderID: order}}}
 }
 
 // following makes "me" follow an order.

@@ -131,7 +131,7 @@ func (l *busLoad) of(terminal string) chan bus.Delivery {
 
 func (l *busLoad) deliver(d bus.Delivery) {
 	select {
-	case l.of(d.Terminal) <- d:
+	case l.of(d.Session.Terminal()) <- d:
 	default: // it comes again
 	}
 }
