@@ -253,6 +253,39 @@ func TestOrderOfAnEarlierDayIsFromElsewhere(t *testing.T) {
 	}
 }
 
+// Two terminals get the same order id, and the provider does not say on which one its
+// order is: the payment of the first one must not count for both.
+func TestOneOrderIDOnTwoTerminals(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]http.HandlerFunc{
+		"refused": func(w http.ResponseWriter, _ *http.Request) {
+			refuse(w, http.StatusBadRequest, 1006, "Invalid order ID")
+		},
+		"lost": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := &provider{}
+			p.create = func(w http.ResponseWriter, r *http.Request, order fields) {
+				if p.called("create") > 1 {
+					answer(w, r)
+					return
+				}
+				p.make(order)
+				yes(w, fields{"order_id": "a", "session_id": "session-of-a"})
+			}
+			p.get = func(w http.ResponseWriter, _ *http.Request, _ string) {
+				yes(w, fields{"order_id": "a", "status": "initialized", "amount": 1000, "currency": "EUR", "payment_details": fields{}})
+			}
+			b := setup(t, options{provider: p})
+			b.run()
+			b.start(order("a", terminal1))
+			b.await("a", "initialized")
+			b.do("pos.payment.start", order("a", terminal2)).failed(schema.ProviderRejected)
+		})
+	}
+}
+
 // The provider says when to come back. A later time than the start deadline is no
 // use: the answer comes at once if nothing can have been created, and a 5xx does not
 // say that.

@@ -310,6 +310,19 @@ func (b *Board) Open() map[Ref]string {
 	return open
 }
 
+// Elsewhere reports whether an order with this id is known to exist on another terminal
+// of the group.
+func (b *Board) Elsewhere(ref Ref, group string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for other, e := range b.entries {
+		if other.Order == ref.Order && other.Terminal != ref.Terminal && e.Claim.Phase == payment.ClaimOpen && e.Claim.Group == group {
+			return true
+		}
+	}
+	return false
+}
+
 // Watched returns the orders whose end is not the last word, with the owners of their
 // claims: those that ended unpaid at most so long ago, and those that were paid at most
 // so long ago and of which no other amount is known.

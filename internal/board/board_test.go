@@ -45,7 +45,7 @@ func newStage() *stage {
 
 // session is one that was started at a time.
 func session(at time.Time) payment.Session {
-	return payment.Session{StartedAt: at, Request: schema.StartRequest{Amount: 5, Currency: "EUR"}}
+	return payment.Session{Group: "group", StartedAt: at, Request: schema.StartRequest{Amount: 5, Currency: "EUR"}}
 }
 
 // claims shows a claim of an order that was started now.
@@ -136,6 +136,34 @@ func TestClosedClaim(t *testing.T) {
 	s.prune(start.Add(time.Hour)) // what is kept of the closed one must not take it away
 	if len(s.Active()) != 1 {
 		t.Error("the next session was dropped")
+	}
+}
+
+// Ids are unique in a group: an order that exists on one terminal exists on no other one.
+func TestElsewhere(t *testing.T) {
+	t.Parallel()
+	s := newStage()
+	s.claims("T1", "open", "me", 1, payment.ClaimOpen)
+	s.claims("T1", "over", "me", 1, payment.ClaimOpen)
+	s.publishes("T1", "over", "completed", 1)
+	s.claims("T1", "creating", "me", 1, payment.ClaimCreating)
+	s.claims("T1", "closed", "me", 1, payment.ClaimClosed)
+	for name, tt := range map[string]struct {
+		ref   Ref
+		group string
+		want  bool
+	}{
+		"open":              {Ref{"T2", "open"}, "group", true},
+		"over":              {Ref{"T2", "over"}, "group", true},
+		"not known yet":     {Ref{"T2", "creating"}, "group", false},
+		"never created":     {Ref{"T2", "closed"}, "group", false},
+		"the same terminal": {Ref{"T1", "open"}, "group", false},
+		"another group":     {Ref{"T2", "open"}, "other", false},
+		"another id":        {Ref{"T2", "B"}, "group", false},
+	} {
+		if got := s.Elsewhere(tt.ref, tt.group); got != tt.want {
+			t.Errorf("%s: got %v", name, got)
+		}
 	}
 }
 

@@ -36,7 +36,7 @@ type Claim struct {
 	Phase          payment.ClaimPhase
 	// QueueSeq is the session's sequence in the queue.
 	QueueSeq             uint64
-	SessionID            string
+	SessionID, Group     string
 	Amount               int64
 	Currency             string
 	StartedAt, UpdatedAt time.Time
@@ -54,7 +54,7 @@ func (e *Entry) know(c *payment.Claim, s *payment.Status) {
 	if c != nil {
 		e.Claim = Claim{
 			Owner: c.Owner, Replica: c.Replica, Epoch: c.Epoch, Phase: c.Phase, QueueSeq: c.QueueSeq,
-			SessionID: c.SessionID, Amount: c.Session.Request.Amount, Currency: c.Session.Request.Currency, StartedAt: c.Session.StartedAt, UpdatedAt: c.UpdatedAt,
+			SessionID: c.SessionID, Group: c.Session.Group, Amount: c.Session.Request.Amount, Currency: c.Session.Request.Currency, StartedAt: c.Session.StartedAt, UpdatedAt: c.UpdatedAt,
 		}
 	}
 	if s != nil {

@@ -148,10 +148,21 @@ func (f *Follower) question(a *actor, s payment.Session, after time.Duration, gr
 		f.outcome(func() {
 			a.question = nil
 			if answer != nil && !a.over {
-				f.step(a, answer)
+				f.step(a, f.compared(a, answer))
 			}
 		})
 	})
+}
+
+// compared adds to an answer about an order of which it is not known whether this payment
+// created it what is known of other terminals' orders.
+func (f *Follower) compared(a *actor, event payment.Event) payment.Event {
+	answer, ok := event.(payment.Answered)
+	if _, creating := a.payment.Phase.(payment.Creating); ok && creating && answer.Exists {
+		answer.Elsewhere = f.opts.Orders.Elsewhere(a.ref, a.payment.Session.Group)
+		return answer
+	}
+	return event
 }
 
 // openStream keeps a connection to the payment's event stream until it is closed.

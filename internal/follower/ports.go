@@ -83,6 +83,9 @@ type Orders interface {
 	// Watched are the orders that ended unpaid, or were paid without another amount,
 	// less than the given times ago, with the owner of their claim.
 	Watched(unpaid, paid time.Duration) map[Ref]string
+	// Elsewhere reports whether an order with this id is known to exist on another
+	// terminal of the group.
+	Elsewhere(ref Ref, group string) bool
 }
 
 // Ref names one order.

@@ -286,6 +286,17 @@ func (o *orders) Open() map[Ref]string {
 	return open
 }
 
+func (o *orders) Elsewhere(ref Ref, group string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for other, c := range o.claims {
+		if other.Order == ref.Order && other.Terminal != ref.Terminal && c.Phase == payment.ClaimOpen && c.Session.Group == group {
+			return true
+		}
+	}
+	return false
+}
+
 func (o *orders) Watched(_, _ time.Duration) map[Ref]string {
 	o.mu.Lock()
 	defer o.mu.Unlock()

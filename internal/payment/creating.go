@@ -2,6 +2,7 @@ package payment
 
 import (
 	"cmp"
+	"strings"
 	"time"
 
 	"github.com/posbridge/bridge/schema"
@@ -102,6 +103,7 @@ func (t *turn) found(phase Creating, e Answered) {
 	switch {
 	case phase.Posting: // the create tells
 	case e.Exists && isEarlier(p.Session, e),
+		e.Exists && e.Elsewhere && !strings.EqualFold(e.Terminal, p.Session.Terminal()),
 		e.Exists && phase.Belief == Claimed && !isOurs(p.Session, e),
 		e.Exists && phase.Belief == Doubt && !phase.Sent && isAnothers(p.Session, e):
 		t.fail(elsewhereError(p.Session.Order(), phase.Failure.Provider), phase.Failure.Reason)

@@ -61,6 +61,9 @@ type (
 		Created time.Time
 		// CreatedAbout may be wrong by a time zone.
 		CreatedAbout time.Time
+		// Elsewhere is set when another terminal of the group has an order with this id,
+		// and the provider has told that it exists: ids are unique.
+		Elsewhere bool
 		// SentAt is when the question that was answered had been sent: directly
 		// before the request, not when it was asked for. Asked is the payment's
 		// Moment then.

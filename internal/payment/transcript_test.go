@@ -183,7 +183,7 @@ func (s *script) event(d *datadriven.TestData, a args) Event {
 		}
 		return Answered{
 			Exists: !a.has("missing"), Status: a.text("status"), Transaction: a.text("tx"), Terminal: a.text("terminal"),
-			Amount: int64(a.number("amount")), Created: created(a), CreatedAbout: created(a), SentAt: sent.SentAt, Asked: sent.Asked,
+			Amount: int64(a.number("amount")), Created: created(a), CreatedAbout: created(a), Elsewhere: a.has("elsewhere"), SentAt: sent.SentAt, Asked: sent.Asked,
 		}
 	case "cancelled":
 		return Cancelled{Outcome: s.outcome(a), Status: a.text("status")}
