@@ -63,7 +63,7 @@ func (f *Follower) askOwner(ctx context.Context, ref Ref, e payment.AskOwner) pa
 	})
 	said := payment.OwnerSaid{Calm: f.opts.Bus.Calm() >= f.opts.Rules.ReplicaTTL}
 	switch {
-	case errors.Is(err, bus.ErrNoResponders), err != nil && said.Calm && f.peers.silence(e.Owner) >= f.opts.Rules.ReplicaTTL:
+	case errors.Is(err, bus.ErrNoResponders), err != nil && f.isSilent(e.Owner):
 		said.Word = payment.OwnerGone
 	case err != nil:
 		said.Word = payment.OwnerSilent
@@ -75,6 +75,13 @@ func (f *Follower) askOwner(ctx context.Context, ref Ref, e payment.AskOwner) pa
 		said.Word = payment.OwnerFollows
 	}
 	return said
+}
+
+// isSilent reports whether another replica has answered nothing for BRIDGE_REPLICA_TTL
+// in which this one had no trouble with NATS.
+func (f *Follower) isSilent(owner string) bool {
+	ttl := f.opts.Rules.ReplicaTTL
+	return f.opts.Bus.Calm() >= ttl && f.peers.silence(owner) >= ttl
 }
 
 // Claimed tells of a claim that was seen. A payment that another replica has

@@ -193,12 +193,11 @@ func (s *sweeper) lookAtSession(ctx context.Context, terminal string) (finding, 
 }
 
 // follows reports whether a replica that is there follows the order, as far as
-// is known without asking it. An owner that has answered nothing for
-// BRIDGE_REPLICA_TTL does not, although somebody listens under its name: perhaps a
-// subscriber to all subjects.
+// is known without asking it. An owner that is silent does not, although somebody
+// listens under its name: perhaps a subscriber to all subjects.
 func (f *Follower) follows(ref Ref, owner string) bool {
 	if owner != f.opts.Rules.Self {
-		return owner != "" && f.peers.isThere(owner) && f.peers.silence(owner) < f.opts.Rules.ReplicaTTL
+		return owner != "" && f.peers.isThere(owner) && !f.isSilent(owner)
 	}
 	followed, _ := inLoop(f.work, f, func(answer func(bool)) { answer(f.actors[ref] != nil) })
 	return followed
