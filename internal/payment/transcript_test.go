@@ -161,6 +161,9 @@ func (s *script) event(d *datadriven.TestData, a args) Event {
 			if nonce := a.text("session"); nonce != "" {
 				e.Session.Nonce, e.Session.Reply = nonce, "inbox of "+nonce
 			}
+			if a.has("hash") {
+				e.Session.Hash = a.text("hash")
+			}
 		}
 		return e
 	case "found":
