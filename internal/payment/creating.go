@@ -101,7 +101,6 @@ func (t *turn) postAgain(phase Creating, e Posted) {
 func (t *turn) found(phase Creating, e Answered) {
 	p := &t.p
 	switch {
-	case phase.Posting: // the create tells
 	case e.Exists && isEarlier(p.Session, e),
 		e.Exists && e.Elsewhere && !strings.EqualFold(e.Terminal, p.Session.Terminal()),
 		e.Exists && phase.Belief == Claimed && !isOurs(p.Session, e),
