@@ -105,9 +105,6 @@ func (t *turn) finish(answer AnswerStart) {
 	}
 	t.become(Unlocking{Answer: answer})
 	t.unlock()
-	if t.p.Place.Gone {
-		t.finished()
-	}
 }
 
 // finished answers once the session has left the queue.

@@ -139,14 +139,14 @@ func (t *turn) claimAgain(log Log) {
 	t.storeClaim(ClaimCreating, nil)
 }
 
-// tryAgain repeats the refused message behind what the log shows.
+// tryAgain repeats the refused message behind what the log shows: a claim at once, and
+// what waits at the end of the step.
 func (t *turn) tryAgain(log Log) {
 	claim := t.p.Ledger.Claim
 	_, wasClaim := t.p.Ledger.Writing.(claimWrite)
 	t.catchUp(log)
 	if wasClaim {
 		t.storeClaim(claim.Phase, claim.Answer)
-		return
 	}
 }
 
