@@ -141,11 +141,11 @@ func (p *Payment) refused(ctx context.Context, err, doubt error) error {
 	}
 	session, unknown := p.client.Get(ctx, p.terminal, p.order)
 	_, refusal := errors.AsType[*Error](err)
-	another := errors.Is(err, ErrTerminalBusy) // the refusal is about another order
+	ended := errors.Is(err, ErrProviderRejected) || errors.Is(err, ErrProviderError) // how the order's own session ended
 	switch {
 	case unknown == nil && p.asked(session) && made(session):
 		p.doubtful(nil)
-	case refusal && (errors.Is(unknown, ErrNotFound) || unknown == nil && (!another || !p.asked(session))):
+	case refusal && (errors.Is(unknown, ErrNotFound) || unknown == nil && (ended || !p.asked(session))):
 		return err
 	default:
 		p.doubtful(doubt)

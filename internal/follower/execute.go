@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/posbridge/bridge/internal/bus"
@@ -158,7 +159,7 @@ func (f *Follower) question(a *actor, s payment.Session, after time.Duration, gr
 // created it what is known of other terminals' orders.
 func (f *Follower) compared(a *actor, event payment.Event) payment.Event {
 	answer, ok := event.(payment.Answered)
-	if _, creating := a.payment.Phase.(payment.Creating); ok && creating && answer.Exists {
+	if _, creating := a.payment.Phase.(payment.Creating); ok && creating && answer.Exists && !strings.EqualFold(answer.Terminal, a.ref.Terminal) {
 		answer.Elsewhere = f.opts.Orders.Elsewhere(a.ref, a.payment.Session.Group)
 		return answer
 	}

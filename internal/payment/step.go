@@ -326,7 +326,7 @@ func (t *turn) drain() {
 	case Following:
 		t.handOver()
 	case Watching:
-		if t.onlyLacksAmount() { // another replica asks for it
+		if !t.hasToStore() && !t.p.Cancel.Sent && t.p.Visitor == nil && len(t.p.Lookers) == 0 { // another replica asks, if it is soon enough
 			t.leave(LeaveDone)
 		}
 	}
