@@ -28,7 +28,7 @@ type NATSConfig struct {
 	// URL is one or more server addresses, comma separated. It may contain a
 	// password and is therefore a secret.
 	URL redact.Secret
-	// Options are the others. Config.Bus completes them.
+	// Options are the other settings. Config.Bus completes them.
 	bus.Options
 }
 
@@ -72,7 +72,7 @@ type HTTPConfig struct {
 
 // TimingConfig has every time limit.
 type TimingConfig struct {
-	// Rules are those of a payment. Config.Rules completes them.
+	// Rules are the time limits of one payment. Config.Rules completes them.
 	payment.Rules
 	// StartDeadline is how long a start may wait before it is put to the provider.
 	StartDeadline time.Duration

@@ -11,8 +11,8 @@ import (
 	"github.com/posbridge/bridge/internal/terminalgroups"
 )
 
-// NewProvider returns the client of the provider and the directory of its keys; observe
-// is told of every request, and may be nil. It connects to nothing, and fails with
+// NewProvider returns the client of the provider and the directory of its keys; the client
+// calls observe after every request, unless it is nil. It connects to nothing, and fails with
 // *ConfigError.
 func NewProvider(c Config, userAgent string, observe func(operation, code string, took time.Duration)) (*multisafepay.Client, *terminalgroups.Directory, error) {
 	p := c.Provider

@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -338,20 +339,22 @@ func TestStartWithoutABridge(t *testing.T) {
 // the order. That answer may be lost as well.
 func TestStartRefusedAfterALostAnswer(t *testing.T) {
 	t.Parallel()
-	busy := schema.NewError(schema.TerminalBusy, "another payment is open")
 	making := bridgetest.Session(event("a", 0, schema.StatusCreated))
 	making.SessionID = ""
 	other := bridgetest.Session(event("a", 1, "initialized"))
 	other.Amount++
 	for name, c := range map[string]struct {
 		found    any
-		refusal  error // what Start returns
+		code     schema.Code // of the second answer; empty: terminal_busy
+		refusal  error       // what Start returns
 		doubtful bool
 	}{
 		"the order is known":         {found: bridgetest.Session(event("a", 1, "initialized"))},
 		"the order is not known":     {refusal: client.ErrTerminalBusy},
 		"another order has its name": {found: other, refusal: client.ErrTerminalBusy},
 		"the order is being made":    {found: making, doubtful: true},
+		"another replica differs":    {found: making, code: schema.UnknownTerminal, doubtful: true},
+		"the order was rejected":     {found: making, code: schema.ProviderRejected, refusal: client.ErrProviderRejected},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -361,7 +364,7 @@ func TestStartRefusedAfterALostAnswer(t *testing.T) {
 					if starts.Add(1) == 1 {
 						return nil, bridgetest.ErrNoReply
 					}
-					return nil, busy
+					return nil, schema.NewError(cmp.Or(c.code, schema.TerminalBusy), "no")
 				},
 				Get: func(schema.OrderRequest) (any, error) {
 					switch {

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// beatParts is over how many moments the heartbeats of all sessions are spread.
+// beatParts is the number of parts into which the sessions are divided. The heartbeats of
+// one part are sent together.
 const beatParts = 8
 
 // beats keep the sessions of this replica in the queue: each is reported as in

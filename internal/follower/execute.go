@@ -155,8 +155,8 @@ func (f *Follower) question(a *actor, s payment.Session, after time.Duration, gr
 	})
 }
 
-// compared adds to an answer about an order of which it is not known whether this payment
-// created it what is known of other terminals' orders.
+// compared notes on an answer whether another terminal of the group has an order with this
+// id. That matters only while it is not known whether this payment created the order.
 func (f *Follower) compared(a *actor, event payment.Event) payment.Event {
 	answer, ok := event.(payment.Answered)
 	if _, creating := a.payment.Phase.(payment.Creating); ok && creating && answer.Exists && !strings.EqualFold(answer.Terminal, a.ref.Terminal) {

@@ -63,8 +63,8 @@ func (t *turn) settled() {
 	}
 }
 
-// onlyLacksAmount reports whether nothing but the amount that was charged has been
-// awaited for longer than everything else would be.
+// onlyLacksAmount reports whether the payment waits for nothing but the amount that was
+// charged, after the time for everything else is over.
 func (t *turn) onlyLacksAmount() bool {
 	p := &t.p
 	return p.Question.Asking && t.lacksAmount() && p.Timers[TimerPhase].IsZero() && !t.hasToStore() && !p.Cancel.Sent && p.Visitor == nil

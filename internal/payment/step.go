@@ -326,7 +326,7 @@ func (t *turn) drain() {
 	case Following:
 		t.handOver()
 	case Watching:
-		if !t.hasToStore() && !t.p.Cancel.Sent && t.p.Visitor == nil && len(t.p.Lookers) == 0 { // another replica asks, if it is soon enough
+		if !t.hasToStore() && !t.p.Cancel.Sent && t.p.Visitor == nil && len(t.p.Lookers) == 0 { // the sweep of another replica asks again
 			t.leave(LeaveDone)
 		}
 	}
